@@ -1,0 +1,89 @@
+"""What a bundle checks and keeps of its own configuration when a run starts."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
+
+from ..errors import InputError
+from ..whole_file import whole_file
+
+__all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
+
+MONAI_KEYS = {"imports", "initialize", "run", "finalize", "save_execute_config", "evaluator", "network"} | {
+    entry["id"].split("::")[0]
+    for group in (TrainProperties, InferProperties, MetaProperties)
+    for entry in group.values()
+}
+
+
+def running_workflow() -> ConfigWorkflow:
+    """Find the workflow whose `initialize`, `run` or `finalize` is being evaluated, through the call stack.
+
+    Raises:
+        RuntimeError: called outside of one.
+    """
+    for frame in inspect.stack():
+        caller = frame.frame.f_locals.get("self")
+        if isinstance(caller, ConfigWorkflow):
+            return caller
+    raise RuntimeError("No ConfigWorkflow is running.")
+
+
+def _texts(item: object) -> Iterator[str]:
+    """Walk over every string value in a configuration."""
+    if isinstance(item, dict):
+        for value in item.values():
+            yield from _texts(value)
+    elif isinstance(item, list):
+        for value in item:
+            yield from _texts(value)
+    elif isinstance(item, str):
+        yield item
+
+
+def unknown_settings(config: dict, run_ids: Collection[str] = ()) -> list[str]:
+    """List the top-level keys that nothing uses.
+
+    Used is what some ``@key`` or ``%key`` names, what is a property or run id of MONAI, and what begins with ``_``.
+
+    Args:
+        config: the whole configuration, overrides included.
+        run_ids: further ids that the caller runs.
+    """
+    references = {name for text in _texts(config) for name in re.findall(r"[@%](\w+)", text)}
+    return [key for key in config if not (key.startswith("_") or key in references | MONAI_KEYS or key in run_ids)]
+
+
+def refuse_unknown_settings() -> None:
+    """Stop the running workflow if a top-level key of its configuration is used by nothing: it was misspelt.
+
+    Raises:
+        InputError: names the key and the nearest known one.
+    """
+    workflow = running_workflow()
+    config = workflow.parser.get()
+    unknown = unknown_settings(config, {workflow.init_id, workflow.run_id, workflow.final_id})
+    if unknown:
+        known = [key for key in config if key not in unknown and not key.startswith("_")]
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        remedy = f"did you mean --{near[0]}?" if near else f"known are: {', '.join(sorted(known))}."
+        raise InputError(f"--{unknown[0]}: no such setting; {remedy}")
+
+
+def save_executed_config(path: str) -> None:
+    """Keep the running workflow's configuration, overrides included, as JSON.
+
+    Args:
+        path: file to write.
+    """
+    config = {key: value for key, value in running_workflow().parser.get().items() if key != ConfigParser.meta_key}
+    with whole_file(Path(path)) as temporary:
+        temporary.write_text(json.dumps(config, indent=4) + "\n")

@@ -1,0 +1,162 @@
+"""Training that is broken off and resumed ends like an unbroken one; damaged or foreign files are named."""
+
+import pytest
+import torch
+from ignite.engine import Events
+from monai.data import DataLoader, DistributedSampler
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
+from monai.handlers import LrScheduleHandler, MeanDice, ValidationHandler, from_engine
+from monai.transforms import AsDiscreted, Compose, RandGaussianNoised
+
+from shared.data import EpochDataset
+from shared.errors import InputError
+from shared.handlers import EpochSeed, TrainingCheckpoint, WeightsLoader
+
+EPOCHS = 5
+
+
+class Stop(Exception):
+    """Stands for a kill signal."""
+
+
+class LearnableWeight(torch.nn.Module):
+    """A loss with a parameter of its own, as `ParetoFuzzyLoss` has."""
+
+    def __init__(self):
+        super().__init__()
+        self.raw = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, logits, label):
+        return self.raw.sigmoid() * torch.nn.functional.cross_entropy(logits, label[:, 0].long())
+
+
+def make_training(folder, resume=False, objects=("network", "optimizer", "lr_scheduler", "loss"), width=4):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, width, 3, padding=1), torch.nn.Dropout(0.5), torch.nn.Conv2d(width, 2, 1)
+    )
+    loss = LearnableWeight()
+    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.05)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS)
+    images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    data = [{"image": image, "label": (image > 0.5).float()} for image in images]
+    dataset = EpochDataset(data, Compose([RandGaussianNoised("image", prob=1.0)]), seed=3)
+    sampler = DistributedSampler(dataset, num_replicas=1, rank=0, shuffle=True, seed=3)
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(data, batch_size=2),
+        network=network,
+        postprocessing=Compose([AsDiscreted(["pred", "label"], argmax=[True, False], to_onehot=2)]),
+        key_val_metric={"dice": MeanDice(output_transform=from_engine(["pred", "label"]))},
+    )
+    every = {"network": network, "optimizer": optimizer, "lr_scheduler": scheduler, "loss": loss}
+    trainer = SupervisedTrainer(
+        device=torch.device("cpu"),
+        max_epochs=EPOCHS,
+        train_data_loader=DataLoader(dataset, batch_size=2, sampler=sampler),
+        network=network,
+        optimizer=optimizer,
+        loss_function=loss,
+        train_handlers=[
+            EpochSeed(dataset, seed=3),
+            LrScheduleHandler(scheduler, print_lr=False),
+            ValidationHandler(1, evaluator),
+            TrainingCheckpoint(folder, {name: every[name] for name in objects}, evaluator, interval=1, resume=resume),
+        ],
+    )
+    return trainer, evaluator, every
+
+
+def train(folder, stop_at=None, **kwargs):
+    trainer, evaluator, objects = make_training(folder, **kwargs)
+    if stop_at is not None:
+
+        def stop(engine):
+            raise Stop
+
+        trainer.add_event_handler(Events.ITERATION_COMPLETED(once=stop_at), stop)
+        with pytest.raises(Stop):
+            trainer.run()
+    else:
+        trainer.run()
+    return trainer, evaluator, objects
+
+
+@pytest.mark.parametrize("stop_at", [4, 8, 14])  # iterations; 3 an epoch
+def test_resumed_training_equals_unbroken_bit_for_bit(tmp_path, stop_at):
+    _, whole_evaluator, whole = train(tmp_path / "whole")
+    train(tmp_path / "broken", stop_at=stop_at)
+    trainer, evaluator, resumed = train(tmp_path / "broken", resume=True)
+    assert trainer.state.epoch == EPOCHS
+    assert evaluator.state.best_metric == whole_evaluator.state.best_metric
+    assert evaluator.state.best_metric_epoch == whole_evaluator.state.best_metric_epoch
+    for name in ("network", "loss"):
+        for key, value in whole[name].state_dict().items():
+            assert torch.equal(value, resumed[name].state_dict()[key]), (name, key)
+    for file in ("model.pt", "model_last.pt"):
+        expected = torch.load(tmp_path / "whole" / file, weights_only=True)
+        found = torch.load(tmp_path / "broken" / file, weights_only=True)
+        assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+def test_a_finished_training_resumes_to_itself(tmp_path):
+    _, _, before = train(tmp_path)
+    trainer, _, after = train(tmp_path, resume=True)
+    assert trainer.state.epoch == EPOCHS
+    assert torch.equal(before["network"][0].weight, after["network"][0].weight)
+
+
+def test_model_holds_the_best_weights_and_model_last_the_last(tmp_path):
+    _, evaluator, objects = train(tmp_path)
+    last = torch.load(tmp_path / "model_last.pt", weights_only=True)
+    assert torch.equal(last["0.weight"], objects["network"][0].weight)
+    objects["network"].load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    best = evaluator.state.best_metric
+    evaluator.run(global_epoch=EPOCHS + 1)
+    assert evaluator.state.metrics["dice"] == pytest.approx(best)
+
+
+def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    train(tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def half_a_file(content, path):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", half_a_file)
+    trainer, _, _ = make_training(tmp_path)
+    with pytest.raises(OSError, match="disk full"):
+        trainer.run()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def input_error(function, *args, **kwargs):
+    with pytest.raises(InputError) as caught:
+        function(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_resuming_from_nothing_damage_or_another_training_is_refused(tmp_path):
+    assert "no such checkpoint; train without resume.json first" in input_error(train, tmp_path, resume=True)
+    train(tmp_path)
+    assert "belongs to another network" in input_error(train, tmp_path, resume=True, width=5)
+    whole = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+    assert "not a readable checkpoint" in input_error(train, tmp_path, resume=True)
+
+
+def test_weights_loader_loads_and_names_what_does_not_fit(tmp_path):
+    path = tmp_path / "model.pt"
+    assert "no such checkpoint; train first" in input_error(WeightsLoader(str(path), torch.nn.Linear(2, 3)))
+    saved = torch.nn.Linear(2, 3)
+    for content in (saved.state_dict(), {"model": saved.state_dict()}):
+        torch.save(content, path)
+        network = torch.nn.Linear(2, 3)
+        WeightsLoader(str(path), network)()
+        assert torch.equal(network.weight, saved.weight)
+    assert "weights of another network: 1 of 2 entries" in input_error(WeightsLoader(str(path), torch.nn.Linear(5, 3)))
+    assert "weights of another network" in input_error(WeightsLoader(str(path), torch.nn.Conv1d(2, 3, 1, bias=False)))
+    path.write_bytes(path.read_bytes()[:100])
+    assert "not a readable checkpoint" in input_error(WeightsLoader(str(path), torch.nn.Linear(2, 3)))

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from shared.errors import InputError
+from shared.handlers import running_workflow, unknown_settings
+
+CONFIG = {
+    "dataset_dir": "",
+    "patch_size": [8, 8],
+    "size": "$@patch_size[0]",
+    "_note": 1,
+    "nested": {"_target_": "dict", "a": "@size"},
+    "initialize": [{"_target_": "shared.handlers.refuse_unknown_settings"}],
+    "run": [
+        {"_target_": "shared.handlers.save_executed_config", "path": "@executed"},
+        "$@nested",
+    ],
+    "executed": "executed.json",
+}
+
+
+def make_workflow(tmp_path, **override):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(CONFIG))
+    return ConfigWorkflow(str(path), logging_file=False, meta_file=None, **override)
+
+
+def test_a_misspelt_setting_is_refused_with_the_nearest_known_one(tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        make_workflow(tmp_path, dataset_dirr="somewhere").initialize()
+    cause = caught.value
+    while not isinstance(cause, InputError):
+        cause = cause.__cause__
+    assert str(cause) == "--dataset_dirr: no such setting; did you mean --dataset_dir?"
+
+
+def test_known_settings_pass_and_the_executed_config_holds_the_overrides(tmp_path):
+    executed = tmp_path / "out" / "executed.json"
+    workflow = make_workflow(tmp_path, patch_size=[4, 4], executed=str(executed), dataset_dir="here")
+    workflow.initialize()
+    workflow.run()
+    kept = json.loads(executed.read_text())
+    assert kept["patch_size"] == [4, 4]
+    assert kept["dataset_dir"] == "here"
+    assert "_meta_" not in kept
+
+
+def test_run_ids_of_the_caller_are_known():
+    config = {"run": [], "score": ["$@a"], "a": 1, "b": 2}
+    assert unknown_settings(config) == ["score", "b"]
+    assert unknown_settings(config, {"score"}) == ["b"]
+
+
+def test_outside_of_a_run_there_is_no_workflow():
+    with pytest.raises(RuntimeError, match="No ConfigWorkflow is running"):
+        running_workflow()

@@ -1,0 +1,52 @@
+"""Imports inside shared/ are relative and point one way: towards the folders that depend on nothing here."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+BOTTOM = {"errors", "whole_file"}
+MAY_IMPORT = {
+    "data": set(),
+    "metrics": set(),
+    "networks": set(),
+    "transforms": set(),
+    "losses": {"networks", "metrics", "transforms", "data"},
+    "inferers": {"losses", "networks", "metrics", "transforms", "data"},
+    "handlers": {"losses", "networks", "metrics", "transforms", "data"},
+}
+
+
+def absolute_names(module: Path) -> list[str]:
+    package = list(module.parent.parts)
+    names = []
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            names.append(".".join([*base, *(node.module or "").split(".")]).rstrip("."))
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] != "shared", f"{module}: write this import relatively"
+        elif isinstance(node, ast.Import):
+            assert all(alias.name.split(".")[0] != "shared" for alias in node.names), f"{module}: import relatively"
+    return names
+
+
+@pytest.mark.parametrize("module", sorted(Path("shared").glob("*/*.py")), ids=str)
+def test_imports_point_downwards(module):
+    folder = module.parts[1]
+    reached = {name.split(".")[1] for name in absolute_names(module) if name.startswith("shared.")} - {folder}
+    assert reached <= MAY_IMPORT[folder] | BOTTOM
+
+
+def test_modules_were_found():
+    assert len(list(Path("shared").glob("*/*.py"))) > 10
+
+
+def test_nothing_heavy_is_imported_with_a_module():
+    """Matplotlib is imported inside the functions that draw, so that a packed bundle needs it only when it draws."""
+    for module in Path("shared").glob("*/*.py"):
+        for node in ast.parse(module.read_text()).body:
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
+            )
+            assert not any((name or "").startswith("matplotlib") for name in names), module

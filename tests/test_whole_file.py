@@ -1,0 +1,62 @@
+import os
+
+import pytest
+
+from shared.errors import InputError, find_input_error
+from shared.whole_file import whole_file
+
+
+def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
+    with whole_file(tmp_path / "new" / "label.nii.gz") as temporary:
+        assert temporary.parent == tmp_path / "new"
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_text("whole")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["label.nii.gz"]
+    assert (tmp_path / "new" / "label.nii.gz").read_text() == "whole"
+
+
+def test_a_broken_block_leaves_what_was_there(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="no more"), whole_file(path) as temporary:
+        temporary.write_text("ha")
+        raise RuntimeError("no more")
+    assert path.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_others_may_read_the_file_as_the_umask_says(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with whole_file(tmp_path / "a") as temporary:
+            temporary.write_text("a")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"file/a: cannot be written .* choose another output folder"):
+        with whole_file(tmp_path / "file" / "a"):
+            pass
+
+
+def test_an_input_error_is_found_behind_others():
+    cause = InputError("a.nii: truncated; copy it again.")
+    try:
+        try:
+            raise cause
+        except InputError as error:
+            raise RuntimeError("applying transform") from error
+    except RuntimeError as error:
+        assert find_input_error(error) is cause
+    assert find_input_error(RuntimeError("something else")) is None
+
+
+def test_an_input_error_of_a_worker_process_is_found_in_its_text():
+    text = (
+        "Caught RuntimeError in worker 0.\nTraceback ...\nshared.errors.InputError: a.nii: truncated.\n\nThe above ..."
+    )
+    assert str(find_input_error(RuntimeError(text))) == "a.nii: truncated."
+    assert str(find_input_error(InputError(text))) == "a.nii: truncated."
