@@ -10,8 +10,8 @@ __all__ = ["InputError", "find_input_error"]
 class InputError(ValueError):
     """A file or a setting that a person gave cannot be used.
 
-    The text is one line: which file or setting, what is wrong with it, what to do. A run of a bundle ends with that line
-    and exit status 1, without a traceback (`shared.handlers.install_one_line_errors`).
+    The text is one line: which file or setting, what is wrong with it, what to do. A run of a bundle ends with that
+    line and exit status 1, without a traceback (`shared.handlers.install_one_line_errors`).
     """
 
 

@@ -15,12 +15,17 @@ def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
     assert (tmp_path / "new" / "label.nii.gz").read_text() == "whole"
 
 
+def break_off(path):
+    with whole_file(path) as temporary:
+        temporary.write_text("ha")
+        raise RuntimeError("no more")
+
+
 def test_a_broken_block_leaves_what_was_there(tmp_path):
     path = tmp_path / "model.pt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="no more"), whole_file(path) as temporary:
-        temporary.write_text("ha")
-        raise RuntimeError("no more")
+    with pytest.raises(RuntimeError, match="no more"):
+        break_off(path)
     assert path.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
 
@@ -37,20 +42,16 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"file/a: cannot be written .* choose another output folder"):
-        with whole_file(tmp_path / "file" / "a"):
-            pass
+    cannot = pytest.raises(InputError, match=r"file/a: cannot be written .* choose another output folder")
+    with cannot, whole_file(tmp_path / "file" / "a"):
+        pass
 
 
 def test_an_input_error_is_found_behind_others():
     cause = InputError("a.nii: truncated; copy it again.")
-    try:
-        try:
-            raise cause
-        except InputError as error:
-            raise RuntimeError("applying transform") from error
-    except RuntimeError as error:
-        assert find_input_error(error) is cause
+    outer = RuntimeError("applying transform")
+    outer.__cause__ = cause
+    assert find_input_error(outer) is cause
     assert find_input_error(RuntimeError("something else")) is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from monai.data import CacheDataset
@@ -40,7 +41,7 @@ class EpochDataset(CacheDataset):
         transform = transform if isinstance(transform, Compose) else Compose(transform)
         super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers, progress=False)
 
-    def _transform(self, index: int):
+    def _transform(self, index: int) -> Any:
         drawn = np.random.SeedSequence([self.seed, self.epoch, index % len(self)]).generate_state(1)[0]
         self.transform.set_random_state(seed=int(drawn) % MAX_SEED)
         return super()._transform(index)

@@ -47,8 +47,8 @@ class TrainingCheckpoint:
     - ``model_last.pt``: state dict of the network after the last epoch;
     - ``checkpoint.pt``: every object's state, the epoch, the best score, the AMP scaler.
 
-    MONAI's `CheckpointSaver` writes in place, so that a killed run leaves a truncated file. Attach it after the handlers
-    that change what it saves (scheduler, validation).
+    MONAI's `CheckpointSaver` writes in place, so that a killed run leaves a truncated file. Attach it after the
+    handlers that change what it saves (scheduler, validation). Of several processes the first one writes.
 
     Args:
         save_dir: folder of the three files.
@@ -99,6 +99,8 @@ class TrainingCheckpoint:
     def save(self, engine: Engine) -> None:
         """Write the best weights if this epoch's are, and the checkpoint when it is due."""
         epoch = engine.state.epoch
+        if engine.state.rank > 0:
+            return
         if self.evaluator.state.best_metric_epoch == epoch:
             _save(self._weights(), self.folder / "model.pt")
         if epoch % self.interval == 0 or epoch == engine.state.max_epochs:
@@ -106,6 +108,8 @@ class TrainingCheckpoint:
 
     def finish(self, engine: Engine) -> None:
         """Write the last weights; they are also the best where nothing was validated."""
+        if engine.state.rank > 0:
+            return
         _save(self._weights(), self.folder / "model_last.pt")
         if self.evaluator.state.best_metric_epoch == -1:
             _save(self._weights(), self.folder / "model.pt")

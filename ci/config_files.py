@@ -1,0 +1,89 @@
+"""Read the configurations of a bundle as text: without MONAI, without evaluating anything."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["absolute_paths", "base_of", "config_paths", "expression_tree", "read_json", "texts", "walk"]
+
+REFERENCE = re.compile(r"@\w*(?:(?:::|#)\w*)*")
+ABSOLUTE = re.compile(r"/\w|~/|[A-Za-z]:[\\/]|\\\\|file:")
+
+
+def config_paths(bundle: Path) -> list[Path]:
+    """List the configurations of a bundle; metadata is none."""
+    return sorted(path for path in (bundle / "configs").glob("*.json") if path.name != "metadata.json")
+
+
+def base_of(path: Path, config: dict[str, Any]) -> Path | None:
+    """Name the configuration that an overlay follows, or None for one that stands alone (it sets `bundle_root`)."""
+    if "bundle_root" in config:
+        return None
+    return path.with_name("inference.json" if "inference" in path.stem else "train.json")
+
+
+def read_json(path: Path) -> tuple[Any, list[str]]:
+    """Return the content of a file and the keys that it holds twice.
+
+    Raises:
+        json.JSONDecodeError: the file is no JSON.
+    """
+    twice: list[str] = []
+
+    def as_dictionary(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        twice.extend(sorted({key for key in keys if keys.count(key) > 1}))
+        return dict(pairs)
+
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=as_dictionary), twice
+
+
+def walk(item: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (id, value) of an item and of everything inside it, ids as MONAI writes them (``train::handlers::0``)."""
+    yield at, item
+    inside = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+    for key, value in inside:
+        yield from walk(value, f"{at}::{key}" if at else str(key))
+
+
+def texts(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield (id, text) of every string that means something to MONAI."""
+    for at, value in walk(config):
+        if isinstance(value, str) and not at.endswith("_desc_"):
+            yield at, value
+
+
+def expression_tree(text: str) -> ast.AST:
+    """Parse a `$` expression; every reference stands in it as the name `_reference`.
+
+    Raises:
+        SyntaxError: it cannot be parsed.
+    """
+    code = REFERENCE.sub("_reference", text.removeprefix("$")).strip()
+    return ast.parse(code) if code.startswith(("import ", "from ")) else ast.parse(code, mode="eval")
+
+
+def absolute_paths(text: str) -> list[str]:
+    """List the absolute paths in a configuration's string.
+
+    In ``$@bundle_root + '/models'`` the second part is none, since something stands before it.
+    """
+    if not text.startswith("$"):
+        return [text] if ABSOLUTE.match(text) else []
+    try:
+        tree = expression_tree(text)
+    except SyntaxError:
+        return []
+    continued: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            continued.add(node.right)
+        elif isinstance(node, ast.JoinedStr):
+            continued.update(node.values[1:])
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in continued)
+    return [node.value for node in constants if isinstance(node.value, str) and ABSOLUTE.match(node.value)]

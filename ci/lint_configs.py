@@ -1,0 +1,141 @@
+"""Read every bundle's configurations and print all their faults, one line each: file, id, rule, what.
+
+    python ci/lint_configs.py [bundles/<name> ...]
+
+An overlay is read as MONAI runs it, merged onto train.json (or inference.json); its faults are those that the base
+has not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import fire
+from monai.bundle.workflows import _reject_executable_logging_config
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from ci.config_files import base_of, config_paths, read_json  # noqa: E402
+from ci.config_rules import CONFIG_RULES  # noqa: E402
+from ci.config_targets import defaults_of, locate_target  # noqa: E402
+from ci.merged_config import Config, merged, plain  # noqa: E402
+from ci.zoo_rules import ZOO_RULES  # noqa: E402
+from shared.errors import InputError  # noqa: E402
+
+RULES = {rule.__name__.replace("_", "-"): rule for rule in (*CONFIG_RULES, *ZOO_RULES)}
+
+# Arguments of a transform that may hold one value per key.
+PER_KEY = {"align_corners", "dtype", "mode", "padding_mode"}
+
+
+def faults_of(config: Config) -> list[tuple[str, str, str]]:
+    """Return (id, rule, what) of every fault of one merged configuration."""
+    return [(at, name, what) for name, check in RULES.items() for at, what in check(config)]
+
+
+def lint_file(path: Path) -> list[tuple[str, str, str]]:
+    """Return (id, rule, what) of every fault of one file."""
+    try:
+        content, twice = read_json(path)
+    except json.JSONDecodeError as error:
+        return [("", "json", str(error))]
+    faults = [(key, "duplicate-key", "stands twice in one object") for key in twice]
+    base = base_of(path, content)
+    try:
+        known = set(faults_of(merged([base]))) if base else set()
+        found = faults_of(merged([base, path] if base else [path]))
+    except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        return [*faults, ("", "merge", f"cannot be merged onto {base.name if base else 'nothing'}: {error!r}")]
+    return faults + [fault for fault in found if fault not in known]
+
+
+def image_part(config: Config, transforms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what transforms do to the items that are not labels, without references and repeated defaults."""
+    parts = []
+    for transform in plain(config, transforms):
+        keys = transform.get("keys", [])
+        keys = keys if isinstance(keys, list) else [keys]
+        kept = [index for index, key in enumerate(keys) if key != "label"]
+        if keys and not kept:
+            continue
+        part = {name: value for name, value in transform.items() if not name.startswith("label")}
+        for name in PER_KEY & part.keys():
+            if isinstance(part[name], list):
+                values = [part[name][index] for index in kept]
+                part[name] = values[0] if len(values) == 1 else values
+        part["keys"] = [keys[index] for index in kept]
+        defaults = defaults_of(locate_target(str(part["_target_"]))[0])
+        parts.append({name: value for name, value in part.items() if name not in defaults or value != defaults[name]})
+    return parts
+
+
+def lint_pair(train: Config, inference: Config) -> list[tuple[str, str, str]]:
+    """Return the faults that two configurations of a bundle have together: what must be equal is not."""
+    faults = []
+    if plain(train, train.items.get("network_def")) != plain(inference, inference.items.get("network_def")):
+        faults.append(("network_def", "network", "differs from that of train.json"))
+    validated = train.items.get("validate", {}).get("preprocessing", {}).get("transforms", [])
+    inferred = inference.items.get("preprocessing", {}).get("transforms", [])
+    validated, inferred = image_part(train, validated), image_part(inference, inferred)
+    for index in range(max(len(validated), len(inferred))):
+        first, second = validated[index : index + 1], inferred[index : index + 1]
+        if first != second:
+            what = f"differs from validate::preprocessing of train.json, labels apart: {second} instead of {first}"
+            return [*faults, ("preprocessing", "preprocessing", what)]
+    return faults
+
+
+def lint_logging(path: Path) -> list[tuple[str, str, str]]:
+    """Return the faults of logging.conf: MONAI evaluates it, and refuses all but the standard library's classes."""
+    try:
+        _reject_executable_logging_config(str(path))
+    except ValueError as error:
+        return [("", "logging", str(error).split(" and would execute")[0])]
+    return []
+
+
+def lint(bundle: Path) -> list[str]:
+    """Return one line for every fault in the configurations of a bundle.
+
+    Raises:
+        InputError: the folder holds no configurations.
+    """
+    configs = bundle / "configs"
+    found = {path: lint_file(path) for path in config_paths(bundle)}
+    if not found:
+        raise InputError(f"{bundle}: not a bundle, it has no configs/*.json.")
+    pair = [configs / "train.json", configs / "inference.json"]
+    for path in pair:
+        found.setdefault(path, [("", "merge", "is missing")])
+    if not any(name in {"json", "merge"} for path in pair for _, name, _ in found[path]):
+        found[pair[1]] += lint_pair(merged(pair[:1]), merged(pair[1:]))
+    found[configs / "logging.conf"] = lint_logging(configs / "logging.conf")
+    return [f"{path}: {at}: {name}: {what}" for path, faults in found.items() for at, name, what in faults]
+
+
+def main(*bundles: str) -> None:
+    """Lint bundles.
+
+    Args:
+        bundles: folders, such as bundles/<name>; without any, every bundle of the repository.
+    """
+    warnings.simplefilter("ignore")
+    chosen = [Path(bundle) for bundle in bundles] or sorted(path.parent for path in ROOT.glob("bundles/*/configs"))
+    if not chosen:
+        raise InputError("bundles/: no bundle here.")
+    faults = [line for bundle in chosen for line in lint(Path(os.path.relpath(bundle)))]
+    print("\n".join([*faults, f"{len(chosen)} bundles, {len(faults)} faults"]))
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    try:
+        fire.Fire(main)
+    except InputError as error:
+        sys.exit(f"Error: {error}")

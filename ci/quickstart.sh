@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# From nothing to a trained, evaluated model with pictures: phantoms, VNet on FLAIR in three forms (Table 4 of PGO),
+# evaluation, inference. A second run finds everything done. QUICKSTART_DIR chooses another folder than quickstart/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source ci/environment.sh
+
+out=${QUICKSTART_DIR:-quickstart}
+bundle=bundles/brats_mri_segmentation_pareto_vnet
+small=(--spacing_mm "[2.5, 2.5, 2.5]" --patch_size "[48, 48, 48]")
+
+run() { # config files (without folder and suffix, joined by commas), then options
+    local files=$1
+    shift
+    $python -m monai.bundle run --bundle_root $bundle \
+        --config_file "['$bundle/configs/${files//,/.json\',\'$bundle/configs/}.json']" "${small[@]}" "$@"
+}
+
+echo "1. Phantoms (painted, no patients)"
+$python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24
+$python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 1
+
+for form in ours no_rho baseline; do
+    configs=train
+    [ $form = ours ] || configs=train,$form
+    place=(--dataset_dir "$out/phantoms" --ckpt_dir "$out/$form/models" --output_dir "$out/$form")
+    echo "2. VNet on FLAIR, $form"
+    [ -f "$out/$form/models/model_last.pt" ] || run $configs "${place[@]}" --batch_size 1 --max_epochs 8 \
+        --val_interval 4 --checkpoint_interval 8 --num_workers 0
+    [ -f "$out/$form/evaluation.md" ] || run $configs,evaluate "${place[@]}"
+done
+
+echo "3. Inference on two new cases"
+[ -d "$out/inference" ] || run inference --dataset_dir "$out/new_cases" --output_dir "$out/inference" \
+    --ckpt_path "$out/ours/models/model.pt"
+
+echo "4. The three forms side by side"
+$python ci/tables.py --out "$out/table" ours="$out/ours/evaluation.csv" \
+    "ours without rho"="$out/no_rho/evaluation.csv" baseline="$out/baseline/evaluation.csv"

@@ -1,0 +1,34 @@
+"""What happens during a run: schedules, saving, progress, tables, pictures."""
+
+from .checkpoint import TrainingCheckpoint, WeightsLoader
+from .curves import TrainingCurves
+from .epoch_seed import EpochSeed
+from .evaluation_table import EvaluationTable
+from .fuzzy_weight import ConstantWeight, ExponentialDecay, LinearDecay
+from .loss_terms import LossTerms, write_epoch_scalars
+from .one_line_errors import install_one_line_errors, one_line_of
+from .prepare_batch import PrepareBatchTargets
+from .progress import CaseProgress, EpochProgress
+from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
+
+__all__ = [
+    "CaseProgress",
+    "ConstantWeight",
+    "EpochProgress",
+    "EpochSeed",
+    "EvaluationTable",
+    "ExponentialDecay",
+    "LinearDecay",
+    "LossTerms",
+    "PrepareBatchTargets",
+    "TrainingCheckpoint",
+    "TrainingCurves",
+    "WeightsLoader",
+    "install_one_line_errors",
+    "one_line_of",
+    "refuse_unknown_settings",
+    "running_workflow",
+    "save_executed_config",
+    "unknown_settings",
+    "write_epoch_scalars",
+]

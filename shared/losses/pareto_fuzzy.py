@@ -1,0 +1,108 @@
+"""Any segmentation loss with the fuzzy auxiliary loss beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..transforms.fuzzy_membership import fuzzy_membership, keep_argmax, onehot_label
+from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
+
+__all__ = ["ParetoFuzzyLoss"]
+
+
+class ParetoFuzzyLoss(nn.Module):
+    r"""Pareto-consistent loss: main loss on the label, fuzzy loss on the memberships.
+
+    .. math:: L(\theta, t) = L_{base}(\theta) + \lambda(t) \, L_{fuzzy}(\theta, \rho_1, \rho_2)
+
+    Eq. 9 of "Pareto-Guided Optimization for Uncertainty-Aware Medical Image Segmentation" (2026), where the main loss
+    is Dice; its experiments keep each baseline's own. lambda(t) is set from outside, by MONAI's `ParamSchedulerHandler`
+    with `set_fuzzy_weight` and a calculator of `shared.handlers`; it is in the state dict, as is rho.
+    With lambda = 0 the fuzzy loss is not computed, and the value is that of the main loss to the last bit.
+
+    Args:
+        base_loss: called with logits and label, e.g. MONAI's `DiceCELoss(to_onehot_y=True, softmax=True)`.
+        fuzzy_loss: L_fuzzy.
+        fuzzy_weight: lambda, until it is set.
+        radius: of the neighbourhood, for memberships of a bare label.
+        keep_argmax: for memberships of a bare label, see `shared.transforms.keep_argmax`.
+    """
+
+    def __init__(
+        self,
+        base_loss: nn.Module,
+        fuzzy_loss: FuzzyAuxiliaryLoss,
+        fuzzy_weight: float = 1.0,
+        radius: int = 1,
+        keep_argmax: bool = False,
+    ) -> None:
+        super().__init__()
+        if not isinstance(radius, int) or radius < 1:
+            raise ValueError(f"radius must be a whole number of voxels, at least 1, got {radius}.")
+        self.base_loss = base_loss
+        self.fuzzy_loss = fuzzy_loss
+        self.radius = radius
+        self.keep_argmax = keep_argmax
+        self.register_buffer("fuzzy_weight", torch.zeros(()))
+        self.set_fuzzy_weight(fuzzy_weight)
+
+    def set_fuzzy_weight(self, value: float) -> None:
+        """Set lambda, finite and at least zero."""
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"fuzzy_weight must be finite and at least 0, got {value}.")
+        self.fuzzy_weight.fill_(value)
+
+    def forward(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Return the loss, a scalar, computed in float32 under autocast as well.
+
+        Args:
+            logits: (B, C, *spatial).
+            target: label (B, 1, *spatial), values 0 to C - 1; its memberships are then computed here, and at the
+                patch's border from the neighbours inside it. Or a dictionary of `label` and `memberships`
+                (B, C, *spatial), made before the patch was cut out.
+        """
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = _at_least_float32(logits)
+            base = self.base_loss(logits, _label(target))
+            if self.fuzzy_weight == 0:
+                return base
+            return base + self.fuzzy_weight * self.fuzzy_loss(logits, self._memberships(target, logits.shape[1]))
+
+    def terms(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the loss is made of, as scalars for logging.
+
+        `total` is the value of the loss, `base`, `fuzzy` and `fuzzy_weight` its parts, `soft_cross_entropy`,
+        `non_membership`, `rho_1` and `rho_2` those of `fuzzy`; `boundary_share` is the share of voxels that belong to
+        no class entirely. `non_membership` is not weighted by rho_2, whose fall alone makes `fuzzy` fall.
+        """
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = _at_least_float32(logits)
+            memberships = self._memberships(target, logits.shape[1])
+            base = self.base_loss(logits, _label(target))
+            fuzzy_terms = self.fuzzy_loss.terms(logits, memberships)
+            return {
+                "total": base + self.fuzzy_weight * fuzzy_terms["fuzzy"],
+                "base": base,
+                **fuzzy_terms,
+                "fuzzy_weight": self.fuzzy_weight.clone(),
+                "boundary_share": (memberships.amax(dim=1) < 1).float().mean(),
+            }
+
+    def _memberships(self, target: Tensor | Mapping[str, Tensor], num_classes: int) -> Tensor:
+        if isinstance(target, Mapping):
+            return target["memberships"].as_subclass(Tensor)
+        onehot = onehot_label(target, num_classes)
+        memberships = fuzzy_membership(onehot, self.radius)
+        return keep_argmax(onehot, memberships) if self.keep_argmax else memberships
+
+
+def _label(target: Tensor | Mapping[str, Tensor]) -> Tensor:
+    return (target["label"] if isinstance(target, Mapping) else target).as_subclass(Tensor)
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    return logits.as_subclass(Tensor).to(torch.promote_types(logits.dtype, torch.float32))

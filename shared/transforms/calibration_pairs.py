@@ -1,0 +1,47 @@
+"""Collect what a calibration error is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+import torch
+from monai.transforms import Transform
+from monai.utils import TransformBackends, convert_to_tensor
+
+__all__ = ["CalibrationPairsd"]
+
+
+class CalibrationPairsd(Transform):
+    """Add the confidence and the correctness of the prediction at every voxel of the brain.
+
+    Adds "confidence" = 1 - uncertainty and "correct" = (prediction equals label), both (1, N) float32, N voxels where
+    any present sequence is non-zero: air, which every model gets right, would hide the error. Runs after `Invertd`
+    and before classes become regions.
+
+    Args:
+        label_key: true classes, (1, *spatial).
+        pred_key: predicted classes, (1, *spatial).
+        uncertainty_key: 1 - probability of the predicted class, (1, *spatial).
+        image_key: (M, *spatial), 0 outside the brain, NaN where a sequence is absent.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        label_key: str = "label",
+        pred_key: str = "pred",
+        uncertainty_key: str = "uncertainty",
+        image_key: str = "image",
+    ) -> None:
+        self.keys = {"label": label_key, "pred": pred_key, "uncertainty": uncertainty_key, "image": image_key}
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        label, pred, uncertainty, image = (convert_to_tensor(data[key], track_meta=False) for key in self.keys.values())
+        if not label.shape[1:] == pred.shape[1:] == uncertainty.shape[1:] == image.shape[1:]:
+            shapes = ", ".join(f"{key} {tuple(data[key].shape[1:])}" for key in self.keys.values())
+            raise ValueError(f"grids differ ({shapes}); bring all four to one grid first (Invertd).")
+        brain = (image.nan_to_num() != 0).any(dim=0, keepdim=True)
+        confidence = 1 - uncertainty[brain].float().unsqueeze(0)
+        correct = (pred[brain] == label[brain].to(pred.device)).float().unsqueeze(0)
+        return {**data, "confidence": confidence, "correct": correct}

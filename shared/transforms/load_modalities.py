@@ -1,0 +1,143 @@
+"""Read the sequences of one case, however they are stored."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.data import ITKReader, MetaTensor
+from monai.transforms import LoadImage, MapTransform
+from torch import Tensor
+
+from ..errors import InputError
+
+__all__ = ["LoadImageModalitiesd"]
+
+UNEVEN_MM = 0.1  # slices of one series may be this much off their even places
+
+
+class LoadImageModalitiesd(MapTransform):
+    """Read every sequence of a case that is there into a tensor (1, *spatial), float32, under its own name.
+
+    A sequence is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
+    DICOM series. Where no sequence is named, "image" is taken apart: a path (a 3D file for one modality, a 4D file
+    whose channels are `modalities` in this order), or a list of one path per modality. None stands for an absent
+    sequence. What is a tensor already stays as it is, and so do all other entries. "case" becomes the file's name
+    where it is not given. (MONAI Deploy, which brings tensors, leaves out transforms named like this one.)
+
+    Args:
+        modalities: names of the sequences.
+        extra_keys: further entries to read where they are paths, such as "brain" (a mask) or "label".
+    """
+
+    def __init__(self, modalities: KeysCollection, extra_keys: Sequence[str] = ("brain",)) -> None:
+        super().__init__(modalities, allow_missing_keys=True)
+        self.extra_keys = tuple(extra_keys)
+        self.load = LoadImage(ensure_channel_first=True)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        loaded = dict(data)
+        volumes: dict[str, MetaTensor] = {}  # a 4D file is read once
+        sources = {name: loaded.pop(name) for name in self.keys if name in loaded}
+        if not sources and "image" in loaded and not _is_array(loaded["image"]):
+            sources = self._take_apart(loaded.pop("image"), volumes)
+        sources |= {key: loaded.pop(key) for key in self.extra_keys if key in loaded}
+        for name, source in sources.items():
+            if source is None:
+                continue
+            loaded[name] = source if _is_array(source) else self._one_channel(source, name, volumes)
+        if "case" not in loaded and volumes:
+            loaded["case"] = _name_of(next(iter(volumes)))
+        return loaded
+
+    def _take_apart(self, image: Any, volumes: dict[str, MetaTensor]) -> dict[str, Any]:
+        """Say for every modality which file, or channel of a file, of "image" holds it."""
+        if isinstance(image, (list, tuple)):
+            if len(image) != len(self.keys):
+                raise InputError(
+                    f"image: {len(image)} files for {len(self.keys)} modalities ({', '.join(self.keys)}); "
+                    "give one file per modality, in this order (null where one is absent)."
+                )
+            return dict(zip(self.keys, image, strict=True))
+        channels = self._volume(image, volumes).shape[0]
+        if channels != len(self.keys):
+            raise InputError(
+                f"{image}: has {channels} channel{'s' * (channels > 1)}, but {len(self.keys)} modalities are asked for "
+                f"({', '.join(self.keys)}); give --modalities one name per channel, in the order of the file."
+            )
+        return {name: [image, channel] for channel, name in enumerate(self.keys)}
+
+    def _one_channel(self, source: Any, name: Hashable, volumes: dict[str, MetaTensor]) -> MetaTensor:
+        """Read a path, or one channel of a file given as [path, channel], as (1, *spatial)."""
+        path, channel = source if isinstance(source, (list, tuple)) and len(source) == 2 else (source, None)
+        if not isinstance(path, (str, os.PathLike)) or not (channel is None or isinstance(channel, int)):
+            raise InputError(f"{name}: expected a path or [path, channel], got {source!r}.")
+        volume = self._volume(path, volumes)
+        if channel is None:
+            if volume.shape[0] != 1:
+                raise InputError(
+                    f"{path}: has {volume.shape[0]} channels, but one 3D image is expected as {name}; "
+                    "say which channel with [path, channel]."
+                )
+            return volume
+        if not 0 <= channel < volume.shape[0]:
+            raise InputError(f"{path}: has no channel {channel} for {name}, only 0 to {volume.shape[0] - 1}.")
+        return volume[channel : channel + 1]
+
+    def _volume(self, path: str | os.PathLike, volumes: dict[str, MetaTensor]) -> MetaTensor:
+        """Read a whole file or DICOM series as (C, *spatial), unless it is in `volumes` already."""
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(f"image: expected a path or a list of paths, got {path!r}.")
+        if str(path) not in volumes:
+            volumes[str(path)] = self._read(Path(path).expanduser())
+        return volumes[str(path)]
+
+    def _read(self, path: Path) -> MetaTensor:
+        if not path.exists():
+            raise InputError(f"{path}: no such file; correct the path or leave the sequence out.")
+        try:
+            volume = self.load(path, reader=_OneSeriesReader() if path.is_dir() else None)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # nibabel, ITK, zlib and gzip each have their own
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(
+                f"{path}: cannot be read as an image, it is damaged, incomplete or of another format; copy it again or "
+                f"leave the case out ({reason if len(reason) < 150 else reason[:147] + '...'})."
+            ) from error
+        if volume.ndim != 4:
+            raise InputError(f"{path}: a 3D image is expected (or 4D with channels), this one is {volume.ndim - 1}D.")
+        return volume
+
+
+class _OneSeriesReader(ITKReader):
+    """Read a folder that holds one DICOM series without gaps; refuse all others, which ITK would only remark on."""
+
+    def read(self, data: Sequence[os.PathLike] | os.PathLike, **kwargs: Any) -> Any:
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always")
+            series = super().read(data, **kwargs)
+        folder = data[0] if isinstance(data, (list, tuple)) else data
+        if any("more than one DICOM series" in str(remark.message) for remark in remarks):
+            raise InputError(f"{folder}: holds more than one DICOM series; give each series a folder of its own.")
+        header = series.GetMetaDataDictionary()
+        uneven = "ITK_non_uniform_sampling_deviation"
+        if header.HasKey(uneven) and header[uneven] > UNEVEN_MM:
+            raise InputError(
+                f"{folder}: slices are missing or unevenly spaced (by up to {header[uneven]:.1f} mm); "
+                "export the whole series again."
+            )
+        return series
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, Tensor))
+
+
+def _name_of(path: str) -> str:
+    return Path(path.removesuffix(".gz")).stem if not Path(path).is_dir() else Path(path).name

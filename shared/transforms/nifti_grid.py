@@ -1,0 +1,49 @@
+"""Describe a result's grid exactly as the file did from which the image was read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from monai.data import MetaTensor
+from numpy.typing import DTypeLike
+from torch import Tensor
+
+__all__ = ["nifti_on_grid"]
+
+QFORM = ("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
+SFORM = ("sform_code", "srow_x", "srow_y", "srow_z")
+
+
+def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabel.Nifti1Image:
+    """Make a NIfTI image of a volume that lies on an image's grid.
+
+    Programs differ in whether they believe a file's qform or its sform. If the image came from a NIfTI file that still
+    lies on the same grid, both are copied from it bit by bit; else (DICOM, NRRD, MetaImage) both say the affine.
+
+    Args:
+        volume: (1, *spatial), 3D.
+        image: (C, *spatial), whose affine and "filename_or_obj" count.
+        dtype: how values are stored.
+    """
+    values = np.asarray(volume[0].detach().cpu()).astype(dtype)
+    affine = image.affine.cpu().numpy().astype(float)
+    original = _header(str(image.meta.get("filename_or_obj", "")))
+    if original is None or not np.allclose(original.get_best_affine(), affine, rtol=0, atol=1e-3):
+        nifti = nibabel.Nifti1Image(values, affine)
+        nifti.set_sform(affine, code="scanner")
+        nifti.set_qform(affine, code="scanner")
+        return nifti
+    nifti = nibabel.Nifti1Image(values, original.get_best_affine())
+    nifti.header["pixdim"][:4] = original["pixdim"][:4]
+    nifti.header.set_xyzt_units(*original.get_xyzt_units())
+    for field in (*QFORM, *SFORM):
+        nifti.header[field] = original[field]
+    return nifti
+
+
+def _header(file: str) -> nibabel.Nifti1Header | None:
+    if file.endswith((".nii", ".nii.gz")) and Path(file).is_file():
+        return nibabel.load(file).header
+    return None

@@ -1,0 +1,112 @@
+"""Normalise every sequence inside the brain and set the air to zero."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
+from torch import Tensor
+
+from ..errors import InputError
+from .source_file import source_file
+
+__all__ = ["NormalizeInBrain", "NormalizeInBraind", "brain_of_normalized", "in_brain"]
+
+
+def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
+    """Say which voxels belong to the brain.
+
+    Args:
+        image: (M, *spatial); an absent sequence is NaN, air is 0 in every sequence where no mask is given.
+        brain: mask (1, *spatial), above one half inside.
+
+    Returns:
+        (1, *spatial), boolean: the mask, else where any sequence that is there differs from 0.
+    """
+    if brain is None:
+        return brain_of_normalized(image).any(dim=0, keepdim=True)
+    mask = convert_to_tensor(brain, track_meta=False)
+    if mask.shape != (1, *image.shape[1:]):
+        raise InputError(
+            f"{source_file(brain, 'brain')}: the mask has shape {tuple(mask.shape)}, "
+            f"but {(1, *image.shape[1:])} is needed for {source_file(image, 'the image')}."
+        )
+    return mask > 0.5
+
+
+def brain_of_normalized(image: Tensor) -> Tensor:
+    """Say which values are those of brain, for `CropForegroundd(select_fn=...)` after `NormalizeInBraind`.
+
+    MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
+
+    Args:
+        image: (M, *spatial) with air at exactly 0 and absent sequences NaN.
+
+    Returns:
+        The same shape, boolean; False throughout an absent sequence.
+    """
+    values = convert_to_tensor(image, track_meta=False)
+    return (values != 0) & ~values.isnan()
+
+
+class NormalizeInBrain(Transform):
+    """Give every sequence mean 0 and standard deviation 1 inside the brain, and 0 outside.
+
+    The papers' code takes mean and deviation from the brain but shifts all voxels, so that air ends at -mean/deviation;
+    here it stays 0, which is what an absent sequence becomes in networks that stack the sequences. Absent sequences
+    stay NaN. A sequence that is constant inside the brain becomes 0 everywhere; if all are, the case is refused.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __call__(self, image: Tensor, brain: Tensor | None = None) -> Tensor:
+        """Normalise an image (M, *spatial); see `in_brain` for the mask."""
+        values = convert_to_tensor(image, dtype=torch.float32, track_meta=False)
+        inside = in_brain(image, brain)[0]
+        if not inside.any():
+            where = source_file(image if brain is None else brain, "image")
+            raise InputError(f"{where}: the brain is empty, no voxel lies inside; give an image or mask that is not 0.")
+        normalized, constant = torch.zeros_like(values), True
+        for channel, voxels in enumerate(values):
+            if voxels.isnan().any():
+                normalized[channel] = torch.nan
+                continue
+            brain_voxels = voxels[inside].double()
+            if brain_voxels.min() < brain_voxels.max():
+                brain_voxels = (brain_voxels - brain_voxels.mean()) / brain_voxels.std(correction=0)
+                normalized[channel, inside] = brain_voxels.float()
+                constant = False
+        if constant:
+            raise InputError(
+                f"{source_file(image, 'image')}: every sequence has one single value inside the brain; "
+                "check the file and the mask."
+            )
+        return convert_to_dst_type(normalized, dst=image, dtype=torch.float32)[0]
+
+
+class NormalizeInBraind(MapTransform):
+    """Dictionary version of `NormalizeInBrain`.
+
+    Args:
+        keys: images to normalise.
+        brain_key: entry that holds the mask, where there is one; it stays as it is.
+        allow_missing_keys: skip absent keys instead of raising.
+    """
+
+    backend = NormalizeInBrain.backend
+
+    def __init__(
+        self, keys: KeysCollection = "image", brain_key: str = "brain", allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.brain_key = brain_key
+        self.normalize = NormalizeInBrain()
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
+        normalized = dict(data)
+        for key in self.key_iterator(normalized):
+            normalized[key] = self.normalize(normalized[key], data.get(self.brain_key))
+        return normalized

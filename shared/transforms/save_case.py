@@ -1,0 +1,167 @@
+"""Write what was found in a case: label map, uncertainty, picture and record."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import monai
+import nibabel
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from torch import Tensor
+
+from ..errors import InputError
+from ..whole_file import whole_file
+from .nifti_grid import nifti_on_grid
+from .overlay import draw_overlay
+
+__all__ = ["SaveImageCased"]
+
+NOTICE = "For research use only. Not for diagnosis."
+
+
+class SaveImageCased(Transform):
+    """Write a case's results into a folder of its own, on the grid of the image as it was read.
+
+    - ``<case>_seg.nii.gz``: label map, uint8;
+    - ``<case>_uncertainty.nii.gz``: 1 - probability of the class in the label map, float32;
+    - ``<case>_overlay.png``: see `draw_overlay`; with the true classes where "label" holds them;
+    - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
+
+    All but the times in the record is repeatable byte by byte. Runs after `Invertd` has brought image, label map and
+    uncertainty to the grid of the file; if that is NIfTI, its qform and sform are copied. (MONAI Deploy, which saves
+    results in its own way, leaves out transforms named like this one.)
+
+    Args:
+        output_dir: folder in which the cases' folders are made.
+        modalities: names of the image's channels.
+        class_names: names of the classes from 1 on.
+        metadata_path: the bundle's metadata.json, whose name and version go into the record.
+        pred_key: label map (1, *spatial).
+        uncertainty_key: (1, *spatial).
+        image_key: (M, *spatial), NaN where a sequence is absent.
+        label_key: true classes (1, *spatial), not needed.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        modalities: Sequence[str],
+        class_names: Sequence[str],
+        metadata_path: str,
+        pred_key: str = "pred",
+        uncertainty_key: str = "uncertainty",
+        image_key: str = "image",
+        label_key: str = "label",
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.modalities = list(modalities)
+        self.class_names = list(class_names)
+        self.bundle = _name_and_version(Path(metadata_path))
+        self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        volumes = {name: data.get(key) for name, key in self.keys.items()}
+        volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
+        self._check(volumes)
+        image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
+        case = str(data.get("case", ""))
+        if case != Path(case).name or not case:
+            raise ValueError(
+                f'"case" must name the case, without slashes, since folder and files bear it; got {case!r}.'
+            )
+        names = {
+            "segmentation": f"{case}_seg.nii.gz",
+            "uncertainty": f"{case}_uncertainty.nii.gz",
+            "overlay": f"{case}_overlay.png",
+        }
+        folder, record_path = self.folder / case, self.folder / case / f"{case}.json"
+        with whole_file(folder / names["segmentation"]) as path:
+            record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
+            nibabel.save(nifti_on_grid(segmentation, image, np.uint8), path)
+        with whole_file(folder / names["uncertainty"]) as path:
+            nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
+        with whole_file(folder / names["overlay"]) as path:
+            draw_overlay(
+                image,
+                segmentation,
+                path,
+                modalities=self.modalities,
+                class_names=self.class_names,
+                uncertainty=uncertainty,
+                label=volumes.get("label"),
+                title=case,
+            )
+        record = {"case": case, "notice": NOTICE, **self._findings(data, image, segmentation, uncertainty)}
+        record |= {"outputs": names, "bundle": self.bundle, **_circumstances(data)}
+        with whole_file(record_path) as path:
+            path.write_text(json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+        return dict(data)
+
+    def _check(self, volumes: Mapping[str, Tensor]) -> None:
+        missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]
+        if missing:
+            raise ValueError(f"there is no tensor under {missing}; run SegmentationAndUncertaintyd before.")
+        if len({volume.shape[1:] for volume in volumes.values()}) > 1:
+            shapes = ", ".join(f"{self.keys[name]} {tuple(volume.shape[1:])}" for name, volume in volumes.items())
+            raise ValueError(f"grids differ ({shapes}); name all of them in the keys of Invertd, the image last.")
+        if volumes["image"].shape[0] != len(self.modalities):
+            raise ValueError(
+                f"modalities {self.modalities} do not fit an image of {volumes['image'].shape[0]} channels."
+            )
+        if volumes["pred"].max() > len(self.class_names):
+            raise ValueError(f"class {int(volumes['pred'].max())} has no name in class_names {self.class_names}.")
+
+    def _findings(
+        self, data: Mapping[Hashable, Any], image: MetaTensor, segmentation: Tensor, uncertainty: Tensor
+    ) -> dict[str, Any]:
+        present = ~image.as_tensor().isnan().flatten(1).any(dim=1)
+        found = [name for name, there in zip(self.modalities, present, strict=True) if there]
+        voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
+        voxels = np.bincount(segmentation.numpy().astype(np.uint8).ravel(), minlength=1 + len(self.class_names))
+        inside = uncertainty[segmentation > 0]
+        return {
+            "inputs": _inputs(data, image),
+            "sequences_found": found,
+            "sequences_absent": [name for name in self.modalities if name not in found],
+            "classes": [
+                {"value": value, "name": name, "volume_ml": round(float(voxels[value]) * voxel_ml, 4)}
+                for value, name in enumerate(self.class_names, start=1)
+            ],
+            "mean_uncertainty_where_segmented": round(float(inside.double().mean()), 6) if inside.numel() else None,
+        }
+
+
+def _name_and_version(metadata_path: Path) -> dict[str, str]:
+    try:
+        metadata = json.loads(metadata_path.read_text(encoding="utf-8"))
+        return {"name": metadata["name"], "version": metadata["version"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{metadata_path}: the bundle's metadata.json, with name and version, is needed for the record; "
+            "correct --bundle_root."
+        ) from error
+
+
+def _inputs(data: Mapping[Hashable, Any], image: MetaTensor) -> dict[str, Any]:
+    """Return {sequence: file}, or the one file that the image's metadata name."""
+    if "inputs" in data:
+        return json.loads(data["inputs"])["files"]
+    return {"image": str(image.meta["filename_or_obj"])} if "filename_or_obj" in image.meta else {}
+
+
+def _circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Versions and times."""
+    seconds = time.time() - json.loads(data["inputs"])["begun"] if "inputs" in data else None
+    return {
+        "software": {"monai": monai.__version__, "torch": torch.__version__},
+        "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds_since_reading_began": None if seconds is None else round(seconds, 2),
+    }

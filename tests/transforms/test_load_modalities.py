@@ -1,0 +1,205 @@
+import gzip
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import LoadImage, MapTransform
+
+from shared.errors import InputError
+from shared.transforms import LoadImageModalitiesd
+
+ALL = ["t1", "t1ce", "t2", "flair"]
+
+
+@pytest.fixture
+def volume():
+    return np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def four_channels(tmp_path, write_nifti):
+    """A 4D file whose channels hold 0, 1, 2, 3."""
+    return write_nifti(tmp_path / "B_1.nii.gz", np.broadcast_to(np.arange(4.0), (5, 4, 3, 4)).astype(np.float32))
+
+
+@pytest.fixture
+def count_reads(monkeypatch):
+    read, calls = LoadImage.__call__, []
+    monkeypatch.setattr(
+        LoadImage, "__call__", lambda self, path, **kwargs: calls.append(path) or read(self, path, **kwargs)
+    )
+    return calls
+
+
+def test_reads_each_sequence_that_is_there(write_case, oblique):
+    item = write_case(modalities=["t2", "flair"], affine=oblique, label=False)
+    loaded = LoadImageModalitiesd(ALL)({**item, "note": [1, 2], "t1": None})
+    assert set(loaded) == {"case", "patient", "t2", "flair", "note"}
+    for name in ("t2", "flair"):
+        expected = LoadImage(image_only=True)(item[name])
+        torch.testing.assert_close(loaded[name][0].as_tensor(), expected.as_tensor())
+        assert loaded[name].shape[0] == 1
+        assert loaded[name].dtype == torch.float32
+        np.testing.assert_allclose(loaded[name].affine, oblique)
+    assert loaded["note"] == [1, 2]
+    assert isinstance(item["flair"], str)  # the input stays as it was
+
+
+def test_channels_of_a_4d_file_by_number_read_once(four_channels, count_reads):
+    item = {"t1ce": [four_channels, 2], "flair": [four_channels, 0], "case": "c"}
+    loaded = LoadImageModalitiesd(["flair", "t1ce"])(item)
+    assert (loaded["flair"].unique().item(), loaded["t1ce"].unique().item()) == (0, 2)
+    assert loaded["flair"].shape == loaded["t1ce"].shape == (1, 5, 4, 3)
+    assert len(count_reads) == 1
+    assert loaded["case"] == "c"
+
+
+def test_a_4d_image_is_taken_apart_in_the_order_of_the_modalities(four_channels):
+    loaded = LoadImageModalitiesd(["flair", "t1", "t1ce", "t2"])({"image": four_channels, "image_path": four_channels})
+    assert "image" not in loaded
+    assert [loaded[name].unique().item() for name in ("flair", "t1", "t1ce", "t2")] == [0, 1, 2, 3]
+    assert loaded["case"] == "B_1"
+    assert loaded["image_path"] == four_channels
+
+
+def test_one_3d_image_for_one_modality(tmp_path, volume, write_nifti):
+    loaded = LoadImageModalitiesd("flair")({"image": write_nifti(tmp_path / "my.head.nii", volume)})
+    np.testing.assert_array_equal(loaded["flair"][0], volume)
+    assert loaded["case"] == "my.head"
+
+
+def test_a_list_of_files_one_per_modality(write_case):
+    item = write_case(label=False)
+    loaded = LoadImageModalitiesd(ALL)({"image": [item["t1"], None, item["t2"], item["flair"]]})
+    assert set(loaded) == {"case", "t1", "t2", "flair"}
+    assert [loaded[name].meta["filename_or_obj"] for name in ("t1", "t2")] == [item["t1"], item["t2"]]
+
+
+def test_mask_and_label_on_request(tmp_path, volume, write_nifti):
+    files = {name: write_nifti(tmp_path / f"{name}.nii.gz", volume > 0, None) for name in ()}
+    files = {
+        name: write_nifti(tmp_path / f"{name}.nii.gz", (volume > 0).astype(np.uint8)) for name in ("brain", "label")
+    }
+    item = {"flair": write_nifti(tmp_path / "f.nii.gz", volume), **files}
+    assert isinstance(LoadImageModalitiesd("flair")(item)["label"], str)
+    loaded = LoadImageModalitiesd("flair", extra_keys=["brain", "label"])(item)
+    assert loaded["brain"].shape == loaded["label"].shape == (1, 5, 4, 3)
+    assert loaded["case"] == "f"
+
+
+def test_tensors_are_left_alone(volume):
+    image = torch.from_numpy(volume)
+    assert LoadImageModalitiesd(ALL)({"image": image})["image"] is image
+    assert LoadImageModalitiesd(ALL)({"flair": volume, "brain": image})["flair"] is volume
+
+
+def test_monai_deploy_takes_it_for_a_loader_of_dictionaries():
+    assert "LoadImage" in LoadImageModalitiesd.__name__
+    assert issubclass(LoadImageModalitiesd, MapTransform)
+
+
+def damaged(content, kind):
+    """Damage a compressed file; return what is left of it and a name."""
+    if kind == "cut":
+        return content[: len(content) // 2], "damaged.nii.gz"
+    if kind == "cut, not compressed":
+        return gzip.decompress(content)[:5000], "damaged.nii"
+    if kind == "overwritten in the middle":
+        return content[:3000] + bytes(100) + content[3100:], "damaged.nii.gz"
+    if kind == "a web page":
+        return b"<html>404 not found</html>", "damaged.nii.gz"
+    return b"", "damaged.nii" if kind == "empty, not compressed" else "damaged.nii.gz"
+
+
+KINDS = ["cut", "cut, not compressed", "overwritten in the middle", "a web page", "empty", "empty, not compressed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_is_named_in_one_line(tmp_path, write_nifti, kind):
+    whole = write_nifti(
+        tmp_path / "whole.nii.gz", np.random.default_rng(0).integers(9, size=(20, 20, 20), dtype=np.int16)
+    )
+    content, name = damaged(Path(whole).read_bytes(), kind)
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot be read as an image, .*copy it again or leave the case out") as error:
+        LoadImageModalitiesd("flair")({"flair": str(path)})
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_image_at_all(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    for name in ("notes.txt", "folder"):
+        with pytest.raises(InputError, match=f"{name}: cannot be read as an image") as error:
+            LoadImageModalitiesd("flair")({"image": str(tmp_path / name)})
+        assert "\n" not in str(error.value)
+
+
+def test_running_out_of_memory_is_not_the_files_fault(tmp_path, volume, write_nifti, monkeypatch):
+    def fail(self, *args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(LoadImage, "__call__", fail)
+    with pytest.raises(MemoryError):
+        LoadImageModalitiesd("flair")({"flair": write_nifti(tmp_path / "a.nii", volume)})
+
+
+def test_refuses_what_does_not_fit(tmp_path, four_channels, volume, write_nifti):
+    flat = write_nifti(tmp_path / "flat.nii.gz", volume[..., 0])
+    three = write_nifti(tmp_path / "three.nii.gz", volume)
+    cases = [
+        (["flair"], {"image": four_channels}, r"B_1.nii.gz: has 4 channels, but 1 modalities are asked for \(flair\)"),
+        (
+            ALL,
+            {"image": three},
+            r"three.nii.gz: has 1 channel, but 4 modalities .* give --modalities one name per channel",
+        ),
+        (ALL, {"image": [three, three]}, "image: 2 files for 4 modalities"),
+        (ALL, {"flair": four_channels}, "has 4 channels, but one 3D image is expected as flair"),
+        (ALL, {"flair": [four_channels, 4]}, "has no channel 4 for flair, only 0 to 3"),
+        (ALL, {"flair": 7}, r"flair: expected a path or \[path, channel\], got 7"),
+        (ALL, {"image": 7}, "image: expected a path or a list of paths, got 7"),
+        (ALL, {"flair": str(tmp_path / "no.nii")}, "no.nii: no such file"),
+        (ALL, {"flair": flat}, "a 3D image is expected .*, this one is 2D"),
+    ]
+    for modalities, item, text in cases:
+        with pytest.raises(InputError, match=text):
+            LoadImageModalitiesd(modalities)(item)
+
+
+@pytest.fixture
+def dicom_series():
+    if "SEGMENTATION_DATA" not in os.environ:
+        pytest.skip("SEGMENTATION_DATA is not set: no real data here")
+    (series,) = Path(os.environ["SEGMENTATION_DATA"]).glob("prostate_dicom/*/*t2tsetra*")
+    return series
+
+
+def test_a_dicom_folder_is_one_image(dicom_series):
+    loaded = LoadImageModalitiesd(["t2", "adc"])({"t2": str(dicom_series)})
+    assert loaded["t2"].shape == (1, 384, 384, 19)
+    assert loaded["t2"].pixdim.tolist() == pytest.approx([0.5, 0.5, 3], abs=1e-3)
+    assert loaded["case"] == dicom_series.name
+
+
+def test_a_dicom_folder_with_a_gap_or_two_series_is_refused(dicom_series, tmp_path, capfd):
+    shutil.copytree(dicom_series, tmp_path / "series")
+    sorted((tmp_path / "series").iterdir())[9].unlink()
+    with pytest.raises(InputError, match=r"series: slices are missing or unevenly spaced \(by up to 2.8 mm\)"):
+        LoadImageModalitiesd("t2")({"t2": str(tmp_path / "series")})
+    (coronal,) = dicom_series.parent.glob("*t2tsecor*")
+    shutil.copy(next(coronal.iterdir()), tmp_path / "series" / "another.dcm")
+    with pytest.raises(InputError, match="series: holds more than one DICOM series"):
+        LoadImageModalitiesd("t2")({"t2": str(tmp_path / "series")})
+
+
+def test_the_copy_of_a_channel_is_a_metatensor(four_channels):
+    flair = LoadImageModalitiesd(ALL)({"image": four_channels})["flair"]
+    assert isinstance(flair, MetaTensor)
+    assert flair.meta["filename_or_obj"] == four_channels

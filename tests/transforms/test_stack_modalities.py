@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, MapTransform
+
+from shared.errors import InputError
+from shared.transforms import LoadImageModalitiesd, StackModalitiesd
+
+ALL = ["t1", "t1ce", "t2", "flair"]
+
+
+def sequence(value, shape=(5, 4, 3), affine=None, name="a.nii.gz"):
+    affine = np.eye(4) if affine is None else affine
+    return MetaTensor(torch.full((1, *shape), float(value)), affine=affine, meta={"filename_or_obj": name})
+
+
+def test_channels_follow_the_names_and_absent_ones_are_nan():
+    data = {"flair": sequence(4), "t1ce": sequence(2), "case": "x", "label": "untouched"}
+    stacked = StackModalitiesd(ALL)(data)
+    assert set(stacked) == {"image", "case", "label"}
+    assert stacked["image"].dtype == torch.float32
+    torch.testing.assert_close(
+        stacked["image"][:, 0, 0, 0].as_tensor(), torch.tensor([torch.nan, 2, torch.nan, 4]), equal_nan=True
+    )
+    reverse = StackModalitiesd(ALL[::-1])(data)["image"]
+    torch.testing.assert_close(reverse.as_tensor(), stacked["image"].flip(0).as_tensor(), equal_nan=True)
+    assert "flair" in data  # the input stays as it was
+
+
+def test_grid_and_file_name_come_from_the_first_that_is_there(write_case, oblique):
+    item = write_case(modalities=["t2", "flair"], affine=oblique)
+    image = Compose([LoadImageModalitiesd(ALL), StackModalitiesd(ALL)])(item)["image"]
+    assert image.shape == (4, 16, 14, 12)
+    assert image.meta["filename_or_obj"] == item["t2"]
+    np.testing.assert_allclose(image.affine, oblique)
+    np.testing.assert_allclose(image.meta["original_affine"], oblique)
+    assert list(image.meta["spatial_shape"]) == [16, 14, 12]
+    assert image.applied_operations == []
+
+
+def test_no_header_of_the_file_is_kept():
+    """DICOM headers name the patient."""
+    volume = sequence(1)
+    volume.meta["0010|0010"] = "DOE^JANE"
+    assert "0010|0010" not in StackModalitiesd(ALL)({"t2": volume})["image"].meta
+
+
+def test_the_history_starts_anew():
+    volume = sequence(1)
+    volume.push_applied_operation({"class": "Flip"})
+    assert StackModalitiesd("t2")({"t2": volume})["image"].applied_operations == []
+
+
+def test_label_and_mask_stay(write_case):
+    loaded = Compose(
+        [LoadImageModalitiesd(ALL), LoadImaged("label"), EnsureChannelFirstd("label"), StackModalitiesd(ALL)]
+    )(write_case())
+    assert loaded["label"].shape == (1, 16, 14, 12)
+    assert set(loaded["label"].unique().tolist()) == {0, 1, 2, 4}
+
+
+def test_another_shape_names_both_files():
+    data = {"t1": sequence(1, name="a_t1.nii"), "flair": sequence(1, shape=(5, 4, 2), name="a_flair.nii")}
+    with pytest.raises(
+        InputError,
+        match=r"a_t1.nii and a_flair.nii: .* shapes are 5 x 4 x 3 and 5 x 4 x 2; .* --resample_modalities true",
+    ):
+        StackModalitiesd(ALL)(data)
+
+
+def test_another_affine_is_another_grid_but_rounding_is_not():
+    near, far = np.eye(4), np.eye(4)
+    near[0, 3], far[0, 3] = 0.0009, 0.5
+    assert StackModalitiesd(["t1", "t2"])({"t1": sequence(1), "t2": sequence(1, affine=near)})["image"].shape[0] == 2
+    with pytest.raises(InputError, match=r"origins are \(0, 0, 0\) and \(0.5, 0, 0\) mm"):
+        StackModalitiesd(["t1", "t2"])({"t1": sequence(1), "t2": sequence(1, affine=far)})
+
+
+def test_resampling_onto_the_first_grid_is_right_in_the_world():
+    """A ramp along x in millimetres is the same ramp on any grid; outside of what was measured there is 0."""
+    coarse = np.diag([2.0, 1, 1, 1])
+    ramp = torch.arange(0, 8, 2.0).view(1, 4, 1, 1).expand(1, 4, 4, 3)  # x = 0, 2, 4, 6 mm
+    data = {"t1": sequence(1, shape=(9, 4, 3)), "t2": MetaTensor(ramp.clone(), affine=coarse)}
+    image = StackModalitiesd(["t1", "t2"], resample=True)(data)["image"]
+    assert image.shape == (2, 9, 4, 3)
+    torch.testing.assert_close(image[1, :7, 1, 1].as_tensor(), torch.arange(7.0))
+    assert image[1, 8].abs().max() == 0
+    assert image.applied_operations == []
+
+
+@pytest.mark.parametrize("stray", [torch.nan, torch.inf])
+def test_stray_values_are_counted_and_the_file_named(stray):
+    volume = sequence(1, name="b_t2.nii")
+    volume[0, 0, 0, :2] = stray
+    with pytest.raises(InputError, match=r"b_t2.nii: 2 of 60 voxels of t2 are NaN or infinite; repair"):
+        StackModalitiesd(ALL)({"t1": sequence(1), "t2": volume})
+
+
+def test_a_sequence_of_nan_is_absent_one_of_infinity_is_wrong():
+    image = StackModalitiesd(["t1", "t2"])({"t1": sequence(torch.nan), "t2": sequence(1)})["image"]
+    assert image[0].isnan().all()
+    assert image[1].isfinite().all()
+    with pytest.raises(InputError, match="60 of 60 voxels of t1"):
+        StackModalitiesd(["t1"])({"t1": sequence(torch.inf)})
+
+
+@pytest.mark.parametrize("data", [{}, {"t1": sequence(torch.nan)}, {"image": torch.full((4, 5, 4, 3), torch.nan)}])
+def test_no_sequence_at_all(data):
+    with pytest.raises(InputError, match=r"case B_7: none of its sequences \(t1, t1ce, t2, flair\) is there"):
+        StackModalitiesd(ALL)({"case": "B_7", **data})
+
+
+def test_what_monai_deploy_hands_over():
+    """One axis per direction, no channel, metadata of its own that must survive."""
+    handed = MetaTensor(torch.rand(5, 4, 3), meta={"affine": np.diag([1, 2, 3, 1]), "series": "s1"})
+    image = StackModalitiesd("flair")({"image": handed})["image"]
+    assert image.shape == (1, 5, 4, 3)
+    assert image.meta["series"] == "s1"
+    assert image.pixdim.tolist() == [1, 2, 3]
+    assert issubclass(StackModalitiesd, MapTransform)  # else Deploy calls the chain with tensors, not dictionaries
+    one_each = StackModalitiesd(["t2", "flair"])({"flair": handed, "t2": handed.numpy()})["image"]
+    assert one_each.shape == (2, 5, 4, 3)
+
+
+def test_a_tensor_with_channels_gets_the_same_checks():
+    image = torch.rand(4, 5, 4, 3)
+    image[1] = torch.nan
+    torch.testing.assert_close(StackModalitiesd(ALL)({"image": image})["image"].as_tensor(), image, equal_nan=True)
+    image[0, 0, 0, 0] = torch.nan
+    with pytest.raises(InputError, match="1 of 60 voxels of t1 are NaN"):
+        StackModalitiesd(ALL)({"image": image})
+    with pytest.raises(InputError, match=r"has shape \(4, 5, 4, 3\), but .* with 2 channels \(t1, t2\) is expected"):
+        StackModalitiesd(["t1", "t2"])({"image": image})
+    with pytest.raises(InputError, match=r"flair: one 3D image is expected as flair, not shape \(2, 5, 4, 3\)"):
+        StackModalitiesd(ALL)({"flair": torch.rand(2, 5, 4, 3)})
