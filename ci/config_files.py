@@ -9,10 +9,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["absolute_paths", "base_of", "config_paths", "expression_tree", "read_json", "texts", "walk"]
+__all__ = [
+    "absolute_paths",
+    "base_of",
+    "bundles_below",
+    "config_paths",
+    "expression_tree",
+    "read_json",
+    "texts",
+    "walk",
+]
 
 REFERENCE = re.compile(r"@\w*(?:(?:::|#)\w*)*")
 ABSOLUTE = re.compile(r"/\w|~/|[A-Za-z]:[\\/]|\\\\|file:")
+
+
+def bundles_below(root: Path) -> list[Path]:
+    """List the folders of all bundles of a repository."""
+    return sorted(path.parents[1] for path in root.glob("bundles/*/configs/metadata.json"))
 
 
 def config_paths(bundle: Path) -> list[Path]:

@@ -33,7 +33,7 @@ def target(config: Config) -> Faults:
 
 
 def argument(config: Config) -> Faults:
-    """A target must take every argument that it is given, and be given all that it needs."""
+    """A target must take every argument that it is given, and be given all that it needs (unless a note holds it)."""
     for at, component in config.components:
         found = located(component["_target_"])
         if not callable(found):
@@ -42,7 +42,8 @@ def argument(config: Config) -> Faults:
         given = component.keys() - ConfigComponent.non_arg_keys
         for name in sorted(given - taken) if taken is not None else ():
             yield at, f"{component['_target_']} takes no argument {name!r}; it takes {', '.join(sorted(taken))}"
-        for name in sorted(needed - given) if component.get("_mode_", "default") == "default" else ():
+        is_built = component.get("_mode_", "default") == "default" and not at.startswith("_")
+        for name in sorted(needed - given) if is_built else ():
             yield at, f"{component['_target_']} needs the argument {name!r}"
 
 

@@ -21,7 +21,7 @@ from monai.bundle.workflows import _reject_executable_logging_config
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ci.config_files import base_of, config_paths, read_json  # noqa: E402
+from ci.config_files import base_of, bundles_below, config_paths, read_json  # noqa: E402
 from ci.config_rules import CONFIG_RULES  # noqa: E402
 from ci.config_targets import defaults_of, locate_target  # noqa: E402
 from ci.merged_config import Config, merged, plain  # noqa: E402
@@ -126,7 +126,7 @@ def main(*bundles: str) -> None:
         bundles: folders, such as bundles/<name>; without any, every bundle of the repository.
     """
     warnings.simplefilter("ignore")
-    chosen = [Path(bundle) for bundle in bundles] or sorted(path.parent for path in ROOT.glob("bundles/*/configs"))
+    chosen = [Path(bundle) for bundle in bundles] or bundles_below(ROOT)
     if not chosen:
         raise InputError("bundles/: no bundle here.")
     faults = [line for bundle in chosen for line in lint(Path(os.path.relpath(bundle)))]

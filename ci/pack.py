@@ -28,7 +28,7 @@ import fire
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ci.config_files import absolute_paths, base_of, config_paths, read_json, texts, walk  # noqa: E402
+from ci.config_files import absolute_paths, base_of, bundles_below, config_paths, read_json, texts, walk  # noqa: E402
 from ci.import_closure import import_closure  # noqa: E402
 from shared.errors import InputError  # noqa: E402
 from shared.whole_file import whole_file  # noqa: E402
@@ -143,14 +143,22 @@ def manifest(bundle: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     }
 
 
+def network_of(bundle: Path) -> Any:
+    """Build the network of a bundle's inference.json."""
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "inference.json"))
+    parser["bundle_root"] = str(bundle)
+    return parser.get_parsed_content("network_def")
+
+
 def check_weights(bundle: Path, weights: Path) -> None:
-    """Refuse weights that are no plain state dict of the network in inference.json.
+    """Refuse weights that are no plain state dict of the bundle's network.
 
     Raises:
         InputError: the file is missing, unreadable, or of another network.
     """
     import torch
-    from monai.bundle import ConfigParser
 
     if not weights.is_file():
         raise InputError(f"{weights}: no such file; name a trained model.pt with --weights.")
@@ -158,10 +166,8 @@ def check_weights(bundle: Path, weights: Path) -> None:
         saved = torch.load(weights, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
         raise InputError(f"{weights}: not a file of plain tensors (weights_only=True fails).") from error
-    parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "inference.json"))
-    parser["bundle_root"] = str(bundle)
     try:
-        parser.get_parsed_content("network_def").load_state_dict(saved)
+        network_of(bundle).load_state_dict(saved)
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{weights}: does not fit network_def of {bundle.name}: {reason[:200]}") from error
@@ -211,8 +217,7 @@ def main(*bundles: str, all: bool = False, out: str = "dist", weights: str | Non
         out: folder for the zips.
         weights: trained weights of one bundle, which become models/model.pt.
     """
-    every = (path.parents[1] for path in sorted(ROOT.glob("bundles/*/configs/metadata.json"))) if all else ()
-    chosen = [*map(Path, bundles), *every]
+    chosen = [*map(Path, bundles), *(bundles_below(ROOT) if all else [])]
     if not chosen:
         raise InputError("nothing to pack; name a folder (bundles/<name>) or say --all.")
     if weights is not None and len(chosen) > 1:

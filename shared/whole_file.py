@@ -10,7 +10,9 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["whole_file"]
+__all__ = ["remove_leftovers", "whole_file"]
+
+PREFIX = ".writing-"
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix="-" + path.name, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=PREFIX, suffix="-" + path.name, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output folder.") from error
@@ -42,6 +44,12 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Remove what a killed process left in a folder that no other process is writing to."""
+    for leftover in Path(folder).glob(f"{PREFIX}*"):
+        leftover.unlink()
 
 
 def _umask() -> int:

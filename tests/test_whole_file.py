@@ -3,7 +3,7 @@ import os
 import pytest
 
 from shared.errors import InputError, find_input_error
-from shared.whole_file import whole_file
+from shared.whole_file import remove_leftovers, whole_file
 
 
 def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
@@ -61,3 +61,10 @@ def test_an_input_error_of_a_worker_process_is_found_in_its_text():
     )
     assert str(find_input_error(RuntimeError(text))) == "a.nii: truncated."
     assert str(find_input_error(InputError(text))) == "a.nii: truncated."
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".writing-abc-model.pt").write_text("half")
+    (tmp_path / "model.pt").write_text("whole")
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]

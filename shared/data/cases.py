@@ -68,6 +68,8 @@ def find_cases(
         One dictionary per case: "case", "patient", each sequence that is there (a path, or [path, channel] in a 4D
         file), and "label" and "brain" where they are there.
     """
+    if not os.fspath(dataset_dir):
+        raise InputError("dataset_dir is not given; give the folder that holds the cases with --dataset_dir.")
     root, names = Path(dataset_dir).expanduser(), ensure_tuple(modalities)
     if not names or len(set(names)) < len(names):
         raise InputError(f"modalities: give at least one name and none twice, not {list(names)}.")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .phantom_anatomy import TISSUES, Head, SmoothField
+from .phantom_anatomy import Head
+from .phantom_shapes import TISSUES, SmoothField
 
 __all__ = ["SEQUENCES", "paint_case", "upright_affine"]
 
@@ -49,7 +50,9 @@ def paint_case(
     """
     affine = upright_affine(size) if affine is None else np.asarray(affine, dtype=float)
     head = Head(np.random.default_rng((seed, index, 0)))
-    points = np.indices(size).reshape(3, -1).T @ affine[:3, :3].T + affine[:3, 3]
+    points = np.indices(size, dtype=np.float32).reshape(3, -1).T @ np.float32(affine[:3, :3].T) + np.float32(
+        affine[:3, 3]
+    )
     brain, shares, label = head.paint(points)
     grain = SmoothField(np.random.default_rng((seed, index, 1)), 4.0)(points[brain])
     painted = {"label": _on_grid(label, brain, size, np.uint8)}
@@ -75,7 +78,7 @@ def _scan(
     level = table[:, SEQUENCES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
     place = points / 70.0
     coil = np.exp(place @ generator.normal(0.0, 0.10, 3) + place**2 @ generator.normal(0.0, 0.10, 3))
-    signal = (shares @ level) * coil * (1.0 + generator.normal(0.0, 0.05) * grain)
+    signal = (shares @ level) * coil * (1.0 + generator.uniform(-0.06, 0.06) * grain)
     noise = generator.uniform(0.02, 0.04) * generator.standard_normal((2, len(points)))
     gain = WHITE_LEVEL[name] * generator.uniform(0.7, 1.4)
     return gain * np.hypot(signal + noise[0], noise[1])  # magnitude images have Rician noise

@@ -89,7 +89,7 @@ def _cut(patients: Sequence[str], fractions: Sequence[float]) -> dict[str, list[
         )
     while sum(counts) < len(patients):
         missing = [round(share * len(patients) - count, 9) for share, count in zip(shares, counts, strict=True)]
-        counts[max(range(len(counts)), key=lambda part: (shares[part] > 0, missing[part], part))] += 1
+        counts[max(range(len(counts)), key=lambda part: (missing[part], part))] += 1
     first, second = counts[0], counts[0] + counts[1]
     return dict(zip(PARTS, (patients[:first], patients[first:second], patients[second:]), strict=True))
 

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..errors import InputError
-from ..whole_file import whole_file
+from ..whole_file import remove_leftovers, whole_file
 
 __all__ = ["TrainingCheckpoint", "WeightsLoader"]
 
@@ -70,10 +70,16 @@ class TrainingCheckpoint:
 
     def attach(self, engine: Engine) -> None:
         """Save from (and resume into) `engine`, MONAI's `SupervisedTrainer`."""
+        engine.add_event_handler(Events.STARTED, self.sweep)
         if self.resume:
             engine.add_event_handler(Events.STARTED, self.load)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
         engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def sweep(self, engine: Engine) -> None:
+        """Remove what a training that was killed while it wrote left behind."""
+        if engine.state.rank == 0:
+            remove_leftovers(self.folder)
 
     def load(self, engine: Engine) -> None:
         """Restore everything from ``checkpoint.pt``.

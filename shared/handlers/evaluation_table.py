@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import logging
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ class EvaluationTable:
             path.write_text("\n".join(self._markdown(names, cases, scores, summary)) + "\n", encoding="utf-8")
         with whole_file(self.folder / f"{self.name}.png") as path:
             _draw(path, self.title, {metric: self.columns[metric] for metric in self.drawn}, names, scores)
-        self.logger.info("\n".join([f"{self.title}, {len(cases)} cases:", *summary]))
+        self.logger.info("\n".join([f"{self.title}, {_count(cases)}:", *summary]))
         self.logger.info("Written: %s (.md, .png)", self.folder / f"{self.name}.csv")
 
     def _scores(self, engine: Engine, metric: str, cases: int) -> np.ndarray:
@@ -103,7 +103,7 @@ class EvaluationTable:
         return [
             f"# {self.title}",
             "",
-            f"{len(cases)} cases; mean ± sample standard deviation over cases, smallest and largest.",
+            f"{_count(cases)}; mean ± sample standard deviation over cases, smallest and largest.",
             "",
             *summary,
             "",
@@ -112,6 +112,10 @@ class EvaluationTable:
             "",
             *_markdown_table(["case", *names], rows),
         ]
+
+
+def _count(cases: Sized) -> str:
+    return f"{len(cases)} case{'s' * (len(cases) != 1)}"
 
 
 def _number(value: float) -> str:
@@ -151,11 +155,19 @@ def _write_csv(path: Path, names: list[str], cases: list[str], scores: np.ndarra
         table.writerows([case, *map(_number, row)] for case, row in rows)
 
 
+def _shared_prefix(columns: list[str]) -> str:
+    """Return "dice" of "dice_WT" and "dice_ET": what column names have in common, up to an underscore."""
+    parts = zip(*(column.split("_") for column in columns), strict=False)
+    together = takewhile(lambda words: len(set(words)) == 1, parts)
+    prefix = "_".join(words[0] for words in together)
+    return prefix if len(columns) == 1 or prefix not in columns else prefix.rpartition("_")[0]
+
+
 def _draw(path: Path, title: str, panels: dict[str, list[str]], names: list[str], scores: np.ndarray) -> None:
     """A point per case and a bar at the mean, a panel per metric."""
     from matplotlib.figure import Figure
 
-    widths = [len(columns) + 0.5 for columns in panels.values()]
+    widths = [max(2, len(columns)) + 0.5 for columns in panels.values()]
     figure = Figure(figsize=(1.5 + 1.1 * sum(widths), 4), layout="constrained")
     axes = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
@@ -166,12 +178,12 @@ def _draw(path: Path, title: str, panels: dict[str, list[str]], names: list[str]
             if not np.isnan(means[column]):
                 ax.hlines(means[column], place - 0.3, place + 0.3, color="black", linewidth=2)
                 ax.annotate(f"{means[column]:.3g}", (place + 0.32, means[column]), fontsize=8, va="center")
-        prefix = os.path.commonprefix(columns).rpartition("_")[0] if len(columns) > 1 else columns[0]
+        prefix = _shared_prefix(columns)
         ax.set_xticks(range(len(columns)), [column.removeprefix(prefix).removeprefix("_") for column in columns])
         ax.set_xlim(-0.5, len(columns) - 0.2)
         largest = np.nan_to_num(scores[:, [names.index(column) for column in columns]]).max()
         ax.set_ylim(0, 1.04 if 0.3 < largest <= 1 else 1.08 * largest or 1.0)
-        ax.set_title((prefix or metric).replace("_", " ").capitalize())
+        ax.set_title((prefix or metric).replace("_", " ").capitalize(), fontsize=10)
         ax.grid(axis="y", alpha=0.3)
-    figure.suptitle(f"{title}: {len(scores)} cases, bar = mean")
+    figure.suptitle(f"{title}: {_count(scores)}, bar = mean")
     figure.savefig(path, dpi=120, metadata={"Software": None})

@@ -16,6 +16,7 @@ from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
 from .load_modalities import LoadImageModalitiesd
 from .map_label import MapLabel, MapLabeld
+from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
 from .note_inputs import NoteInputsd
 from .overlay import draw_overlay
@@ -57,6 +58,7 @@ __all__ = [
     "grid_difference",
     "in_brain",
     "keep_argmax",
+    "nifti_on_grid",
     "onehot_label",
     "source_file",
 ]

@@ -8,6 +8,8 @@ import torch
 from monai.transforms import Transform
 from monai.utils import TransformBackends, convert_to_tensor
 
+from .normalize_in_brain import in_brain
+
 __all__ = ["CalibrationPairsd"]
 
 
@@ -41,7 +43,7 @@ class CalibrationPairsd(Transform):
         if not label.shape[1:] == pred.shape[1:] == uncertainty.shape[1:] == image.shape[1:]:
             shapes = ", ".join(f"{key} {tuple(data[key].shape[1:])}" for key in self.keys.values())
             raise ValueError(f"grids differ ({shapes}); bring all four to one grid first (Invertd).")
-        brain = (image.nan_to_num() != 0).any(dim=0, keepdim=True)
+        brain = in_brain(image)
         confidence = 1 - uncertainty[brain].float().unsqueeze(0)
         correct = (pred[brain] == label[brain].to(pred.device)).float().unsqueeze(0)
         return {**data, "confidence": confidence, "correct": correct}

@@ -36,9 +36,15 @@ class MapLabel(Transform):
             raise InputError(f"label convention {convention!r} is unknown; choose one of {known}, or give a mapping.")
         self.name = convention if isinstance(convention, str) else "given in the config"
         mapping = LABEL_CONVENTIONS[convention] if isinstance(convention, str) else convention
-        self.mapping = {int(value): int(label) for value, label in mapping.items()}  # JSON keys are text
+        try:
+            self.mapping = {int(value): int(label) for value, label in mapping.items()}  # JSON keys are text
+        except (AttributeError, TypeError, ValueError):
+            self.mapping = {}
         if not self.mapping or not all(0 <= label <= 127 for label in self.mapping.values()):
-            raise InputError(f"label convention {dict(mapping)}: give at least one value, and classes from 0 to 127.")
+            raise InputError(
+                f"label convention {mapping}: give a mapping from value to class (0 to 127), or one of "
+                f"{', '.join(LABEL_CONVENTIONS)} (--label_convention)."
+            )
 
     def __call__(self, label: Tensor) -> Tensor:
         """Map a label (1, *spatial) of any number type to classes of the same shape, int8.

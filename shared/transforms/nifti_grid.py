@@ -19,8 +19,9 @@ SFORM = ("sform_code", "srow_x", "srow_y", "srow_z")
 def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabel.Nifti1Image:
     """Make a NIfTI image of a volume that lies on an image's grid.
 
-    Programs differ in whether they believe a file's qform or its sform. If the image came from a NIfTI file that still
-    lies on the same grid, both are copied from it bit by bit; else (DICOM, NRRD, MetaImage) both say the affine.
+    Programs differ in whether they believe a file's qform or its sform (MONAI takes the qform where the sform does not
+    fit the voxel size). If the image came from a NIfTI file and lies on its grid, both are copied from there bit by
+    bit, so that every program shows the two in one place; else (DICOM, NRRD, MetaImage) both say the image's affine.
 
     Args:
         volume: (1, *spatial), 3D.
@@ -29,8 +30,8 @@ def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabe
     """
     values = np.asarray(volume[0].detach().cpu()).astype(dtype)
     affine = image.affine.cpu().numpy().astype(float)
-    original = _header(str(image.meta.get("filename_or_obj", "")))
-    if original is None or not np.allclose(original.get_best_affine(), affine, rtol=0, atol=1e-3):
+    original = _header_of_file(image, affine)
+    if original is None or original.get_data_shape()[:3] != values.shape:
         nifti = nibabel.Nifti1Image(values, affine)
         nifti.set_sform(affine, code="scanner")
         nifti.set_qform(affine, code="scanner")
@@ -43,7 +44,10 @@ def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabe
     return nifti
 
 
-def _header(file: str) -> nibabel.Nifti1Header | None:
-    if file.endswith((".nii", ".nii.gz")) and Path(file).is_file():
-        return nibabel.load(file).header
-    return None
+def _header_of_file(image: MetaTensor, affine: np.ndarray) -> nibabel.Nifti1Header | None:
+    """Return the header of the NIfTI file that the image was read from and whose axes it still has."""
+    file = Path(str(image.meta.get("filename_or_obj", "")))
+    as_read = image.meta.get("original_affine")
+    if as_read is None or not np.allclose(np.asarray(as_read), affine, rtol=0, atol=1e-3):
+        return None
+    return nibabel.load(file).header if file.name.endswith((".nii", ".nii.gz")) and file.is_file() else None

@@ -15,6 +15,7 @@ from .normalize_in_brain import brain_of_normalized
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_overlay"]
 
@@ -69,33 +70,59 @@ def draw_overlay(
     grey = _grey(_canonical(shown, orientation), brain)[box]
     slices = _fullest_slices((tumour if tumour.any() else brain)[box])
 
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
+    _draw(path, {modalities[present[0]]: grey, **layers}, spacing_mm, slices, class_names, title)
 
+
+def _draw(
+    path: str | os.PathLike,
+    layers: dict[str, np.ndarray],
+    spacing_mm: np.ndarray,
+    slices: list[int],
+    class_names: Sequence[str],
+    title: str,
+) -> None:
+    """Draw a column per layer, the first of which is the image, and a row per plane.
+
+    Places are computed here: Matplotlib's layout engines move things by a rounding error from run to run.
+    """
+    from matplotlib.figure import Figure
+
+    grey = next(iter(layers.values()))
     sizes_mm = np.array(grey.shape) * spacing_mm
     inches_per_mm = PANEL_INCHES / max(sizes_mm[across] for across, _, _ in PLANES.values())
     heights = [max(0.5, sizes_mm[down] * inches_per_mm) for _, down, _ in PLANES.values()]
-    figure = Figure(figsize=(PANEL_INCHES * (1 + len(layers)) + 1.2, sum(heights) + 1.2), layout="constrained")
-    axes = figure.subplots(3, 1 + len(layers), height_ratios=heights)
+    width, height = 0.4 + PANEL_INCHES * len(layers) + 0.9, 0.7 + sum(heights) + 0.5
+    edges = {"left": 0.4 / width, "right": 1 - 0.9 / width, "bottom": 0.5 / height, "top": 1 - 0.7 / height}
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(
+        3, len(layers), gridspec_kw={**edges, "height_ratios": heights, "wspace": 0.03, "hspace": 0.03}
+    )
     for row, (plane, (across, down, letters)) in zip(axes, PLANES.items(), strict=True):
         row[0].set_ylabel(plane)
-        for ax, name in zip(row, [None, *layers], strict=True):
-            geometry = {"aspect": spacing_mm[down] / spacing_mm[across], "interpolation": "nearest"}
+        geometry = {"aspect": spacing_mm[down] / spacing_mm[across], "interpolation": "nearest"}
+        for ax, (name, layer) in zip(row, layers.items(), strict=True):
             ax.imshow(_view(grey, plane, slices), cmap="gray", vmin=0, vmax=1, **geometry)
             if name == "uncertainty":
                 limits = {"vmin": 0, "vmax": 1 - 1 / (1 + len(class_names))}
-                shades = ax.imshow(_view(layers[name], plane, slices), cmap="inferno", **limits, **geometry)
-            elif name:
-                _paint(ax, _view(layers[name], plane, slices), geometry)
+                shades = ax.imshow(_view(layer, plane, slices), cmap="inferno", **limits, **geometry)
+            elif layer is not grey:
+                _paint(ax, _view(layer, plane, slices), geometry)
             _mark(ax, letters)
-    for ax, name in zip(axes[0], [modalities[present[0]], *layers], strict=True):
-        ax.set_title(name)
+            if plane == "axial":
+                ax.set_title(name)
     if "uncertainty" in layers:
-        figure.colorbar(shades, ax=axes[:, -1], shrink=0.5, label="1 - probability of the class shown")
-    patches = [Patch(color=_colour(value), label=name) for value, name in enumerate(class_names, start=1)]
-    figure.legend(handles=patches, loc="outside lower center", ncols=min(4, len(patches)), frameon=False)
-    figure.suptitle(title)
+        bar = figure.add_axes((edges["right"] + 0.1 / width, 0.25, 0.15 / width, 0.5))
+        figure.colorbar(shades, cax=bar, label="1 - probability of the class shown")
+    _name_classes(figure, class_names)
+    figure.suptitle(title, y=1 - 0.1 / height, va="top")
     figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _name_classes(figure: Figure, class_names: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color=_colour(value), label=name) for value, name in enumerate(class_names, start=1)]
+    figure.legend(handles=patches, loc="lower center", ncols=min(4, len(patches)), frameon=False)
 
 
 def _canonical(volume: Tensor, orientation: np.ndarray) -> np.ndarray:

@@ -45,14 +45,14 @@ class RequireSameGridd(MapTransform):
     """Refuse a case whose label or brain mask does not lie on the image's grid; otherwise change nothing.
 
     Args:
-        keys: entries to compare with the first of them that is there; absent ones are skipped.
+        keys: entries to compare with the first of them; those that are absent, or not read (a path), are passed over.
     """
 
     def __init__(self, keys: KeysCollection = ("image", "label", "brain")) -> None:
         super().__init__(keys, allow_missing_keys=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        present = [key for key in self.keys if key in data]
+        present = [key for key in self.keys if isinstance(data.get(key), Tensor)]
         for key in present[1:]:
             first = data[present[0]]
             difference = grid_difference(first, data[key])

@@ -304,6 +304,12 @@ def test_an_overlay_is_read_merged_and_answers_for_its_own_faults(bundle, change
     assert fault is None or fault in faults[0]
 
 
+def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle):
+    """The phantoms of a bundle stand under "_phantoms_" without the folder that they go to."""
+    bundle.configs["tiny"] = {"_phantoms_": {"_target_": "Resized"}}
+    assert bundle.lint() == []
+
+
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):
     bundle.configs["multi_gpu_train"] = {"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"}
     assert ["LOCAL_RANK stands nowhere" in fault for fault in bundle.lint()] == [True]

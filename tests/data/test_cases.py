@@ -26,7 +26,9 @@ def write_listing(root, **described):
 @pytest.fixture
 def brats2021(tmp_path):
     """One case deep and compressed, one flat and not, one with T2 alone; and what macOS leaves behind."""
-    touch(tmp_path, *[f"HGG/a/a_{name}.nii.gz" for name in (*ALL, "seg")], "HGG/a/._a_flair.nii.gz", ".b_flair.nii")
+    touch(
+        tmp_path, *[f"HGG/a/a_{name}.nii.gz" for name in (*ALL, "seg")], "HGG/a/._a_flair.nii.gz", ".trash/d_flair.nii"
+    )
     touch(tmp_path, "b_flair.nii", "b_seg.nii", "LGG/c/c_t2.nii.gz", "readme.txt", "HGG/a/a_flair_pred.nii.gz")
     return tmp_path
 
@@ -172,6 +174,8 @@ def test_a_listing_that_is_none(tmp_path, described):
 def test_no_such_folder(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such folder; give .* --dataset_dir"):
         find_cases(tmp_path / "nowhere", ["flair"])
+    with pytest.raises(InputError, match=r"dataset_dir is not given; give .* --dataset_dir"):
+        find_cases("", ["flair"])  # which would be the working directory
 
 
 @pytest.mark.parametrize("layout", ["brats2021", "brats2023", "msd", FREE])

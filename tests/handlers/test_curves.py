@@ -4,7 +4,7 @@ import pytest
 from ignite.engine import Engine, Events
 
 from shared.errors import InputError
-from shared.handlers.curves import TrainingCurves
+from shared.handlers import TrainingCurves
 
 EXPECTED = """\
 epoch,loss,validation_dice,fuzzy,learning_rate

@@ -4,7 +4,7 @@ from ignite.engine import Engine
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import CalibrationErrorMetric
 
-from shared.metrics.calibration_error import ExpectedCalibrationErrorMetric, expected_calibration_error
+from shared.metrics import ExpectedCalibrationErrorMetric, expected_calibration_error
 
 
 def predictions(number, seed=0, lowest=0.0):

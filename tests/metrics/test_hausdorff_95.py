@@ -7,7 +7,7 @@ from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import DiceMetric
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from shared.metrics.hausdorff_95 import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
+from shared.metrics import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
 
 
 def box(shape, *ranges):

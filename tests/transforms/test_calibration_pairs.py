@@ -2,7 +2,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from shared.transforms.calibration_pairs import CalibrationPairsd
+from shared.transforms import CalibrationPairsd
 
 
 def case():

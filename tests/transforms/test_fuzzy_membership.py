@@ -7,6 +7,7 @@ from monai.data import MetaTensor
 from monai.transforms import CenterSpatialCropd, Compose, Rotate, SpatialCropd
 from scipy import ndimage
 
+from shared.errors import InputError
 from shared.transforms import (
     FuzzyMembership,
     FuzzyMembershipd,
@@ -133,7 +134,8 @@ def test_flat_boundary_is_17_to_9_and_nothing_flips():
 
 
 @pytest.mark.parametrize(
-    ("radius_in_voxels", "voxels", "dice"), [(1.5, 19, 0.10), (2, 33, 0.35), (3, 123, 0.79), (4, 257, 0.88), (6, 925, 0.96)]
+    ("radius_in_voxels", "voxels", "dice"),
+    [(1.5, 19, 0.10), (2, 33, 0.35), (3, 123, 0.79), (4, 257, 0.88), (6, 925, 0.96)],
 )
 def test_small_spheres_are_erased(radius_in_voxels, voxels, dice):
     label = (distance_from_centre() <= radius_in_voxels).long()
@@ -240,11 +242,18 @@ def test_cases_of_a_batch_do_not_mix():
     "dtype", [torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16, torch.bfloat16, torch.float64]
 )
 def test_any_type_gives_the_same_float32(dtype, radius):
-    """7^3 - 1 = 342 neighbours neither fit into 8 bits nor add up in bfloat16."""
     onehot = as_onehot(random_label((8, 9, 8)))
     memberships = fuzzy_membership(onehot.to(dtype), radius)
     assert memberships.dtype == torch.float32
     assert torch.equal(memberships, fuzzy_membership(onehot.float(), radius))
+
+
+@pytest.mark.parametrize(("shape", "radius"), [((20, 20), 7), ((20, 20), 8), ((8, 9, 8), 3), ((34, 33, 33), 16)])
+def test_many_neighbours_are_counted_without_overflow(shape, radius):
+    """Up to 15^2, 17^2, 7^3 and 33^3 voxels, around the ends of 8 and 16 bits and far beyond bfloat16's 256."""
+    label = torch.zeros(shape, dtype=torch.int64)
+    onehot = as_onehot(label, 2).to(torch.bool if len(shape) == 2 else torch.bfloat16)
+    assert torch.equal(fuzzy_membership(onehot, radius), as_onehot(label, 2).float())
 
 
 def test_autocast_changes_nothing():
@@ -261,10 +270,15 @@ def test_input_stays_and_need_not_be_contiguous():
     assert torch.equal(onehot, before)
 
 
-@pytest.mark.parametrize("radius", [0, -1])
+@pytest.mark.parametrize("radius", [0, -1, 1.5])
 def test_refuses_a_radius_without_neighbours(radius):
-    with pytest.raises(ValueError, match=f"radius.*{radius}"):
+    with pytest.raises(ValueError, match=f"radius must be a whole number of voxels, at least 1, got {radius}"):
         fuzzy_membership(as_onehot(random_label((4, 4))), radius)
+
+
+def test_refuses_an_image_without_neighbours():
+    with pytest.raises(ValueError, match=r"no neighbours: shape \(1, 2, 1, 1\)"):
+        fuzzy_membership(torch.tensor([1, 0]).view(1, 2, 1, 1))
 
 
 # patches
@@ -451,11 +465,18 @@ def test_dictionary_transform_misses_its_label():
 def test_refuses_what_is_no_class(value):
     label = torch.zeros(1, 6, 7)
     label[0, 2, 2] = value
-    with pytest.raises(ValueError, match=r"4|class"):
+    with pytest.raises(InputError, match=f"values {value} are outside the classes 0 to 3"):
         FuzzyMembership(CLASSES)(label)
 
 
-@pytest.mark.parametrize("shape", [(2, 6, 7), (4, 6, 7)])
+@pytest.mark.parametrize("shape", [(2, 6, 7), (6, 7)])
 def test_refuses_more_than_one_channel(shape):
-    with pytest.raises(ValueError, match=r"\(1, \*spatial\)|channel|shape"):
+    with pytest.raises(ValueError, match="label must have one channel of class values"):
         FuzzyMembership(CLASSES)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("rho_2", [-0.1, 1.1])
+@pytest.mark.parametrize("share", [fuzzy_non_membership, fuzzy_hesitation])
+def test_refuses_rho_2_outside_0_to_1(share, rho_2):
+    with pytest.raises(ValueError, match=rf"rho_2 must be in \[0, 1\], got {rho_2}"):
+        share(torch.rand(1, 2, 3, 3), rho_2)

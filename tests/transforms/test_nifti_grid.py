@@ -15,7 +15,7 @@ SFORM_FIELDS = ("sform_code", "srow_x", "srow_y", "srow_z")
 
 
 def write(path, codes, shape=(7, 6, 5)):
-    """A file whose qform and sform differ, as real ones do."""
+    """A file whose qform and sform differ; the sform does not fit the voxel size, so that MONAI reads the qform."""
     nifti = nibabel.Nifti1Image(np.ones(shape, np.float32), SFORM)
     nifti.set_qform(QFORM, code=codes[0])
     nifti.set_sform(SFORM, code=codes[1])
@@ -51,7 +51,13 @@ def test_image_that_left_its_files_grid_says_its_own_affine(tmp_path):
     image = Orientation("RAS", labels=None)(LoadImage(ensure_channel_first=True)(tmp_path / "image.nii.gz"))
     header = nifti_on_grid(image, image, np.float32).header
     np.testing.assert_allclose(header.get_sform(), image.affine, atol=1e-5)
-    assert not np.allclose(image.affine, SFORM)
+    assert not np.allclose(image.affine, image.meta["original_affine"])
+
+
+def test_image_that_was_cropped_says_its_own_affine(tmp_path):
+    write(tmp_path / "image.nii.gz", (0, 0))
+    image = LoadImage(ensure_channel_first=True)(tmp_path / "image.nii.gz")[:, :, :4]
+    np.testing.assert_allclose(nifti_on_grid(image, image, np.float32).header.get_sform(), image.affine, atol=1e-5)
 
 
 @pytest.mark.parametrize("meta", [{}, {"filename_or_obj": "scan.mha"}, {"filename_or_obj": "no_such_file.nii.gz"}])

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from monai.data import DataLoader, Dataset, decollate_batch
 
-from shared.transforms.note_inputs import NoteInputsd
+from shared.transforms import NoteInputsd
 
 
 def test_files_and_time_survive_a_data_loader():

@@ -6,7 +6,7 @@ from matplotlib.image import imread
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from shared.transforms.overlay import draw_overlay
+from shared.transforms import draw_overlay
 
 NAMES = {"modalities": ["t1ce", "flair"], "class_names": ["necrosis", "oedema", "enhancing"]}
 RAS = np.diag([1.0, 1.0, 2.0, 1.0])

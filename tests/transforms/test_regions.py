@@ -3,7 +3,7 @@ import torch
 from monai.data import MetaTensor
 from monai.metrics import DiceMetric
 
-from shared.transforms.regions import REGION_NAMES, TumourRegions, TumourRegionsd
+from shared.transforms import REGION_NAMES, TumourRegions, TumourRegionsd
 
 
 def label_map(voxels_of_et, spacing=(1.0, 1.0, 1.0), turn=0.0):

@@ -63,4 +63,6 @@ def test_changes_nothing():
     checked = RequireSameGridd()(data)
     assert checked == data
     assert checked["image"] is data["image"]
+    unread = {"image": image(), "label": "a_seg.nii.gz"}
+    assert RequireSameGridd()(unread) == unread
     assert RequireSameGridd()({"case": "x"}) == {"case": "x"}

@@ -119,7 +119,7 @@ def test_what_monai_deploy_hands_over():
     assert image.meta["series"] == "s1"
     assert image.pixdim.tolist() == [1, 2, 3]
     assert issubclass(StackModalitiesd, MapTransform)  # else Deploy calls the chain with tensors, not dictionaries
-    one_each = StackModalitiesd(["t2", "flair"])({"flair": handed, "t2": handed.numpy()})["image"]
+    one_each = StackModalitiesd(["t2", "flair"])({"flair": handed, "t2": handed + 1})["image"]
     assert one_each.shape == (2, 5, 4, 3)
 
 

@@ -1,0 +1,78 @@
+"""The painted tumour in a phantom's head, and how an annotator would have drawn it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .phantom_shapes import TISSUES, SmoothField, cover, distance_to_point
+
+__all__ = ["Tumour"]
+
+KINDS = {"ring": 0.66, "enhancing": 0.17, "not enhancing": 0.17}  # how the core looks, and how often
+
+
+class Tumour:
+    """A core of one to three balls with a rough surface, whose outer layer may enhance, within oedema.
+
+    Args:
+        generator: source of all that differs between tumours.
+    """
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.side, self.radius = generator.choice((-1.0, 1.0)), generator.uniform(13.0, 20.0)
+        centre = generator.uniform((22, -36, -8), (34, 36, 28)) * (self.side, 1, 1)
+        further = generator.normal(0.0, 0.5 * self.radius, (generator.integers(0, 3), 3))
+        self.centres = [centre, *(centre + further)]
+        self.radii = [self.radius, *(self.radius * generator.uniform(0.5, 0.85, len(further)))]
+        self.kind = generator.choice(list(KINDS), p=list(KINDS.values()))
+        self.rim_mm = generator.uniform(2.2, 6.0)
+        self.oedema_mm = generator.uniform(6.0, 14.0)
+        self.oedema_edge_mm = generator.uniform(2.0, 4.5)
+        self.push_mm = generator.uniform(0.15, 0.35) * self.radius
+        self.generous_mm = generator.normal(0.0, 0.6)  # how far beyond the others this case's annotator goes
+        self.shape, self.roughness = SmoothField(generator, 9.0), SmoothField(generator, 4.5)
+        self.spread, self.fingers = SmoothField(generator, 11.0), SmoothField(generator, 5.0)
+        self.rim, self.disagreement = SmoothField(generator, 7.0), SmoothField(generator, 8.0)
+
+    def push_back(self, head: np.ndarray) -> np.ndarray:
+        """Return where tissue at head coordinates (N, 3) would lie if the tumour did not push it away."""
+        away, distance = head - np.float32(self.centres[0]), distance_to_point(head, self.centres[0])
+        pushed = self.push_mm / (distance + self.radius) * np.exp(-((distance / (3.0 * self.radius)) ** 2))
+        return head - pushed[:, None] * away
+
+    def paint(self, shares: np.ndarray, head: np.ndarray) -> np.ndarray:
+        """Cover the tissues' shares (N, 9) at head coordinates (N, 3), in place, and return the label (N,)."""
+        balls = self._ball_depth(head)
+        near = balls > -2.0 * self.oedema_mm - 12.0  # no oedema beyond
+        painted, head, balls = shares[near], head[near], balls[near]
+        fluid, grey = (painted[:, TISSUES.index(name)].copy() for name in ("fluid", "grey"))
+        core = balls + 2.5 * self.shape(head) + 1.2 * self.roughness(head)
+        rim_mm = self.rim_mm * np.exp(0.45 * self.rim(head))
+        oedema = balls + self._oedema_reach(head, grey)
+        cover(painted, "oedema", oedema, self.oedema_edge_mm, within=1.0 - fluid)
+        cover(painted, "solid" if self.kind == "not enhancing" else "enhancing", core, edge_mm=1.0)
+        if self.kind == "ring":
+            cover(painted, "necrosis", core - rim_mm, edge_mm=1.0)
+        shares[near] = painted
+        label = np.zeros(len(shares), np.uint8)
+        label[near] = self._label(core, rim_mm, np.where(fluid < 0.5, oedema, -np.inf), head)
+        return label
+
+    def _ball_depth(self, head: np.ndarray) -> np.ndarray:
+        balls = zip(self.centres, self.radii, strict=True)
+        return np.maximum.reduce([np.float32(radius) - distance_to_point(head, centre) for centre, radius in balls])
+
+    def _oedema_reach(self, head: np.ndarray, grey: np.ndarray) -> np.ndarray:
+        """Oedema follows the white matter in fingers, spares the cortex, and hardly crosses the midline."""
+        reach = self.oedema_mm * (1.0 + 0.8 * np.tanh(0.7 * self.spread(head))) + 1.5 * self.fingers(head)
+        return reach - 4.0 * grey - np.maximum(0.0, -self.side * head[:, 0])
+
+    def _label(self, core: np.ndarray, rim_mm: np.ndarray, oedema: np.ndarray, head: np.ndarray) -> np.ndarray:
+        """Cut hard through the soft edges, as one annotator would who is generous here and cautious there."""
+        shift = self.generous_mm + 0.7 * self.disagreement(head)
+        label = np.where(oedema + 1.3 * shift > 0, 2, 0)
+        inside = core + 0.6 * shift > 0
+        label[inside] = 1 if self.kind == "not enhancing" else 3
+        if self.kind == "ring":
+            label[inside & (core > rim_mm)] = 1
+        return label

@@ -1,0 +1,85 @@
+"""Every bundle in bundles/, trained once on its phantoms with its tiny settings.
+
+A bundle is tested by being there: `configs/tiny.json` (and `inference_tiny.json`) hold the smallest settings that run,
+and under "_phantoms_" how its phantoms are painted.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+BUNDLES = sorted(path.parent.parent for path in Path("bundles").glob("*/configs/train.json"))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in the repository, its phantoms, and where a run leaves its results."""
+
+    root: Path
+    data: Path
+    out: Path
+
+    def files(self, *names: str) -> list[str]:
+        return [str(self.root / "configs" / f"{name}.json") for name in names]
+
+    def workflow(self, *names: str, **options) -> ConfigWorkflow:
+        """Build and initialise a workflow of the named configs, tiny settings included."""
+        tiny = "inference_tiny" if names[0] == "inference" else "tiny"
+        defaults = {
+            "bundle_root": str(self.root),
+            "dataset_dir": str(self.data),
+            "output_dir": str(self.out),
+            ("ckpt_path" if names[0] == "inference" else "ckpt_dir"): str(
+                self.out / "models" / ("model.pt" if names[0] == "inference" else "")
+            ),
+        }
+        kind = "infer" if names[0] == "inference" else "train"
+        files = self.files(names[0], tiny, *names[1:])
+        workflow = ConfigWorkflow(files, logging_file=False, workflow_type=kind, **{**defaults, **options})
+        workflow.initialize()
+        return workflow
+
+    def run(self, *names: str, **options) -> ConfigWorkflow:
+        """Run to the end."""
+        workflow = self.workflow(*names, **options)
+        workflow.run()
+        workflow.finalize()
+        return workflow
+
+
+def paint(bundle: Path, folder: Path) -> Path:
+    """Paint the bundle's phantoms."""
+    settings = json.loads((bundle / "configs" / "tiny.json").read_text())["_phantoms_"]
+    ConfigParser({"phantoms": {**settings, "output_dir": str(folder)}}).get_parsed_content("phantoms")
+    return folder
+
+
+@pytest.fixture(scope="session", params=BUNDLES, ids=lambda path: path.name)
+def trained(request, tmp_path_factory) -> Bundle:
+    """The bundle after a tiny training, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp(request.param.name)
+    bundle = Bundle(request.param, paint(request.param, folder / "phantoms"), folder / "trained")
+    bundle.run("train")
+    yield bundle
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def keep_hook_and_seeds(monkeypatch):
+    """Running a bundle sets `sys.excepthook` and seeds; undo both."""
+    import sys
+
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    state = random.getstate(), torch.get_rng_state()
+    yield
+    random.setstate(state[0])
+    torch.set_rng_state(state[1])

@@ -1,0 +1,64 @@
+"""What MONAI's own commands and other programs ask of every bundle."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser, ckpt_export, verify_net_in_out
+from monai.bundle.scripts import _get_fake_input_shape
+
+from ci.config_files import bundles_below
+from ci.entry_points import is_traced
+from ci.lint_configs import lint
+from ci.pack import network_of, pack
+
+
+@pytest.fixture(params=bundles_below(Path()), ids=lambda bundle: bundle.name)
+def bundle(request):
+    return request.param
+
+
+def test_configs_have_no_fault(bundle):
+    assert lint(bundle) == []
+
+
+def test_packed_bundle_holds_configs_documents_and_its_own_code(bundle, tmp_path):
+    with zipfile.ZipFile(pack(bundle, tmp_path / "first")) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    kind = re.compile(rf"{bundle.name}/(LICENSE|configs/\w+\.(json|conf)|docs/.+|{bundle.name}_lib/(\w+/)?\w+\.py)")
+    assert [name for name in files if not kind.fullmatch(name)] == []
+    here = [str(path).encode() for path in (Path.cwd(), Path.home(), tmp_path) if len(path.parts) > 1]
+    assert [name for name, content in files.items() if any(path in content for path in here)] == []
+
+
+def test_packing_twice_gives_the_same_bytes(bundle, tmp_path):
+    first, second = (pack(bundle, tmp_path / folder) for folder in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def network_files(bundle):
+    return {
+        "net_id": "network_def",
+        "config_file": str(bundle / "configs" / "inference.json"),
+        "meta_file": str(bundle / "configs" / "metadata.json"),
+    }
+
+
+def test_network_takes_and_gives_what_the_metadata_say(bundle):
+    verify_net_in_out(**network_files(bundle), device="cpu", bundle_root=str(bundle))
+
+
+def test_exported_network_gives_the_same(bundle, tmp_path):
+    """A network is scripted, or traced where its README says so."""
+    network = network_of(bundle).eval()
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    files = {"ckpt_file": str(tmp_path / "model.pt"), "filepath": str(tmp_path / "model.ts")}
+    ckpt_export(**network_files(bundle), **files, use_trace=is_traced(bundle), bundle_root=str(bundle))
+    exported = torch.jit.load(tmp_path / "model.ts")
+    parser = ConfigParser()
+    parser.read_meta(str(bundle / "configs" / "metadata.json"))
+    image = torch.rand(_get_fake_input_shape(parser))
+    with torch.no_grad():
+        torch.testing.assert_close(exported(image), network(image))

@@ -1,0 +1,87 @@
+"""Train, evaluate, infer, resume: what a run leaves, for every bundle that is there."""
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+
+
+class Stop(Exception):
+    """Stands for a kill signal."""
+
+
+def test_bundles_were_found():
+    assert list(Path("bundles").glob("*/configs/tiny.json"))
+
+
+def test_training_leaves_weights_checkpoint_curves_events_and_its_configuration(trained):
+    weights = torch.load(trained.out / "models" / "model.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in weights.values())
+    left = {path.name for path in trained.out.iterdir()} | {path.name for path in (trained.out / "models").iterdir()}
+    assert {"model_last.pt", "checkpoint.pt", "curves.csv", "curves.png", "train_executed.json"} <= left
+    assert any(name.startswith("events.out.tfevents") for name in left)
+    executed = json.loads((trained.out / "train_executed.json").read_text())
+    with (trained.out / "curves.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == executed["max_epochs"]
+
+
+def test_evaluation_leaves_one_table_with_a_row_per_case(trained):
+    workflow = trained.run("train", "evaluate")
+    cases = {case["case"] for case in workflow.parser.get_parsed_content("splits")["test"]}
+    assert cases
+    with (trained.out / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert cases <= {row["case"] for row in rows}
+    assert (trained.out / "evaluation.md").exists()
+    assert (trained.out / "evaluation.png").exists()
+
+
+def test_training_and_evaluation_have_all_properties(trained):
+    assert trained.workflow("train").check_properties() == []
+    assert trained.workflow("train", "evaluate").check_properties() == []
+    assert trained.workflow("inference").check_properties() == []
+
+
+def test_inference_leaves_maps_on_the_inputs_grid_a_picture_and_a_record(trained, tmp_path):
+    workflow = trained.run("inference", output_dir=str(tmp_path))
+    cases = workflow.parser.get_parsed_content("datalist")
+    assert cases
+    for case in cases:
+        (record,) = tmp_path.glob(f"{case['case']}/*.json")
+        assert json.loads(record.read_text())["case"] == case["case"]
+        assert list(record.parent.glob("*_overlay.png"))
+        source = next(value for key, value in case.items() if key not in ("case", "patient", "label", "brain"))
+        source = nibabel.load(source if isinstance(source, str) else source[0])
+        for name in ("seg", "uncertainty"):
+            (path,) = record.parent.glob(f"*_{name}.nii.gz")
+            written = nibabel.load(path)
+            np.testing.assert_allclose(written.affine, source.affine, atol=1e-4)
+            assert written.shape[:3] == source.shape[:3]
+
+
+@pytest.mark.parametrize("epochs", [1])
+def test_n_epochs_equal_k_and_n_minus_k_bit_for_bit(trained, tmp_path, epochs):
+    workflow = trained.workflow("train", output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
+    workflow.trainer.add_event_handler(Events.EPOCH_STARTED(once=epochs + 1), stop)
+    with pytest.raises(RuntimeError, match="Failed to evaluate"):
+        workflow.run()
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["epoch"] == epochs
+    trained.run("train", "resume", output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
+    expected = torch.load(trained.out / "models" / "checkpoint.pt", weights_only=True)
+    resumed = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert resumed["epoch"] == expected["epoch"] > epochs
+    assert resumed["best_metric"] == expected["best_metric"]
+    for name in ("network", "loss"):
+        for key, value in expected["objects"][name].items():
+            assert torch.equal(value, resumed["objects"][name][key]), (name, key)
+    assert (tmp_path / "curves.csv").read_text() == (trained.out / "curves.csv").read_text()
+
+
+def stop(engine):
+    raise Stop

@@ -1,0 +1,63 @@
+"""Train in a child process, kill it at a random moment, resume in another: the end must be that of an unbroken run.
+
+Run by test_killed_training.py in a fresh interpreter: children are forked before PyTorch has started any thread.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from test_checkpoint import make_training
+
+
+def in_child(work):
+    """Fork, run `work`, end; return the child's id."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            torch.set_num_threads(1)
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def train(folder, resume=False):
+    make_training(folder, resume=resume)[0].run()
+
+
+def main(folder: Path, kills: int) -> None:
+    started = time.monotonic()
+    assert os.waitpid(in_child(lambda: train(folder / "whole")), 0)[1] == 0
+    seconds = time.monotonic() - started
+    expected = torch.load(folder / "whole" / "checkpoint.pt", weights_only=True)
+    moments = random.Random(0)
+    broken_off = 0
+    for number in range(kills):
+        place = folder / str(number)
+        child = in_child(lambda place=place: train(place))
+        time.sleep(moments.uniform(0.05, 1.0) * seconds)
+        os.kill(child, signal.SIGKILL)
+        broken_off += os.waitpid(child, 0)[1] == signal.SIGKILL
+        saved = (place / "checkpoint.pt").exists()
+        assert os.waitpid(in_child(lambda place=place, saved=saved: train(place, resume=saved)), 0)[1] == 0
+        found = torch.load(place / "checkpoint.pt", weights_only=True)
+        for name in ("network", "loss"):
+            for key, value in expected["objects"][name].items():
+                assert torch.equal(value, found["objects"][name][key]), f"kill {number}: {name} {key} differs"
+        assert found["best_metric"] == expected["best_metric"], f"kill {number}: best score differs"
+        best = [torch.load(path / "model.pt", weights_only=True) for path in (folder / "whole", place)]
+        assert all(torch.equal(best[0][key], best[1][key]) for key in best[0]), f"kill {number}: best weights differ"
+        assert {path.name for path in place.iterdir()} == {"checkpoint.pt", "model.pt", "model_last.pt"}
+    print(f"{broken_off} of {kills} trainings were killed while they ran")
+    assert broken_off > kills / 2
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,207 @@
+"""From files to a network's input and back, as the bundles' configs do it."""
+
+import os
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
+from monai.transforms import Invertd
+
+from shared.data import find_cases
+from shared.errors import InputError, find_input_error
+from shared.transforms import LoadImageModalitiesd, StackModalitiesd
+
+ALL = ["t1", "t1ce", "t2", "flair"]
+CHAIN = [
+    {
+        "_target_": "shared.transforms.LoadImageModalitiesd",
+        "modalities": "@modalities",
+        "extra_keys": ["brain", "label"],
+    },
+    {"_target_": "shared.transforms.StackModalitiesd", "modalities": "@modalities", "resample": "@resample_modalities"},
+    {"_target_": "shared.transforms.MapLabeld", "keys": "label", "convention": "@label_convention"},
+    {"_target_": "shared.transforms.RequireSameGridd"},
+    {"_target_": "shared.transforms.NormalizeInBraind"},
+    {"_target_": "DeleteItemsd", "keys": "brain"},
+    {"_target_": "Orientationd", "keys": ["image", "label"], "axcodes": "RAS", "labels": None},
+    {
+        "_target_": "shared.transforms.SafeSpacingd",
+        "keys": ["image", "label"],
+        "pixdim": "@pixdim_mm",
+        "mode": ["bilinear", "nearest"],
+    },
+    {
+        "_target_": "CropForegroundd",
+        "keys": ["image", "label"],
+        "source_key": "image",
+        "select_fn": {"_target_": "shared.transforms.brain_of_normalized", "_mode_": "callable"},
+        "start_coord_key": None,
+        "end_coord_key": None,
+    },
+    {"_target_": "CastToTyped", "keys": "label", "dtype": "$torch.int8"},
+]
+
+
+def chain(modalities=ALL, convention="brats2021", label=True, resample=False, pixdim=(1, 1, 1)):
+    """Build the transforms from a config; without a label as in inference."""
+    config = {"modalities": modalities, "label_convention": convention, "pixdim_mm": pixdim}
+    config["resample_modalities"] = resample
+    transforms = []
+    for step in CHAIN if label else CHAIN[:2] + CHAIN[3:-1]:
+        step = dict(step)
+        if not label and isinstance(step.get("keys"), list):
+            step["keys"] = "image"
+        if not label and "mode" in step:
+            step["mode"] = "bilinear"
+        if not label and "extra_keys" in step:
+            del step["extra_keys"]
+        transforms.append(step)
+    return ConfigParser({**config, "chain": {"_target_": "Compose", "transforms": transforms}}).get_parsed_content(
+        "chain"
+    )
+
+
+def dice(one, other):
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+@pytest.mark.parametrize("pixdim", [(1, 1, 1), (0.7, 0.9, 1.3)])
+def test_a_prediction_returns_to_an_oblique_anisotropic_flipped_grid(write_case, oblique, pixdim):
+    item = write_case(modalities=["t2", "flair"], affine=oblique, shape=(40, 30, 24))
+    transform = chain(pixdim=pixdim)
+    data = transform(item)
+    assert set(data) == {"case", "patient", "image", "label"}
+    assert data["label"].dtype == torch.int8
+    assert data["image"].shape[1:] == data["label"].shape[1:]
+    assert [bool(channel.isnan().all()) for channel in data["image"]] == [True, True, False, False]
+    assert not data["image"][2:].isnan().any()
+    np.testing.assert_allclose(data["image"].pixdim, pixdim, atol=1e-4)
+
+    data["pred"] = data["label"].clone()
+    inverted = Invertd("pred", transform, orig_keys="image")(data)["pred"]
+    original = nibabel.load(item["label"])
+    assert inverted.shape == (1, 40, 30, 24)
+    np.testing.assert_allclose(inverted.affine, original.affine, atol=1e-5)
+    expected = np.array([0, 1, 2, 0, 3])[np.asarray(original.dataobj)]
+    for klass in (1, 2, 3):
+        assert dice(inverted[0].numpy() == klass, expected == klass) > 0.97
+
+
+def test_the_image_lies_where_the_file_says(write_case, oblique):
+    """The tumour's centre of mass in millimetres is the same before and after."""
+    item = write_case(affine=oblique, shape=(40, 30, 24))
+    label = chain()(item)["label"]
+    original = nibabel.load(item["label"])
+    centres = [
+        affine[:3, :3] @ np.argwhere(mask).mean(0) + affine[:3, 3]
+        for mask, affine in (
+            (np.asarray(original.dataobj) == 4, original.affine),
+            (label[0].numpy() == 3, np.asarray(label.affine)),
+        )
+    ]
+    np.testing.assert_allclose(*centres, atol=0.3)
+
+
+def test_inference_sees_what_training_sees(write_case, oblique):
+    item = write_case(affine=oblique)
+    without = chain(label=False)(item)  # the label is there, but not read
+    assert without["label"] == item["label"]
+    torch.testing.assert_close(without["image"].as_tensor(), chain()(item)["image"].as_tensor())
+
+
+def test_a_4d_file_gives_the_same_as_one_file_each(write_case, write_nifti, tmp_path, oblique):
+    item = write_case(affine=oblique)
+    four = np.stack([np.asarray(nibabel.load(item[name]).dataobj) for name in ALL], axis=-1)
+    path = write_nifti(tmp_path / "four.nii.gz", four, oblique)
+    expected = chain(label=False)(item)["image"]
+    whole = chain(label=False)({"image": path})
+    by_channel = chain(label=False)({name: [path, ALL.index(name)] for name in ALL})
+    assert whole["case"] == "four"
+    for data in (whole, by_channel):
+        torch.testing.assert_close(data["image"].as_tensor(), expected.as_tensor())
+        np.testing.assert_allclose(data["image"].affine, expected.affine)
+
+
+def test_what_monai_label_and_monai_deploy_bring(write_case):
+    item = write_case(modalities=["flair"], label=False)
+    expected = chain(["flair"], label=False)(item)["image"]
+    brought = chain(["flair"], label=False)({"image": item["flair"], "image_path": item["flair"], "model": "x"})
+    torch.testing.assert_close(brought["image"].as_tensor(), expected.as_tensor())
+    loaded = LoadImageModalitiesd("flair")(item)["flair"]
+    handed = MetaTensor(loaded.as_tensor()[0], meta={**loaded.meta, "original_channel_dim": float("nan")})
+    deployed = chain(["flair"], label=False)({"image": handed})
+    torch.testing.assert_close(deployed["image"].as_tensor(), expected.as_tensor())
+    assert set(deployed) == {"image"}
+
+
+def test_cases_with_different_sequences_and_headers_form_a_batch(write_case):
+    items = [write_case("a", modalities=["t1"]), write_case("b", modalities=ALL[1:])]
+    (batch,) = DataLoader(Dataset(items, chain()), batch_size=2)
+    assert batch["image"].shape[:2] == (2, 4)
+    present = ~batch["image"].as_tensor().isnan().flatten(2).any(-1)
+    assert present.tolist() == [[True, False, False, False], [False, True, True, True]]
+    assert [item["case"] for item in decollate_batch(batch)] == ["a", "b"]
+
+
+def test_the_cause_of_a_refusal_is_found_through_the_chain(write_case, write_nifti):
+    item = write_case()
+    write_nifti(item["t2"], np.ones((5, 5, 5), np.float32))
+    with pytest.raises(RuntimeError) as error:
+        chain()(item)
+    assert "not on one grid, shapes are 16 x 14 x 12 and 5 x 5 x 5" in str(find_input_error(error.value))
+
+
+@pytest.fixture
+def real_data():
+    if "SEGMENTATION_DATA" not in os.environ:
+        pytest.skip("SEGMENTATION_DATA is not set: no real data here")
+    return Path(os.environ["SEGMENTATION_DATA"])
+
+
+def test_a_case_of_2013(real_data):
+    patterns = {
+        "flair": "{case}/Flair_*.nii.gz",
+        "t1ce": "{case}/T1c_*.nii.gz",
+        "brain": "{case}/brainmask.nii.gz",
+        "label": "{case}/OTMultiClass.nii.gz",
+    }
+    item = find_cases(real_data / "brain_tumour_flair_t1c", ["flair", "t1ce"], patterns)[2]
+    transform = chain(ALL, "brats2013")
+    data = LoadImageModalitiesd(ALL, extra_keys=["brain", "label"])(item)
+    assert data["flair"].min() < -3  # air, as published
+    for step in transform.transforms[1:5]:
+        data = step(data)
+    inside = data["brain"][0] > 0.5
+    for channel in data["image"][[1, 3]]:
+        assert channel[~inside].abs().max() == 0
+        assert channel[inside].mean().item() == pytest.approx(0, abs=1e-4)
+        assert channel[inside].std().item() == pytest.approx(1, abs=1e-4)
+    assert data["image"][[0, 2]].isnan().all()
+
+    for step in transform.transforms[5:]:
+        data = step(data)
+    assert data["image"].shape == (4, *data["label"].shape[1:])
+    assert data["image"].shape[1] < 200  # cropped to the brain
+    data["pred"] = data["label"].clone()
+    inverted = Invertd("pred", transform, orig_keys="image")(data)["pred"]
+    raw = np.asarray(nibabel.load(item["label"]).dataobj).astype(int)
+    np.testing.assert_array_equal(inverted[0].numpy(), np.array([0, 1, 2, 1, 3])[raw])
+
+
+def test_prostate_sequences_on_two_grids(real_data):
+    folder = real_data / "prostate_t2_adc"
+    (item,) = find_cases(folder / "ProstateX-0000", ["t2", "adc"], {"t2": "{case}/t2.*", "adc": "{case}/adc.*"})
+    loaded = LoadImageModalitiesd(["t2", "adc"])(item)
+    with pytest.raises(InputError, match=r"t2.mha and .*adc.mha: not on one grid, shapes are 384 x 384 x 19 and 84 x"):
+        StackModalitiesd(["t2", "adc"])(loaded)
+    image = StackModalitiesd(["t2", "adc"], resample=True)(loaded)["image"]
+    assert image.shape == (2, 384, 384, 19)
+    np.testing.assert_allclose(image.affine, loaded["t2"].affine)
+    centre = torch.tensor([192, 192, 9, 1.0], dtype=torch.float64)
+    x, y, z = (torch.linalg.inv(loaded["adc"].affine) @ loaded["t2"].affine @ centre)[:3].round().int().tolist()
+    near = loaded["adc"][0, x - 1 : x + 2, y - 1 : y + 2, z - 1 : z + 2]
+    assert near.min() <= image[1, 192, 192, 9] <= near.max()
