@@ -45,7 +45,7 @@ class LossTerms:
             return
         for name, value in self.loss.terms(engine.state.output["pred"], engine.state.output["label"]).items():
             if not torch.isnan(value):
-                self.seen[name].append(float(value))
+                self.seen[name].append(value.item())
 
     def average(self, engine: Engine) -> None:
         """Leave the epoch's means in `engine.state.loss_terms`."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..transforms.fuzzy_membership import fuzzy_membership, keep_argmax, onehot_label
+from ..transforms.fuzzy_membership import flipped_share, fuzzy_membership, keep_argmax, onehot_label
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
 
 __all__ = ["ParetoFuzzyLoss"]
@@ -67,10 +67,10 @@ class ParetoFuzzyLoss(nn.Module):
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = _at_least_float32(logits)
-            base = self.base_loss(logits, _label(target))
             if self.fuzzy_weight == 0:
-                return base
-            return base + self.fuzzy_weight * self.fuzzy_loss(logits, self._memberships(target, logits.shape[1]))
+                return self.base_loss(logits, _label(target))
+            memberships = self._memberships(target, logits.shape[1])  # first, since it names a label's unknown values
+            return self.base_loss(logits, _label(target)) + self.fuzzy_weight * self.fuzzy_loss(logits, memberships)
 
     def terms(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the loss is made of, as scalars for logging.
@@ -78,18 +78,21 @@ class ParetoFuzzyLoss(nn.Module):
         `total` is the value of the loss, `base`, `fuzzy` and `fuzzy_weight` its parts, `soft_cross_entropy`,
         `non_membership`, `rho_1` and `rho_2` those of `fuzzy`; `boundary_share` is the share of voxels that belong to
         no class entirely. `non_membership` is not weighted by rho_2, whose fall alone makes `fuzzy` fall.
+        `flipped_share_<c>` is the share of class c's voxels whose memberships point to another class (NaN without any).
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = _at_least_float32(logits)
             memberships = self._memberships(target, logits.shape[1])
             base = self.base_loss(logits, _label(target))
             fuzzy_terms = self.fuzzy_loss.terms(logits, memberships)
+            flipped = flipped_share(onehot_label(_label(target), logits.shape[1]), memberships)
             return {
                 "total": base + self.fuzzy_weight * fuzzy_terms["fuzzy"],
                 "base": base,
                 **fuzzy_terms,
                 "fuzzy_weight": self.fuzzy_weight.clone(),
                 "boundary_share": (memberships.amax(dim=1) < 1).float().mean(),
+                **{f"flipped_share_{number}": share for number, share in enumerate(flipped)},
             }
 
     def _memberships(self, target: Tensor | Mapping[str, Tensor], num_classes: int) -> Tensor:

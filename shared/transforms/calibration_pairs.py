@@ -16,15 +16,17 @@ __all__ = ["CalibrationPairsd"]
 class CalibrationPairsd(Transform):
     """Add the confidence and the correctness of the prediction at every voxel of the brain.
 
-    Adds "confidence" = 1 - uncertainty and "correct" = (prediction equals label), both (1, N) float32, N voxels where
-    any present sequence is non-zero: air, which every model gets right, would hide the error. Runs after `Invertd`
-    and before classes become regions.
+    Adds "confidence" = 1 - uncertainty and "correct" = (prediction equals label), both (1, N) float32, N voxels of the
+    brain: air, which every model gets right, would hide the error. The brain is the mask where there is one
+    (`NoteBraind`), else where any sequence is non-zero, which a resampled image blurs. Runs after `Invertd` and before
+    classes become regions.
 
     Args:
         label_key: true classes, (1, *spatial).
         pred_key: predicted classes, (1, *spatial).
         uncertainty_key: 1 - probability of the predicted class, (1, *spatial).
         image_key: (M, *spatial), 0 outside the brain, NaN where a sequence is absent.
+        brain_key: mask of the brain, (1, *spatial), not needed.
     """
 
     backend = [TransformBackends.TORCH]
@@ -35,7 +37,9 @@ class CalibrationPairsd(Transform):
         pred_key: str = "pred",
         uncertainty_key: str = "uncertainty",
         image_key: str = "image",
+        brain_key: str = "brain",
     ) -> None:
+        self.brain_key = brain_key
         self.keys = {"label": label_key, "pred": pred_key, "uncertainty": uncertainty_key, "image": image_key}
 
     def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
@@ -43,7 +47,7 @@ class CalibrationPairsd(Transform):
         if not label.shape[1:] == pred.shape[1:] == uncertainty.shape[1:] == image.shape[1:]:
             shapes = ", ".join(f"{key} {tuple(data[key].shape[1:])}" for key in self.keys.values())
             raise ValueError(f"grids differ ({shapes}); bring all four to one grid first (Invertd).")
-        brain = in_brain(image)
+        brain = in_brain(image, data.get(self.brain_key)).to(pred.device)
         confidence = 1 - uncertainty[brain].float().unsqueeze(0)
         correct = (pred[brain] == label[brain].to(pred.device)).float().unsqueeze(0)
         return {**data, "confidence": confidence, "correct": correct}

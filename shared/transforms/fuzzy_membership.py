@@ -54,6 +54,8 @@ def fuzzy_membership(onehot: Tensor, radius: int = 1) -> Tensor:
     cube = (2 * radius + 1) ** (onehot.ndim - 2)
     integer = torch.uint8 if cube <= 255 else torch.int16 if cube <= 32767 else torch.int32
     centre = onehot.as_subclass(Tensor).to(integer)
+    if onehot.is_floating_point() and not torch.equal(centre.to(onehot.dtype), onehot.as_subclass(Tensor)):
+        raise ValueError("onehot must hold zeros and ones; it holds other values: soften the label only once.")
     in_cube = centre
     for axis in range(2, onehot.ndim):
         in_cube = _sum_along(in_cube, axis, radius)
@@ -108,6 +110,11 @@ def _in_unit_interval(rho_2: float | Tensor) -> float | Tensor:
     return rho_2
 
 
+def _check_same_shape(onehot: Tensor, memberships: Tensor) -> None:
+    if onehot.shape != memberships.shape:
+        raise ValueError(f"shapes differ: onehot {tuple(onehot.shape)}, memberships {tuple(memberships.shape)}")
+
+
 def keep_argmax(onehot: Tensor, memberships: Tensor) -> Tensor:
     """Raise the labelled class to `LABELLED_AT_LEAST`, so that thin structures are not voted away; not in the paper.
 
@@ -121,6 +128,7 @@ def keep_argmax(onehot: Tensor, memberships: Tensor) -> Tensor:
         Memberships that still sum to one: the other classes keep their proportions. Voxels whose labelled class is
         above the bound already are left as they are.
     """
+    _check_same_shape(onehot, memberships)
     labelled = (memberships * onehot).sum(dim=1, keepdim=True)
     others = memberships * ((1 - LABELLED_AT_LEAST) / (1 - labelled))
     raised = others.masked_fill(onehot.bool(), LABELLED_AT_LEAST)
@@ -137,6 +145,7 @@ def flipped_share(onehot: Tensor, memberships: Tensor) -> Tensor:
     Returns:
         (C,), over all voxels of the batch; NaN for a class that has none.
     """
+    _check_same_shape(onehot, memberships)
     labelled = (memberships * onehot).sum(dim=1, keepdim=True)
     flipped = memberships.amax(dim=1, keepdim=True) > labelled
     belongs = onehot.bool().transpose(0, 1).flatten(1)

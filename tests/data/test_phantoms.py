@@ -247,5 +247,5 @@ def test_the_command_paints_and_says_so_in_one_line(tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out == f"1 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
     assert len(find_cases(tmp_path / "set", "flair", needs_label=True)) == 1
     monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *options, "--layout", "brats"])
-    with pytest.raises(SystemExit, match="^Error: layout 'brats' is unknown"):
+    with pytest.raises(SystemExit, match="Error: layout 'brats' is unknown"):
         runpy.run_path("ci/paint_phantoms.py", run_name="__main__")

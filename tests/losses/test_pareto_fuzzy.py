@@ -187,7 +187,8 @@ def test_terms_add_up_to_the_loss(case):
     terms = loss.terms(logits, label)
     memberships = memberships_of(label)
     soft_cross_entropy, non_membership = fuzzy_auxiliary_terms(logits, memberships)
-    assert set(terms) == LOGGED
+    flipped = {f"flipped_share_{number}" for number in range(logits.shape[1])}
+    assert set(terms) == LOGGED | flipped
     assert torch.equal(terms["total"], loss(logits, label))
     torch.testing.assert_close(terms["base"], dice()(logits, label))
     torch.testing.assert_close(terms["fuzzy"], FuzzyAuxiliaryLoss(0.3, 0.8)(logits, memberships))
@@ -206,10 +207,25 @@ def test_logged_non_membership_does_not_hide_a_small_rho_2(case):
     assert torch.equal(low["non_membership"], high["non_membership"])
 
 
+def test_logged_flipped_shares_are_those_of_the_target():
+    """A single voxel of class 1 loses its label; class 0 keeps all of its voxels; class 2 has none."""
+    label = torch.zeros(1, 1, 7, 7)
+    label[0, 0, 3, 3] = 1
+    terms = ParetoFuzzyLoss(dice(), FuzzyAuxiliaryLoss()).terms(torch.zeros(1, 3, 7, 7), label)
+    assert terms["flipped_share_0"] == 0
+    assert terms["flipped_share_1"] == 1
+    assert terms["flipped_share_2"].isnan()
+
+
+def test_unknown_class_is_named_before_the_base_loss_fails():
+    with pytest.raises(ValueError, match="values 7 are outside the classes 0 to 2"):
+        ParetoFuzzyLoss(dice(), FuzzyAuxiliaryLoss())(torch.zeros(1, 3, 4, 4), torch.full((1, 1, 4, 4), 7.0))
+
+
 def test_terms_at_weight_0_are_still_there(case):
     logits, label = case
     terms = ParetoFuzzyLoss(dice(), FuzzyAuxiliaryLoss(), fuzzy_weight=0.0).terms(logits, label)
-    assert set(terms) == LOGGED
+    assert set(terms) >= LOGGED
     assert terms["fuzzy_weight"] == 0
     assert torch.equal(terms["total"], dice()(logits, label))
     torch.testing.assert_close(terms["fuzzy"], FuzzyAuxiliaryLoss()(logits, memberships_of(label)))

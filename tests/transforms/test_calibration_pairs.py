@@ -27,6 +27,11 @@ def test_voxel_that_only_one_sequence_shows_counts():
     assert CalibrationPairsd()(data)["confidence"].shape == (1, 5)
 
 
+def test_mask_of_the_brain_wins():
+    paired = CalibrationPairsd()(case() | {"brain": torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]])})
+    torch.testing.assert_close(paired["confidence"], torch.tensor([[1.0, 0.9]]))
+
+
 def test_other_items_stay():
     data = case()
     assert CalibrationPairsd()(data)["pred"] is data["pred"]

@@ -480,3 +480,14 @@ def test_refuses_more_than_one_channel(shape):
 def test_refuses_rho_2_outside_0_to_1(share, rho_2):
     with pytest.raises(ValueError, match=rf"rho_2 must be in \[0, 1\], got {rho_2}"):
         share(torch.rand(1, 2, 3, 3), rho_2)
+
+
+def test_soft_labels_are_refused_instead_of_cut_to_zero():
+    with pytest.raises(ValueError, match="onehot must hold zeros and ones"):
+        fuzzy_membership(torch.full((1, 2, 4, 4), 0.5))
+
+
+@pytest.mark.parametrize("function", [keep_argmax, flipped_share])
+def test_onehot_and_memberships_must_agree_in_shape(function):
+    with pytest.raises(ValueError, match=r"shapes differ: onehot \(2, 2, 4, 4\), memberships \(1, 2, 4, 4\)"):
+        function(torch.zeros(2, 2, 4, 4), torch.full((1, 2, 4, 4), 0.5))

@@ -1,0 +1,34 @@
+"""Remember where the brain is on the image's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+import torch
+from monai.transforms import Transform
+from monai.utils import convert_to_dst_type
+
+from .normalize_in_brain import in_brain
+
+__all__ = ["NoteBraind"]
+
+
+class NoteBraind(Transform):
+    """Add the mask of the brain, (1, *spatial), uint8, where a case has none; one that is there becomes 0 and 1.
+
+    Runs before the image is normalised and resampled: afterwards the border of the brain is blurred, and scores that
+    are taken inside of it (`CalibrationPairsd`) would count air.
+
+    Args:
+        image_key: (M, *spatial), 0 outside the brain where there is no mask.
+        brain_key: mask (1, *spatial).
+    """
+
+    def __init__(self, image_key: str = "image", brain_key: str = "brain") -> None:
+        self.image_key = image_key
+        self.brain_key = brain_key
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        image = data[self.image_key]
+        brain = in_brain(image, data.get(self.brain_key))
+        return {**data, self.brain_key: convert_to_dst_type(brain, image, dtype=torch.uint8)[0]}
