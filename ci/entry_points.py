@@ -23,14 +23,14 @@ import fire
 import torch
 from monai.bundle import ConfigParser
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ci.config_files import bundles_below  # noqa: E402
-from ci.pack import network_of, pack  # noqa: E402
+from ci.config_files import bundles_below
+from ci.pack import network_of, pack
 
 __all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "paint_phantoms"]
 
+ROOT = Path(__file__).resolve().parents[1]
 INSIDE, ELSEWHERE, ON_PATH = "its folder", "elsewhere", "elsewhere, `PYTHONPATH`"
 
 

@@ -18,20 +18,22 @@ from typing import Any
 import fire
 from monai.bundle.workflows import _reject_executable_logging_config
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ci.config_files import base_of, bundles_below, config_paths, read_json
+from ci.config_rules import CONFIG_RULES
+from ci.config_targets import defaults_of, locate_target
+from ci.merged_config import Config, merged, plain
+from ci.zoo_rules import ZOO_RULES
+from shared.errors import InputError
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from ci.config_files import base_of, bundles_below, config_paths, read_json  # noqa: E402
-from ci.config_rules import CONFIG_RULES  # noqa: E402
-from ci.config_targets import defaults_of, locate_target  # noqa: E402
-from ci.merged_config import Config, merged, plain  # noqa: E402
-from ci.zoo_rules import ZOO_RULES  # noqa: E402
-from shared.errors import InputError  # noqa: E402
-
 RULES = {rule.__name__.replace("_", "-"): rule for rule in (*CONFIG_RULES, *ZOO_RULES)}
 
 # Arguments of a transform that may hold one value per key.
 PER_KEY = {"align_corners", "dtype", "mode", "padding_mode"}
+# Transforms that change no image: this one notes the names of the files.
+NOT_ON_IMAGES = {"NoteInputsd"}
 
 
 def faults_of(config: Config) -> list[tuple[str, str, str]]:
@@ -55,23 +57,30 @@ def lint_file(path: Path) -> list[tuple[str, str, str]]:
     return faults + [fault for fault in found if fault not in known]
 
 
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
 def image_part(config: Config, transforms: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what transforms do to the items that are not labels, without references and repeated defaults."""
     parts = []
     for transform in plain(config, transforms):
-        keys = transform.get("keys", [])
-        keys = keys if isinstance(keys, list) else [keys]
+        keys = _as_list(transform.get("keys", []))
         kept = [index for index, key in enumerate(keys) if key != "label"]
-        if keys and not kept:
+        if (keys and not kept) or str(transform["_target_"]).split(".")[-1] in NOT_ON_IMAGES:
             continue
-        part = {name: value for name, value in transform.items() if not name.startswith("label")}
-        for name in PER_KEY & part.keys():
-            if isinstance(part[name], list):
-                values = [part[name][index] for index in kept]
-                part[name] = values[0] if len(values) == 1 else values
-        part["keys"] = [keys[index] for index in kept]
-        defaults = defaults_of(locate_target(str(part["_target_"]))[0])
-        parts.append({name: value for name, value in part.items() if name not in defaults or value != defaults[name]})
+        defaults = defaults_of(locate_target(str(transform["_target_"]))[0])
+        part = {}
+        for name, value in transform.items():
+            if name == "keys" or name.endswith("_keys"):
+                value = [key for key in _as_list(value) if key != "label"]
+            elif name in PER_KEY and isinstance(value, list):
+                value = [value[index] for index in kept]
+                value = value[0] if len(value) == 1 else value
+            is_default = name in defaults and _as_list(value) == _as_list(defaults[name])
+            if not is_default and not name.startswith("label"):
+                part[name] = value
+        parts.append(part)
     return parts
 
 

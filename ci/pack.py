@@ -25,14 +25,14 @@ from typing import Any
 
 import fire
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ci.config_files import absolute_paths, base_of, bundles_below, config_paths, read_json, texts, walk
+from ci.import_closure import import_closure
+from shared.errors import InputError
+from shared.whole_file import whole_file
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from ci.config_files import absolute_paths, base_of, bundles_below, config_paths, read_json, texts, walk  # noqa: E402
-from ci.import_closure import import_closure  # noqa: E402
-from shared.errors import InputError  # noqa: E402
-from shared.whole_file import whole_file  # noqa: E402
-
 HOOK = "add_bundle_to_path"
 # MONAI parses every expression that holds the word of an import statement as one, so this one must not hold it.
 HOOK_EXPRESSION = "$sys.path.insert(0, os.path.abspath(@bundle_root))"

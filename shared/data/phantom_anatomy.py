@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .phantom_shapes import TISSUES, SmoothField, cover, distance_to_line, ellipsoid_depth, rotation
+from .phantom_shapes import Canvas, SmoothField, cover, distance_to_line, ellipsoid_depth, rotation
 from .phantom_tumour import Tumour
 
 __all__ = ["Head"]
@@ -39,12 +39,16 @@ class Head:
         self.folds = SmoothField(generator, 6.5)
         self.tumour = Tumour(generator)
 
-    def paint(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def paint(self, points: np.ndarray, voxel_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Say what is at world coordinates (N, 3).
 
+        Args:
+            points: centres of voxels, in millimetres.
+            voxel_mm: their edge, in millimetres.
+
         Returns:
-            brain (N,), true inside (the skull is stripped); and for the K points inside it: the shares of `TISSUES`
-            (K, 9), summing to one, with soft edges, and the annotator's label (K,): 0 background, 1 necrosis or
+            brain (N,), true inside (the skull is stripped); and for the K points inside it: the shares of
+            `TISSUES` (K, 9), summing to one, and the annotator's label (K,): 0 background, 1 necrosis or
             non-enhancing, 2 oedema, 3 enhancing.
         """
         head = points @ np.float32(self.turn / self.size)
@@ -54,26 +58,25 @@ class Head:
         depth = np.maximum(cerebrum, hindbrain)
         brain = depth > 0
         head, plan, depth, in_cerebrum = (part[brain] for part in (head, plan, depth, cerebrum > hindbrain))
-        shares = np.zeros((len(head), len(TISSUES)), dtype=np.float32)
-        shares[:, TISSUES.index("white")] = 1.0
+        canvas = Canvas.of_white_matter(len(head), voxel_mm)
         folds = np.abs(self.folds(plan))
-        self._paint_grey(shares, plan, depth, np.where(in_cerebrum, folds, np.inf))
-        self._paint_fluid(shares, plan, depth, np.where(in_cerebrum, folds, np.inf))
-        self._paint_lesions(shares, head, folds)
-        label = self.tumour.paint(shares, head)
+        self._paint_grey(canvas, plan, depth, np.where(in_cerebrum, folds, np.inf))
+        self._paint_fluid(canvas, plan, depth, np.where(in_cerebrum, folds, np.inf))
+        self._paint_lesions(canvas, head, folds)
+        label = self.tumour.paint(canvas, head)
         for line in self.vessels:
-            cover(shares, "vessel", 1.6 - distance_to_line(plan, line), edge_mm=0.7)
-        return brain, shares, label
+            cover(canvas, "vessel", 1.6 - distance_to_line(plan, line), edge_mm=0.7)
+        return brain, canvas.shares, label
 
-    def _paint_grey(self, shares: np.ndarray, plan: np.ndarray, depth: np.ndarray, folds: np.ndarray) -> None:
+    def _paint_grey(self, canvas: Canvas, plan: np.ndarray, depth: np.ndarray, folds: np.ndarray) -> None:
         """Cortex along the surface and the folds, stripes in the cerebellum, nuclei."""
         cortex = np.maximum(5.5 - depth, np.minimum((0.65 - folds) * 8.0, 17.0 - depth))
         stripes = np.where(_brainstem_depth(plan) > 0, -4.0, 8.0 - depth + 2.5 * np.cos(plan[:, 2]))
-        cover(shares, "grey", np.where(np.isinf(folds), stripes, cortex), edge_mm=1.2)
+        cover(canvas, "grey", np.where(np.isinf(folds), stripes, cortex), edge_mm=1.2)
         for centre, axes in NUCLEI:
-            cover(shares, "grey", ellipsoid_depth(_right_half(plan), centre, axes), edge_mm=1.0)
+            cover(canvas, "grey", ellipsoid_depth(_right_half(plan), centre, axes), edge_mm=1.0)
 
-    def _paint_fluid(self, shares: np.ndarray, plan: np.ndarray, depth: np.ndarray, folds: np.ndarray) -> None:
+    def _paint_fluid(self, canvas: Canvas, plan: np.ndarray, depth: np.ndarray, folds: np.ndarray) -> None:
         """Sulci, the cleft between the halves, and the ventricles."""
         half, wide = _right_half(plan), self.ventricle_mm
         cleft = np.minimum(1.4 - half[:, 0], np.maximum(plan[:, 2] - 22.0, np.abs(plan[:, 1]) - 42.0))
@@ -86,13 +89,13 @@ class Head:
             0.35 * wide - distance_to_line(half, TEMPORAL_HORN),
             0.5 * wide - distance_to_line(plan, MIDDLE_VENTRICLES),
         ]
-        cover(shares, "fluid", np.maximum.reduce(spaces), edge_mm=0.8)
+        cover(canvas, "fluid", np.maximum.reduce(spaces), edge_mm=0.8)
 
-    def _paint_lesions(self, shares: np.ndarray, head: np.ndarray, folds: np.ndarray) -> None:
+    def _paint_lesions(self, canvas: Canvas, head: np.ndarray, folds: np.ndarray) -> None:
         """Bright spots of the white matter in FLAIR, as ageing brings them: no tumour, and not in the label."""
-        white = shares[:, TISSUES.index("white")].copy()
+        white = canvas.share("white")
         for centre, axes in self.lesions:
-            cover(shares, "lesion", ellipsoid_depth(head, centre, axes) + 2.0 * folds, edge_mm=1.5, within=white)
+            cover(canvas, "lesion", ellipsoid_depth(head, centre, axes) + 2.0 * folds, edge_mm=1.5, within=white)
 
 
 def _cerebrum_depth(plan: np.ndarray) -> np.ndarray:

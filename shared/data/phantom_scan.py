@@ -53,7 +53,7 @@ def paint_case(
     points = np.indices(size, dtype=np.float32).reshape(3, -1).T @ np.float32(affine[:3, :3].T) + np.float32(
         affine[:3, 3]
     )
-    brain, shares, label = head.paint(points)
+    brain, shares, label = head.paint(points, voxel_mm=abs(np.linalg.det(affine[:3, :3])) ** (1 / 3))
     grain = SmoothField(np.random.default_rng((seed, index, 1)), 4.0)(points[brain])
     painted = {"label": _on_grid(label, brain, size, np.uint8)}
     for name in sequences:

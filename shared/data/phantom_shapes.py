@@ -11,7 +11,16 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["TISSUES", "SmoothField", "cover", "distance_to_line", "distance_to_point", "ellipsoid_depth", "rotation"]
+__all__ = [
+    "TISSUES",
+    "Canvas",
+    "SmoothField",
+    "cover",
+    "distance_to_line",
+    "distance_to_point",
+    "ellipsoid_depth",
+    "rotation",
+]
 
 TISSUES = ("white", "grey", "fluid", "lesion", "vessel", "oedema", "solid", "necrosis", "enhancing")
 REACH_MM = 110.0  # fields are defined within a cube of this half width
@@ -37,19 +46,41 @@ class SmoothField:
         return ndimage.map_coordinates(self.lattice, places, order=2, prefilter=False, mode="mirror", output=np.float32)
 
 
-def cover(shares: np.ndarray, tissue: str, depth: np.ndarray, edge_mm: float, within: np.ndarray | float = 1.0) -> None:
-    """Paint a tissue over what is there, in place, with a soft edge around depth 0.
+class Canvas:
+    """What N points hold: tissues painted one over the other, with soft edges.
 
     Args:
         shares: (N, 9), how much of each of `TISSUES` a point holds, summing to one.
+        voxel_mm: edge of the voxels that the points stand for; edges are at least that soft (partial volume).
+    """
+
+    def __init__(self, shares: np.ndarray, voxel_mm: float) -> None:
+        self.shares = shares
+        self.voxel_mm = voxel_mm
+
+    @classmethod
+    def of_white_matter(cls, num_points: int, voxel_mm: float) -> Canvas:
+        return cls(np.tile(np.float32([tissue == "white" for tissue in TISSUES]), (num_points, 1)), voxel_mm)
+
+    def share(self, tissue: str) -> np.ndarray:
+        """Return how much (N,) the points hold of a tissue now."""
+        return self.shares[:, TISSUES.index(tissue)].copy()
+
+
+def cover(canvas: Canvas, tissue: str, depth: np.ndarray, edge_mm: float, within: np.ndarray | float = 1.0) -> None:
+    """Paint a tissue over what is on the canvas.
+
+    Args:
+        canvas: N points; changed.
         tissue: one of `TISSUES`.
         depth: (N,), below the surface of the new tissue.
         edge_mm: width of the transition.
         within: (N,), share that may be covered.
     """
-    opaque = within / (1.0 + np.exp(np.clip(-2.0 * depth / edge_mm, -30.0, 30.0)))
-    shares *= (1.0 - opaque)[:, None]
-    shares[:, TISSUES.index(tissue)] += opaque
+    slope = 2.0 / np.hypot(edge_mm, 0.7 * canvas.voxel_mm)
+    opaque = within / (1.0 + np.exp(np.clip(-slope * depth, -30.0, 30.0)))
+    canvas.shares *= (1.0 - opaque)[:, None]
+    canvas.shares[:, TISSUES.index(tissue)] += opaque
 
 
 def ellipsoid_depth(points: np.ndarray, centre: Sequence[float], axes: Sequence[float]) -> np.ndarray:

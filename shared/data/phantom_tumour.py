@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .phantom_shapes import TISSUES, SmoothField, cover, distance_to_point
+from .phantom_shapes import Canvas, SmoothField, cover, distance_to_point
 
 __all__ = ["Tumour"]
 
@@ -19,14 +19,14 @@ class Tumour:
     """
 
     def __init__(self, generator: np.random.Generator) -> None:
-        self.side, self.radius = generator.choice((-1.0, 1.0)), generator.uniform(13.0, 20.0)
+        self.side, self.radius = generator.choice((-1.0, 1.0)), generator.uniform(15.0, 23.0)
         centre = generator.uniform((22, -36, -8), (34, 36, 28)) * (self.side, 1, 1)
         further = generator.normal(0.0, 0.5 * self.radius, (generator.integers(0, 3), 3))
         self.centres = [centre, *(centre + further)]
         self.radii = [self.radius, *(self.radius * generator.uniform(0.5, 0.85, len(further)))]
         self.kind = generator.choice(list(KINDS), p=list(KINDS.values()))
         self.rim_mm = generator.uniform(2.2, 6.0)
-        self.oedema_mm = generator.uniform(6.0, 14.0)
+        self.oedema_mm = generator.uniform(7.0, 17.0)
         self.oedema_edge_mm = generator.uniform(2.0, 4.5)
         self.push_mm = generator.uniform(0.15, 0.35) * self.radius
         self.generous_mm = generator.normal(0.0, 0.6)  # how far beyond the others this case's annotator goes
@@ -40,21 +40,21 @@ class Tumour:
         pushed = self.push_mm / (distance + self.radius) * np.exp(-((distance / (3.0 * self.radius)) ** 2))
         return head - pushed[:, None] * away
 
-    def paint(self, shares: np.ndarray, head: np.ndarray) -> np.ndarray:
-        """Cover the tissues' shares (N, 9) at head coordinates (N, 3), in place, and return the label (N,)."""
+    def paint(self, canvas: Canvas, head: np.ndarray) -> np.ndarray:
+        """Paint the tumour at head coordinates (N, 3) and return the label (N,)."""
         balls = self._ball_depth(head)
         near = balls > -2.0 * self.oedema_mm - 12.0  # no oedema beyond
-        painted, head, balls = shares[near], head[near], balls[near]
-        fluid, grey = (painted[:, TISSUES.index(name)].copy() for name in ("fluid", "grey"))
+        head, balls, part = head[near], balls[near], Canvas(canvas.shares[near], canvas.voxel_mm)
+        fluid = part.share("fluid")
         core = balls + 2.5 * self.shape(head) + 1.2 * self.roughness(head)
         rim_mm = self.rim_mm * np.exp(0.45 * self.rim(head))
-        oedema = balls + self._oedema_reach(head, grey)
-        cover(painted, "oedema", oedema, self.oedema_edge_mm, within=1.0 - fluid)
-        cover(painted, "solid" if self.kind == "not enhancing" else "enhancing", core, edge_mm=1.0)
+        oedema = balls + self._oedema_reach(head, part.share("grey"))
+        cover(part, "oedema", oedema, self.oedema_edge_mm, within=1.0 - fluid)
+        cover(part, "solid" if self.kind == "not enhancing" else "enhancing", core, edge_mm=1.0)
         if self.kind == "ring":
-            cover(painted, "necrosis", core - rim_mm, edge_mm=1.0)
-        shares[near] = painted
-        label = np.zeros(len(shares), np.uint8)
+            cover(part, "necrosis", core - rim_mm, edge_mm=1.0)
+        canvas.shares[near] = part.shares
+        label = np.zeros(len(near), np.uint8)
         label[near] = self._label(core, rim_mm, np.where(fluid < 0.5, oedema, -np.inf), head)
         return label
 

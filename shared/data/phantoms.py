@@ -96,9 +96,9 @@ def paint_brats_phantoms(
     folder = Path(output_dir)
     cases = {f"Phantom_{index:03d}": _present(names, missing_share, seed, index) for index in range(num_cases)}
     files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
-    if _lie_there(folder, parameters, files):
+    if _lie_there(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
         return folder
-    _write_text(folder / RECORD, _as_json({"parameters": parameters, "finished": False}))
+    _write_text(folder / RECORD, _as_json(parameters))
     _write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
     for index, (case, present) in enumerate(cases.items()):
         volumes = paint_case(index, seed=seed, size=size, affine=grid, sequences=present)
@@ -106,7 +106,6 @@ def paint_brats_phantoms(
             _write_nifti(folder / file, _as_published(key, volumes, layout), grid)
     if layout == MSD:
         _write_text(folder / "dataset.json", _as_json(_msd_listing(cases, names)))
-    _write_text(folder / RECORD, _as_json({"parameters": parameters, "finished": True}))
     return folder
 
 
@@ -153,20 +152,19 @@ def _files(case: str, layout: str, present: list[str]) -> dict[str, str]:
 
 
 def _lie_there(folder: Path, parameters: dict[str, Any], files: list[str]) -> bool:
-    """Tell whether exactly this data set is finished; refuse a folder that holds anything else."""
+    """Tell whether exactly this data set is there, whole; refuse a folder that holds anything else."""
     record = folder / RECORD
     if not record.is_file():
         if folder.exists() and (not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir())):
             raise InputError(f"{folder}: holds something else than phantoms; choose a new or an empty folder.")
         return False
     try:
-        found = json.loads(record.read_text(encoding="utf-8"))
-        same, finished = found["parameters"] == parameters, found["finished"]
-    except (KeyError, TypeError, ValueError):
-        same, finished = False, False
+        same = json.loads(record.read_text(encoding="utf-8")) == parameters
+    except ValueError:
+        same = False
     if not same:
         raise InputError(f"{folder}: holds other phantoms (see {RECORD}); delete the folder, or choose another.")
-    return finished and all((folder / file).is_file() for file in files)
+    return all((folder / file).is_file() for file in files)
 
 
 def _as_published(key: str, volumes: dict[str, np.ndarray], layout: str) -> np.ndarray:

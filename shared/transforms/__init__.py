@@ -18,6 +18,7 @@ from .load_modalities import LoadImageModalitiesd
 from .map_label import MapLabel, MapLabeld
 from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
+from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .overlay import draw_overlay
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
@@ -41,6 +42,7 @@ __all__ = [
     "MapLabeld",
     "NormalizeInBrain",
     "NormalizeInBraind",
+    "NoteBraind",
     "NoteInputsd",
     "RequireSameGridd",
     "SafeSpacingd",

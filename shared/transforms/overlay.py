@@ -154,7 +154,7 @@ def _view(volume: np.ndarray, plane: str, slices: list[int]) -> np.ndarray:
     """Cut a plane out and lay it as it is shown: rows from the top down, columns from the left on."""
     across, down, _ = PLANES[plane]
     (through,) = {0, 1, 2} - {across, down}
-    return np.take(volume, slices[through], axis=through).T[:, ::-1]
+    return np.take(volume, slices[through], axis=through).T[::-1, ::-1]
 
 
 def _colour(value: int) -> str:

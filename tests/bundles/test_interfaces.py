@@ -33,6 +33,23 @@ def test_packed_bundle_holds_configs_documents_and_its_own_code(bundle, tmp_path
     assert [name for name, content in files.items() if any(path in content for path in here)] == []
 
 
+def links(text):
+    """Targets of the relative links in a Markdown text."""
+    found = re.findall(r"\]\(([^)#\s]+)", text)
+    return [link for link in found if not re.match(r"\w+:", link)]
+
+
+def test_links_of_the_documents_lead_somewhere_and_in_the_zip_to_its_own_code(bundle, tmp_path):
+    text = (bundle / "docs" / "README.md").read_text()
+    assert [link for link in links(text) if not (bundle / "docs" / link).exists()] == []
+    with zipfile.ZipFile(pack(bundle, tmp_path)) as archive:
+        files = archive.namelist()
+        packed = links(archive.read(f"{bundle.name}/docs/README.md").decode())
+    to_code = [link.removeprefix("..") for link in packed if link.startswith("../") and not link.startswith("../../..")]
+    assert [link for link in to_code if f"{bundle.name}{link}" not in files] == []
+    assert not any("/shared/" in link for link in packed)
+
+
 def test_packing_twice_gives_the_same_bytes(bundle, tmp_path):
     first, second = (pack(bundle, tmp_path / folder) for folder in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()

@@ -310,6 +310,20 @@ def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle)
     assert bundle.lint() == []
 
 
+def test_preprocessing_may_differ_in_what_concerns_labels_and_notes(bundle):
+    loader = {"_target_": "shared.transforms.LoadImageModalitiesd", "modalities": "@modalities"}
+    note = {"_target_": "shared.transforms.NoteInputsd", "modalities": "@modalities"}
+    label = {"_target_": "shared.transforms.MapLabeld", "keys": "label", "convention": "msd"}
+    bundle.change("train", "validate::preprocessing::transforms", [{**loader, "extra_keys": ["brain", "label"]}, label])
+    bundle.change("train", "train::preprocessing::transforms::1", {**SPACED, "keys": "label"})
+    bundle.change("inference", "preprocessing::transforms", [note, loader])
+    bundle.change("inference", "spacing_mm", GONE)
+    assert bundle.lint() == []
+    bundle.change("inference", "preprocessing::transforms::1", {**loader, "extra_keys": []})
+    bundle.folder = bundle.folder.with_name("other_segmentation")
+    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
+
+
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):
     bundle.configs["multi_gpu_train"] = {"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"}
     assert ["LOCAL_RANK stands nowhere" in fault for fault in bundle.lint()] == [True]
@@ -331,6 +345,7 @@ def test_without_a_list_of_sequences_nothing_is_absent(bundle):
     assert bundle.lint() == []
 
 
+@pytest.mark.filterwarnings("ignore")  # MONAI's own, on the same file
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

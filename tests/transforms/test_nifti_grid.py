@@ -5,7 +5,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import LoadImage, Orientation
 
-from shared.transforms.nifti_grid import nifti_on_grid
+from shared.transforms import nifti_on_grid
 
 SFORM = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 3.0, -20.0], [0, 0, 0, 1]])
 QFORM = np.diag([-1.0, -1.0, 3.0, 1.0]) + np.array([[0, 0, 0, 7], [0, 0, 0, 8], [0, 0, 0, 9], [0, 0, 0, 0.0]])

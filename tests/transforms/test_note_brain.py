@@ -4,8 +4,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd, SpatialPadd
 
 from shared.errors import InputError
-from shared.transforms import CalibrationPairsd, SafeSpacingd, SegmentationAndUncertaintyd
-from shared.transforms.note_brain import NoteBraind
+from shared.transforms import CalibrationPairsd, NoteBraind, SafeSpacingd, SegmentationAndUncertaintyd
 
 
 def head():

@@ -101,8 +101,8 @@ def test_thin_volumes_with_everything(tmp_path, axis, slices):
 
 def test_tumour_outside_of_the_brain_is_not_cut_off(tmp_path):
     head, tumour = phantom()
-    tumour[:] = 0
-    tumour[1:3, 1:3, 1] = 3
+    head[:20], tumour[:] = 0, 0
+    tumour[1:4, 20:24, 10:14] = 3
     draw(tmp_path / "overlay.png", head, tumour)
     assert all(is_orange(panel).any() for panel in panels_of(tmp_path / "overlay.png")[1::2])
 

@@ -47,6 +47,10 @@ def test_rule_counts_millimetres(spacing, smallest, turn):
         assert volumes(TumourRegions()(label_map(voxels, spacing, turn)))["ET_pp500"] == reported
 
 
+def test_voxel_size_that_single_precision_makes_a_little_smaller_than_1_mm():
+    assert volumes(TumourRegions()(label_map(500, spacing=(0.9999999,) * 3)))["ET_pp500"] == 500
+
+
 def test_label_keeps_its_small_et():
     data = {"pred": label_map(100), "label": label_map(100).float(), "case": "a"}
     scored = TumourRegionsd(["pred", "label"], min_et_volume_mm3=[500.0, 0.0])(data)
