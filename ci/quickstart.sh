@@ -7,7 +7,8 @@ source ci/environment.sh
 
 out=${QUICKSTART_DIR:-quickstart}
 bundle=bundles/brats_mri_segmentation_pareto_vnet
-small=(--spacing_mm "[2.5, 2.5, 2.5]" --patch_size "[48, 48, 48]")
+grid=(--size "[42, 48, 36]" --spacing_mm "[3.5, 3.5, 3.5]")
+small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
 
 run() { # config files (without folder and suffix, joined by commas), then options
     local files=$1
@@ -17,16 +18,16 @@ run() { # config files (without folder and suffix, joined by commas), then optio
 }
 
 echo "1. Phantoms (painted, no patients)"
-$python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24
-$python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 1
+$python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 "${grid[@]}"
+$python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 1 "${grid[@]}"
 
 for form in ours no_rho baseline; do
     configs=train
     [ $form = ours ] || configs=train,$form
     place=(--dataset_dir "$out/phantoms" --ckpt_dir "$out/$form/models" --output_dir "$out/$form")
     echo "2. VNet on FLAIR, $form"
-    [ -f "$out/$form/models/model_last.pt" ] || run $configs "${place[@]}" --batch_size 1 --max_epochs 8 \
-        --val_interval 4 --checkpoint_interval 8 --num_workers 0
+    [ -f "$out/$form/models/model_last.pt" ] || run $configs "${place[@]}" --batch_size 1 --learning_rate 0.01 --max_epochs 14 \
+        --val_interval 7 --checkpoint_interval 14 --num_workers 0
     [ -f "$out/$form/evaluation.md" ] || run $configs,evaluate "${place[@]}"
 done
 

@@ -15,14 +15,14 @@ SEQUENCES = ("t1", "t1ce", "t2", "flair")
 # tissue: brightness in T1, contrast-enhanced T1, T2, FLAIR, and how much it differs between cases (sd of the logarithm)
 BRIGHTNESS = {
     "white": (1.00, 1.00, 0.45, 0.62, 0.02),
-    "grey": (0.73, 0.76, 0.66, 0.73, 0.03),
+    "grey": (0.73, 0.76, 0.66, 0.71, 0.03),
     "fluid": (0.30, 0.30, 1.30, 0.20, 0.08),
-    "lesion": (0.85, 0.86, 0.85, 1.00, 0.08),
+    "lesion": (0.85, 0.86, 0.85, 0.98, 0.08),
     "vessel": (0.72, 1.75, 0.33, 0.45, 0.12),
-    "oedema": (0.86, 0.87, 0.90, 1.02, 0.10),
-    "solid": (0.72, 0.74, 0.95, 0.98, 0.10),
-    "necrosis": (0.55, 0.52, 1.12, 0.55, 0.20),
-    "enhancing": (0.82, 1.55, 0.78, 0.90, 0.10),
+    "oedema": (0.78, 0.79, 0.90, 1.06, 0.07),
+    "solid": (0.72, 0.74, 0.95, 1.03, 0.07),
+    "necrosis": (0.55, 0.52, 1.12, 0.76, 0.10),
+    "enhancing": (0.76, 1.55, 0.78, 1.00, 0.07),
 }
 WHITE_LEVEL = {"t1": 620.0, "t1ce": 580.0, "t2": 900.0, "flair": 800.0}  # scanner units for brightness 1
 

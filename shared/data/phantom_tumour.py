@@ -30,8 +30,8 @@ class Tumour:
         self.oedema_edge_mm = generator.uniform(2.0, 4.5)
         self.push_mm = generator.uniform(0.15, 0.35) * self.radius
         self.generous_mm = generator.normal(0.0, 0.6)  # how far beyond the others this case's annotator goes
-        self.shape, self.roughness = SmoothField(generator, 9.0), SmoothField(generator, 4.5)
-        self.spread, self.fingers = SmoothField(generator, 11.0), SmoothField(generator, 5.0)
+        self.shape, self.roughness = SmoothField(generator, 10.0), SmoothField(generator, 5.0)
+        self.spread, self.fingers = SmoothField(generator, 13.0), SmoothField(generator, 6.0)
         self.rim, self.disagreement = SmoothField(generator, 7.0), SmoothField(generator, 8.0)
 
     def push_back(self, head: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ class Tumour:
         near = balls > -2.0 * self.oedema_mm - 12.0  # no oedema beyond
         head, balls, part = head[near], balls[near], Canvas(canvas.shares[near], canvas.voxel_mm)
         fluid = part.share("fluid")
-        core = balls + 2.5 * self.shape(head) + 1.2 * self.roughness(head)
+        core = balls + 2.5 * self.shape(head) + 0.8 * self.roughness(head)
         rim_mm = self.rim_mm * np.exp(0.45 * self.rim(head))
         oedema = balls + self._oedema_reach(head, part.share("grey"))
         cover(part, "oedema", oedema, self.oedema_edge_mm, within=1.0 - fluid)
@@ -64,8 +64,8 @@ class Tumour:
 
     def _oedema_reach(self, head: np.ndarray, grey: np.ndarray) -> np.ndarray:
         """Oedema follows the white matter in fingers, spares the cortex, and hardly crosses the midline."""
-        reach = self.oedema_mm * (1.0 + 0.8 * np.tanh(0.7 * self.spread(head))) + 1.5 * self.fingers(head)
-        return reach - 4.0 * grey - np.maximum(0.0, -self.side * head[:, 0])
+        reach = self.oedema_mm * (1.0 + 0.8 * np.tanh(0.7 * self.spread(head))) + 1.2 * self.fingers(head)
+        return reach - 2.5 * grey - np.maximum(0.0, -self.side * head[:, 0])
 
     def _label(self, core: np.ndarray, rim_mm: np.ndarray, oedema: np.ndarray, head: np.ndarray) -> np.ndarray:
         """Cut hard through the soft edges, as one annotator would who is generous here and cautious there."""

@@ -14,7 +14,7 @@ from shared.handlers import one_line_of
 
 def line_of(bundle, *names, **options):
     """The line that a run ends with."""
-    with pytest.raises(Exception, match="") as caught:
+    with pytest.raises(RuntimeError, match=r"Failed to (evaluate|instantiate)") as caught:
         bundle.run(*names, **options)
     line = one_line_of(caught.value)
     assert line is not None, f"a traceback would be shown for {caught.value!r}"

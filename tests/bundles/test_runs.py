@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -85,3 +88,25 @@ def test_n_epochs_equal_k_and_n_minus_k_bit_for_bit(trained, tmp_path, epochs):
 
 def stop(engine):
     raise Stop
+
+
+def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "monai.bundle", "run", "--config_file", str(trained.files("train", "tiny", "multi_gpu_train"))]
+    for option, value in {
+        "bundle_root": trained.root,
+        "dataset_dir": trained.data,
+        "output_dir": tmp_path,
+        "ckpt_dir": tmp_path,
+        "max_epochs": 1,
+    }.items():
+        command += [f"--{option}", str(value)]
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert ended.stdout.count("epoch 1/1") == 1, "progress is told once, by the first process"
+    weights = torch.load(tmp_path / "model_last.pt", weights_only=True)
+    expected = torch.load(trained.out / "models" / "model_last.pt", weights_only=True)
+    assert {key: value.shape for key, value in weights.items()} == {k: v.shape for k, v in expected.items()}
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["best_metric_epoch"] == 1

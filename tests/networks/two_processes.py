@@ -1,0 +1,53 @@
+"""Run by torchrun in test_distribute.py: two processes with half a batch each against one with the whole."""
+
+import torch
+import torch.distributed as dist
+from monai.losses import DiceCELoss
+
+from shared.data import process_share
+from shared.losses import FuzzyAuxiliaryLoss, ParetoFuzzyLoss
+from shared.networks import distribute
+
+SAMPLES, STEPS = 4, 5
+
+
+def make_training():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ELU(), torch.nn.Conv2d(8, 3, 1))
+    loss = ParetoFuzzyLoss(DiceCELoss(to_onehot_y=True, softmax=True), FuzzyAuxiliaryLoss())
+    images, labels = torch.randn(SAMPLES, 1, 9, 9), torch.randint(0, 3, (SAMPLES, 1, 9, 9))
+    return network, loss, images, labels
+
+
+def train(network, loss, images, labels):
+    optimizer = torch.optim.SGD([*network.parameters(), *loss.parameters()], lr=0.5)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss(network(images), labels).backward()
+        optimizer.step()
+
+
+def state(network, loss):
+    return torch.cat([value.detach().flatten() for value in [*network.parameters(), *loss.parameters()]])
+
+
+dist.init_process_group("gloo")
+torch.set_num_threads(1)
+network, loss, images, labels = make_training()
+mine = process_share(range(SAMPLES))
+assert mine == list(range(dist.get_rank(), SAMPLES, 2))
+assert len(process_share(["only one"])) == 1  # on every rank, or one would wait for ever
+train(distribute(network, torch.device("cpu")), distribute(loss, torch.device("cpu")), images[mine], labels[mine])
+states = [torch.empty_like(state(network, loss)) for _ in range(2)]
+dist.all_gather(states, state(network, loss))
+assert torch.equal(states[0], states[1]), "the ranks differ"
+
+whole_network, whole_loss, images, labels = make_training()
+before = state(whole_network, whole_loss)
+train(whole_network, whole_loss, images, labels)
+torch.testing.assert_close(states[0], state(whole_network, whole_loss), atol=1e-5, rtol=1e-5)
+assert (states[0] - before).abs().min() > 0, "a parameter did not move"
+assert not isinstance(
+    distribute(torch.nn.CrossEntropyLoss(), torch.device("cpu")), torch.nn.parallel.DistributedDataParallel
+)
+dist.destroy_process_group()
