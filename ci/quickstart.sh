@@ -22,8 +22,8 @@ $python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 "${grid[@]}"
 $python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 1 "${grid[@]}"
 
 for form in ours no_rho baseline; do
-    configs=train
-    [ $form = ours ] || configs=train,$form
+    configs=train,tumour_crops
+    [ $form = ours ] || configs=$configs,$form
     place=(--dataset_dir "$out/phantoms" --ckpt_dir "$out/$form/models" --output_dir "$out/$form")
     echo "2. VNet on FLAIR, $form"
     [ -f "$out/$form/models/model_last.pt" ] || run $configs "${place[@]}" --batch_size 1 --learning_rate 0.01 --max_epochs 14 \
@@ -38,3 +38,12 @@ echo "3. Inference on two new cases"
 echo "4. The three forms side by side"
 $python ci/tables.py --out "$out/table" ours="$out/ours/evaluation.csv" \
     "ours without rho"="$out/no_rho/evaluation.csv" baseline="$out/baseline/evaluation.csv"
+
+cat <<END
+
+Done. All of this is about phantoms (painted, no patients):
+  $out/table.md, .png             the three forms side by side
+  $out/<form>/evaluation.md, .png  a form, case by case
+  $out/<form>/curves.png           how it was trained
+  $out/inference/*/*_overlay.png   two new cases: segmentation and uncertainty
+END

@@ -49,7 +49,7 @@ def _texts(item: object) -> Iterator[str]:
         yield item
 
 
-def unknown_settings(config: dict, run_ids: Collection[str] = ()) -> list[str]:
+def unknown_settings(config: dict, run_ids: Collection[str] = (), others: Collection[dict] = ()) -> list[str]:
     """List the top-level keys that nothing uses.
 
     Used is what some ``@key`` or ``%key`` names, what is a property or run id of MONAI, and what begins with ``_``.
@@ -57,8 +57,9 @@ def unknown_settings(config: dict, run_ids: Collection[str] = ()) -> list[str]:
     Args:
         config: the whole configuration, overrides included.
         run_ids: further ids that the caller runs.
+        others: configurations whose references count too: an override may have replaced what used a key.
     """
-    references = {name for text in _texts(config) for name in re.findall(r"[@%](\w+)", text)}
+    references = {name for text in _texts([config, *others]) for name in re.findall(r"[@%](\w+)", text)}
     return [key for key in config if not (key.startswith("_") or key in references | MONAI_KEYS or key in run_ids)]
 
 
@@ -70,7 +71,8 @@ def refuse_unknown_settings() -> None:
     """
     workflow = running_workflow()
     config = workflow.parser.get()
-    unknown = unknown_settings(config, {workflow.init_id, workflow.run_id, workflow.final_id})
+    files = [json.loads(path.read_text()) for path in sorted(workflow.config_root_path.glob("*.json"))]
+    unknown = unknown_settings(config, {workflow.init_id, workflow.run_id, workflow.final_id}, others=files)
     if unknown:
         known = [key for key in config if key not in unknown and not key.startswith("_")]
         near = difflib.get_close_matches(unknown[0], known, n=1)

@@ -47,6 +47,12 @@ def test_known_settings_pass_and_the_executed_config_holds_the_overrides(tmp_pat
     assert "_meta_" not in kept
 
 
+def test_a_setting_that_an_override_made_idle_is_no_misspelling(tmp_path):
+    make_workflow(tmp_path, size=3).initialize()  # nothing names patch_size any more
+    assert unknown_settings({"a": 1}) == ["a"]
+    assert unknown_settings({"a": 1}, others=[{"b": "@a"}]) == []
+
+
 def test_run_ids_of_the_caller_are_known():
     config = {"run": [], "score": ["$@a"], "a": 1, "b": 2}
     assert unknown_settings(config) == ["score", "b"]
