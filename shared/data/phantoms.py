@@ -21,7 +21,7 @@ from .phantom_scan import SEQUENCES, paint_case, upright_affine
 
 __all__ = ["paint_brats_phantoms"]
 
-VERSION = 1  # raise it whenever the same parameters would give other files
+VERSION = 2  # raise it whenever the same parameters would give other files
 RECORD = "phantoms.json"
 FILE_NAMES = {
     "brats2021": {"t1": "_t1", "t1ce": "_t1ce", "t2": "_t2", "flair": "_flair", "label": "_seg"},
