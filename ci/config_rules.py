@@ -15,7 +15,7 @@ from monai.bundle.reference_resolver import ReferenceResolver
 
 from ci.config_files import absolute_paths, expression_tree
 from ci.config_targets import arguments_of, locate_target, modules_of
-from ci.merged_config import Config, Faults, is_literal, located
+from ci.merged_config import Config, Faults, is_literal, located, reference_of
 from shared.handlers import unknown_settings
 
 __all__ = ["CONFIG_RULES"]
@@ -36,7 +36,7 @@ def argument(config: Config) -> Faults:
     """A target must take every argument that it is given, and be given all that it needs (unless a note holds it)."""
     for at, component in config.components:
         found = located(component["_target_"])
-        if not callable(found):
+        if found is None:
             continue
         taken, needed = arguments_of(found)
         given = component.keys() - ConfigComponent.non_arg_keys
@@ -48,11 +48,22 @@ def argument(config: Config) -> Faults:
 
 
 def reference(config: Config) -> Faults:
-    """What `@` names must exist."""
+    """What `@` names must exist, and not be the reference itself."""
     for at, text in config.texts:
         for name in ReferenceResolver.match_refs_pattern(text):
             if name not in config.values or not name:
                 yield at, f"@{name} is not defined"
+        if reference_of(text) is not None and at == _end_of_chain(config, at):
+            yield at, f"{text} leads back to itself"
+
+
+def _end_of_chain(config: Config, at: str) -> str:
+    """Follow bare references from an id to the first that is none, or that was passed before."""
+    passed = []
+    while at not in passed and reference_of(config.values.get(at)) is not None:
+        passed.append(at)
+        at = reference_of(config.values[at])
+    return at
 
 
 def unused(config: Config) -> Faults:

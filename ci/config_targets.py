@@ -30,7 +30,7 @@ def locate_target(target: str) -> tuple[Any, str]:
         found = locate(name)
     except ErrorDuringImport as error:
         return None, str(error).splitlines()[0]
-    return found, "" if found is not None else "no such class or function"
+    return (found, "") if callable(found) else (None, "no such class or function")
 
 
 def _parameters(function: Callable) -> dict[str, inspect.Parameter] | None:

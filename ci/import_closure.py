@@ -28,7 +28,6 @@ def _imported(name: str, file: Path) -> Iterator[str]:
             absolute = [node.module or ""]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
-            yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
             continue
         else:

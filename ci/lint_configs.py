@@ -32,8 +32,8 @@ RULES = {rule.__name__.replace("_", "-"): rule for rule in (*CONFIG_RULES, *ZOO_
 
 # Arguments of a transform that may hold one value per key.
 PER_KEY = {"align_corners", "dtype", "mode", "padding_mode"}
-# Transforms that change no image: this one notes the names of the files.
-NOT_ON_IMAGES = {"NoteInputsd"}
+# Transforms that change no image: one derives a label, one notes the names of the files.
+NOT_ON_IMAGES = {"GlandRegionsd", "NoteInputsd"}
 
 
 def faults_of(config: Config) -> list[tuple[str, str, str]]:
@@ -61,15 +61,18 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def image_part(config: Config, transforms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def image_part(config: Config, transforms: list[dict[str, Any]]) -> list[Any]:
     """Return what transforms do to the items that are not labels, without references and repeated defaults."""
-    parts = []
+    parts: list[Any] = []
     for transform in plain(config, transforms):
+        if not isinstance(transform, dict) or not isinstance(transform.get("_target_"), str):
+            parts.append(transform)  # an expression, or a fault that has a rule of its own
+            continue
         keys = _as_list(transform.get("keys", []))
         kept = [index for index, key in enumerate(keys) if key != "label"]
-        if (keys and not kept) or str(transform["_target_"]).split(".")[-1] in NOT_ON_IMAGES:
+        if (keys and not kept) or transform["_target_"].split(".")[-1] in NOT_ON_IMAGES:
             continue
-        defaults = defaults_of(locate_target(str(transform["_target_"]))[0])
+        defaults = defaults_of(locate_target(transform["_target_"])[0])
         part = {}
         for name, value in transform.items():
             if name == "keys" or name.endswith("_keys"):

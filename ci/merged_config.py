@@ -14,7 +14,7 @@ from monai.bundle.reference_resolver import ReferenceResolver
 from ci.config_files import texts, walk
 from ci.config_targets import locate_target
 
-__all__ = ["Config", "Faults", "is_literal", "located", "merged", "plain"]
+__all__ = ["Config", "Faults", "is_literal", "located", "merged", "plain", "reference_of"]
 
 Faults = Iterator[tuple[str, str]]
 
@@ -67,16 +67,27 @@ def merged(paths: list[Path]) -> Config:
     return Config(paths[-1].stem, parser.get())
 
 
-def plain(config: Config, item: Any) -> Any:
-    """Replace references to numbers, texts and lists by what they name, so that two files can be compared."""
+def plain(config: Config, item: Any, within: tuple[str, ...] = ()) -> Any:
+    """Replace references by what they name, so that two files can be compared.
+
+    Args:
+        config: where the names are looked up.
+        item: any part of it.
+        within: references that led here; one that leads back stays as it is, like one that leads nowhere.
+    """
     if isinstance(item, dict):
-        return {key: plain(config, value) for key, value in item.items()}
+        return {key: plain(config, value, within) for key, value in item.items()}
     if isinstance(item, list):
-        return [plain(config, value) for value in item]
-    if isinstance(item, str) and item.startswith("@"):
-        value = config.values.get(ReferenceResolver.normalize_id(item[1:]), item)
-        return item if isinstance(value, dict) or value == item else plain(config, value)
-    return item
+        return [plain(config, value, within) for value in item]
+    name = reference_of(item)
+    if name is None or name in within or name not in config.values:
+        return item
+    return plain(config, config.values[name], (*within, name))
+
+
+def reference_of(item: Any) -> str | None:
+    """Return "a::b" of the text "@a::b" (or "@a#b"), and None of all that is no bare reference."""
+    return ReferenceResolver.normalize_id(item[1:]) if isinstance(item, str) and item.startswith("@") else None
 
 
 def is_literal(target: str) -> bool:

@@ -1,56 +1,52 @@
-"""Paint a small data set of brain-tumour phantoms: `.venv/bin/python ci/paint_phantoms.py --out DIR [--num_cases 24]`.
+"""Paint a small data set of phantoms: `.venv/bin/python ci/paint_phantoms.py --out DIR [--kind gland]`.
 
-A second run finds them painted and does nothing.
+`--kind brats` (the default) paints brain tumours, `--kind gland` colon glands. A second run finds them painted and does
+nothing.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import fire
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared.data.phantoms import paint_brats_phantoms
+from shared.data import paint_brats_phantoms, paint_gland_phantoms
 from shared.errors import InputError
 
+KINDS = {"brats": paint_brats_phantoms, "gland": paint_gland_phantoms}
 
-def main(
-    *,
-    out: str,
-    num_cases: int = 24,
-    seed: int = 0,
-    size: Sequence[int] = (56, 64, 48),
-    spacing_mm: Sequence[float] = (2.5, 2.5, 2.5),
-    layout: str = "brats2021",
-    modalities: Sequence[str] = ("t1", "t1ce", "t2", "flair"),
-    missing_share: float = 0.0,
-) -> None:
+
+def main(*, out: str, kind: str = "brats", **options: Any) -> None:
     """Paint phantoms.
+
+    Options of kind brats: num_cases; seed (another one gives other cases); size (voxels along the three axes, as
+    "[56,64,48]"); spacing_mm (edges of a voxel, as "[2.5,2.5,2.5]"); layout (brats2021, brats2023 or msd); modalities
+    (sequences to paint, as "[t1,flair]"); missing_share (probability that a case lacks some of them).
+
+    Options of kind gland: num_train, num_test_a, num_test_b (images per part); seed; size (rows and columns, as
+    "[261,387]"); pixel_size_um (edge of a pixel); suffix (bmp or png).
 
     Args:
         out: folder of the data set.
-        num_cases: number of cases.
-        seed: another seed gives other cases.
-        size: voxels along the three axes, as "[56,64,48]".
-        spacing_mm: edges of a voxel, as "[2.5,2.5,2.5]".
-        layout: brats2021, brats2023 or msd.
-        modalities: sequences to paint, as "[t1,flair]".
-        missing_share: probability that a case lacks some of them.
+        kind: brats or gland.
+        options: of the kind.
     """
-    folder = paint_brats_phantoms(
-        str(out),
-        num_cases=num_cases,
-        seed=seed,
-        size=size,
-        spacing_mm=spacing_mm,
-        layout=layout,
-        modalities=modalities,
-        missing_share=missing_share,
-    )
-    print(f"{num_cases} phantoms (painted, no patients) lie in {folder}")
+    if kind not in KINDS:
+        raise InputError(f"kind {kind!r} is unknown; choose {' or '.join(KINDS)}.")
+    signature = inspect.signature(KINDS[kind])
+    known = [name for name in signature.parameters if name not in ("output_dir", "affine")]
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(f"option --{unknown[0]} is unknown for kind {kind}; choose from {', '.join(known)}.")
+    given = signature.bind(str(out), **options)
+    given.apply_defaults()
+    folder = KINDS[kind](**given.arguments)
+    number = sum(value for name, value in given.arguments.items() if name.startswith("num_"))
+    print(f"{number} phantoms (painted, no patients) lie in {folder}")
 
 
 if __name__ == "__main__":

@@ -10,40 +10,25 @@ bundle=bundles/brats_mri_segmentation_pareto_vnet
 grid=(--size "[42, 48, 36]" --spacing_mm "[3.5, 3.5, 3.5]")
 small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
 
-run() { # config files (without folder and suffix, joined by commas), then options
-    local files=$1
-    shift
-    $python -m monai.bundle run --bundle_root $bundle \
-        --config_file "['$bundle/configs/${files//,/.json\',\'$bundle/configs/}.json']" "${small[@]}" "$@"
-}
-
 echo "1. Phantoms (painted, no patients)"
-$python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 "${grid[@]}"
-$python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 1 "${grid[@]}"
+$python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 --seed 2 "${grid[@]}"
+$python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
 
-for form in ours no_rho baseline; do
-    configs=train,tumour_crops
-    [ $form = ours ] || configs=$configs,$form
-    place=(--dataset_dir "$out/phantoms" --ckpt_dir "$out/$form/models" --output_dir "$out/$form")
-    echo "2. VNet on FLAIR, $form"
-    [ -f "$out/$form/models/model_last.pt" ] || run $configs "${place[@]}" --batch_size 1 --learning_rate 0.01 --max_epochs 14 \
-        --val_interval 7 --checkpoint_interval 14 --num_workers 0
-    [ -f "$out/$form/evaluation.md" ] || run $configs,evaluate "${place[@]}"
-done
+echo "2. VNet on FLAIR in three forms: training, evaluation, table"
+$python ci/study.py --bundle $bundle --out "$out" --variants "ours; ours without rho: no_rho; baseline: baseline" \
+    --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.02 --max_epochs 18 \
+    --val_interval 18 --checkpoint_interval 18 --num_workers 0
 
 echo "3. Inference on two new cases"
-[ -d "$out/inference" ] || run inference --dataset_dir "$out/new_cases" --output_dir "$out/inference" \
-    --ckpt_path "$out/ours/models/model.pt"
-
-echo "4. The three forms side by side"
-$python ci/tables.py --out "$out/table" ours="$out/ours/evaluation.csv" \
-    "ours without rho"="$out/no_rho/evaluation.csv" baseline="$out/baseline/evaluation.csv"
+[ -d "$out/inference" ] || $python -m monai.bundle run --bundle_root $bundle \
+    --config_file $bundle/configs/inference.json --dataset_dir "$out/new_cases" "${small[@]}" \
+    --ckpt_path "$out/ours/seed0/models/model.pt" --output_dir "$out/inference"
 
 cat <<END
 
 Done. All of this is about phantoms (painted, no patients):
-  $out/table.md, .png             the three forms side by side
-  $out/<form>/evaluation.md, .png  a form, case by case
-  $out/<form>/curves.png           how it was trained
-  $out/inference/*/*_overlay.png   two new cases: segmentation and uncertainty
+  $out/table.md, .png                   the three forms side by side
+  $out/<form>/seed0/evaluation.md, .png  a form, case by case
+  $out/<form>/seed0/curves.png           how it was trained
+  $out/inference/*/*_overlay.png         two new cases: segmentation and uncertainty
 END

@@ -4,14 +4,17 @@
 
 writes table.md, table.csv and table.png, and prints the first. The folds of a cross-validation count as one run when
 joined: ours=fold0/evaluation.csv+fold1/evaluation.csv. The layout is that of the papers (PGO, arXiv 2601.19365,
-Table 4): a row per method, mean Dice of the regions, every region, then distance and calibration. What differs from the
-first method by less than the runs of one method differ among themselves is marked.
+Table 4): a row per method, mean Dice of the regions, every region, then distance and calibration. Tables of objects
+(glands) are laid out by their pooled scores, of all parts or of one:
+
+    python ci/tables.py --out table --rows "pooled testA" learned=run1/evaluation.csv equal=run2/evaluation.csv
+
+What differs from the first method by less than the runs of one method differ among themselves is marked.
 """
 
 from __future__ import annotations
 
 import csv
-import glob
 import sys
 from pathlib import Path
 
@@ -21,66 +24,26 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from ci.evaluation_files import POOLED_ROW, POOLED_SCORE, Columns, read_methods  # noqa: E402
 from shared.errors import InputError  # noqa: E402
 from shared.whole_file import whole_file  # noqa: E402
 
-SUMMARY_ROWS = ("mean", "standard deviation")
 MARK = "≈"
-Columns = dict[str, np.ndarray]  # a column's name to one score per case
+POOLED_HEADINGS = {
+    "class accuracy": (["class_correct"], 100.0, 2),
+    "pixel accuracy": (["pixel_accuracy"], 100.0, 2),
+    "object F1": (["object_f1"], 100.0, 2),
+    "object Dice": (["object_dice"], 100.0, 2),
+    "object Hausdorff (um)": (["object_hausdorff_um"], 1.0, 2),
+}
+Headings = dict[str, tuple[list[str], float, int]]  # heading to columns to average, factor, decimals
 Table = dict[str, dict[str, np.ndarray]]  # method to heading to one number per run
 
 
-def read_evaluation(path: str) -> dict[str, dict[str, float]]:
-    """Return {case: {column: score}} of a CSV file of `EvaluationTable`."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = {row.pop("case"): row for row in csv.DictReader(file)}
-        return {
-            case: {name: float(cell or "nan") for name, cell in row.items()}
-            for case, row in rows.items()
-            if case not in SUMMARY_ROWS
-        }
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is not a table of an evaluation; correct the path, or evaluate again.") from error
-
-
-def read_run(paths: list[str]) -> tuple[list[str], Columns]:
-    """Return the cases, sorted, and every column's scores in their order, from the tables of one run's folds."""
-    rows: dict[str, dict[str, float]] = {}
-    for path in paths:
-        fold = read_evaluation(path)
-        if not fold or rows.keys() & fold.keys():
-            what = "case " + min(rows.keys() & fold.keys()) + " is in another fold too" if fold else "has no case"
-            raise InputError(f"{path}: {what}; join folds of one cross-validation with +, runs with a comma.")
-        rows |= fold
-    cases = sorted(rows)
-    return cases, {name: np.array([rows[case].get(name, np.nan) for case in cases]) for name in rows[cases[0]]}
-
-
-def read_methods(arguments: tuple[str, ...]) -> tuple[dict[str, list[Columns]], int]:
-    """Read "method=path,path": the columns of every run of every method, and the number of cases, the same for all."""
-    methods: dict[str, list[Columns]] = {}
-    first = None
-    for argument in arguments:
-        method, _, parts = str(argument).partition("=")
-        if not parts or method in methods:
-            raise InputError(f"{argument}: write method=evaluation.csv,evaluation.csv, and every method once.")
-        methods[method] = []
-        for path in [path for part in parts.split(",") for path in sorted(glob.glob(part)) or [part]]:
-            cases, columns = read_run(path.split("+"))
-            first = first or (path, cases, list(columns))
-            for what, here, there in [("cases", cases, first[1]), ("columns", list(columns), first[2])]:
-                if here != there:
-                    example = min(set(here) ^ set(there), default="their order")
-                    raise InputError(f"{path}: other {what} than {first[0]} ({example}); evaluate on one test set.")
-            methods[method].append(columns)
-    if first is None:
-        raise InputError("nothing to merge; write method=evaluation.csv, once for every method.")
-    return methods, len(first[1])
-
-
-def layout(names: list[str]) -> dict[str, tuple[list[str], float, int]]:
-    """Return {heading: (columns to average, factor, decimals)}: Dice, then one distance, then calibration."""
+def layout(names: list[str]) -> Headings:
+    """Choose headings for columns: Dice, then one distance, then calibration; or those of pooled scores."""
+    if POOLED_SCORE in names:
+        return POOLED_HEADINGS
     dice = [name for name in names if name.startswith("dice_")]
     averaged = [name for name in dice if "_pp" not in name]  # ET_pp500 repeats ET
     headings = {}
@@ -96,16 +59,20 @@ def layout(names: list[str]) -> dict[str, tuple[list[str], float, int]]:
     return headings
 
 
-def score(methods: dict[str, list[Columns]]) -> Table:
+def score(methods: dict[str, list[Columns]], headings: Headings) -> Table:
     """Average every run over its cases and, where a heading has several, over columns."""
-    headings = layout(list(next(iter(methods.values()))[0]))
     return {
         method: {
-            heading: np.array([factor * np.mean([np.nanmean(run[name]) for name in names]) for run in runs])
+            heading: np.array([factor * np.mean([_mean(run[name]) for name in names]) for run in runs])
             for heading, (names, factor, _) in headings.items()
         }
         for method, runs in methods.items()
     }
+
+
+def _mean(scores: np.ndarray) -> float:
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if known.size else np.nan
 
 
 def within_spread(values: np.ndarray, reference: np.ndarray) -> bool:
@@ -113,7 +80,7 @@ def within_spread(values: np.ndarray, reference: np.ndarray) -> bool:
     return abs(values.mean() - reference.mean()) < max(np.ptp(values), np.ptp(reference))
 
 
-def markdown(table: Table, num_cases: int, decimals: dict[str, int]) -> str:
+def markdown(table: Table, explanation: str, decimals: dict[str, int]) -> str:
     """Write a row per method, and below what the numbers are."""
     first, *_ = table
     rows = [["method", "runs", *decimals], ["---", *["---:"] * (1 + len(decimals))]]
@@ -128,8 +95,7 @@ def markdown(table: Table, num_cases: int, decimals: dict[str, int]) -> str:
     spread = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
     if max(len(next(iter(scores.values()))) for scores in table.values()) == 1:
         spread = "One run per method: how much runs differ by chance is unknown, and so is what a difference means."
-    notes = f"Cases: {num_cases}. Dice x 100, mean over cases and runs (smallest to largest run). {spread}"
-    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", notes, ""])
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", f"{explanation} {spread}", ""])
 
 
 def write_csv(path: Path, table: Table) -> None:
@@ -145,8 +111,8 @@ def write_csv(path: Path, table: Table) -> None:
                 out.writerow([method, len(values), heading, *numbers, mark])
 
 
-def draw(path: Path, table: Table, num_cases: int, headings: list[str]) -> None:
-    """Draw a bar per method and Dice, with a point per run."""
+def draw(path: Path, table: Table, title: str, label: str, headings: list[str]) -> None:
+    """Draw a bar per method and score, with a point per run."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(2 + 0.45 * len(headings) * (1 + len(table)), 4), layout="constrained")
@@ -161,33 +127,40 @@ def draw(path: Path, table: Table, num_cases: int, headings: list[str]) -> None:
             ax.annotate(f"{values.mean():.1f}", (x, values.max()), (0, 4), **style)
     ax.set_xticks(range(len(headings)), headings)
     ax.set_ylim(0, 105)
-    ax.set_ylabel("Dice x 100")
-    ax.set_title(f"Cases: {num_cases}; bar: mean over runs, point: one run")
+    ax.set_ylabel(label)
+    ax.set_title(title)
     ax.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
-def main(*runs: str, out: str) -> None:
+def main(*runs: str, out: str, rows: str | None = None) -> None:
     """Merge evaluations.
 
     Args:
         runs: "method=path,path,...": evaluation.csv files, one per run (wildcards allowed), or one per fold, joined by
             "+"; the first method is the reference.
         out: where the table is written, without suffix.
+        rows: of tables with pooled scores, which row counts: "pooled" (all parts), "pooled testA", "mean" ...
     """
-    methods, num_cases = read_methods(runs)
-    table = score(methods)
-    headings = layout(list(next(iter(methods.values()))[0]))
-    text = markdown(table, num_cases, {heading: decimals for heading, (*_, decimals) in headings.items()})
+    methods, num_cases = read_methods(runs, rows)
+    names = list(next(iter(methods.values()))[0])
+    headings = layout(names)
+    table = score(methods, headings)
+    cases, label = f"Cases: {num_cases}", "Dice x 100"
+    explanation = f"{cases}. Dice x 100, mean over cases and runs (smallest to largest run)."
+    if POOLED_SCORE in names:
+        cases, label = f"{cases}, {rows or POOLED_ROW}", "score x 100"
+        explanation = f"{cases}. Accuracies, F1 and Dice x 100, mean over runs (smallest to largest run)."
+    text = markdown(table, explanation, {heading: decimals for heading, (*_, decimals) in headings.items()})
     with whole_file(f"{out}.md") as path:
         path.write_text(text, encoding="utf-8")
     with whole_file(f"{out}.csv") as path:
         write_csv(path, table)
-    drawn = [heading for heading, (names, *_) in headings.items() if names[0].startswith("dice_")]
+    drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
     if drawn:
         with whole_file(f"{out}.png") as path:
-            draw(path, table, num_cases, drawn)
+            draw(path, table, f"{cases}; bar: mean over runs, point: one run", label, drawn)
     print(text, end="")
 
 

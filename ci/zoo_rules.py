@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 
 from ci.config_files import walk
@@ -86,7 +85,7 @@ def data_key(config: Config) -> Faults:
             if re.fullmatch(r"(?!.*meta).*keys?", name):
                 value = plain(config, value)
                 found = value if isinstance(value, list) else [value]
-                keys |= {key: at for key in found if isinstance(key, str) and key.isidentifier() and key not in keys}
+                keys |= {key: at for key in found if isinstance(key, str) and key not in keys}
     for key, at in keys.items():
         for other in keys:
             if key.startswith(f"{other}_"):
@@ -109,9 +108,9 @@ def nan_mark(config: Config) -> Faults:
         keys = plain(config, component.get("keys", []))
         on_image = "image" in (keys if isinstance(keys, list) else [keys])
         ours = component["_target_"].startswith("shared.")
-        if "preprocessing" not in at.split("::") or not on_image or ours or not inspect.isclass(found):
+        if "preprocessing" not in at.split("::") or not on_image or ours or found is None:
             continue
-        if found.__name__.removesuffix("Dict").removesuffix("d") not in KEEPS_NAN_MARK:
+        if found.__name__.removesuffix("d") not in KEEPS_NAN_MARK:
             yield at, f"{component['_target_']} is not known to keep the NaN of an absent sequence"
         elif found.__name__.startswith("NormalizeIntensity") and component.get("channel_wise") is not True:
             yield at, f"{component['_target_']} without channel_wise spreads the NaN of an absent sequence"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["remove_leftovers", "whole_file"]
+__all__ = ["remove_leftovers", "require_writable", "whole_file"]
 
 PREFIX = ".writing-"
 
@@ -29,13 +29,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         InputError: the folder cannot be made or written.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=PREFIX, suffix="-" + path.name, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output folder.") from error
-    temporary = Path(name)
+    temporary = _new_file(path.parent, suffix="-" + path.name, shown=path)
     try:
         yield temporary
         with temporary.open("rb+") as written:
@@ -46,10 +40,30 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_writable(folder: str | os.PathLike) -> None:
+    """Make a folder and try to write into it, before the work whose results go there.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    _new_file(Path(folder), suffix="", shown=Path(folder)).unlink()
+
+
 def remove_leftovers(folder: str | os.PathLike) -> None:
     """Remove what a killed process left in a folder that no other process is writing to."""
     for leftover in Path(folder).glob(f"{PREFIX}*"):
         leftover.unlink()
+
+
+def _new_file(folder: Path, suffix: str, shown: Path) -> Path:
+    """Make an empty file, and the folder for it; `shown` stands in the error."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=suffix, dir=folder)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"{shown}: cannot be written ({error.strerror}); choose another output folder.") from error
+    return Path(name)
 
 
 def _umask() -> int:

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from shared.errors import InputError, find_input_error
-from shared.whole_file import remove_leftovers, whole_file
+from shared.whole_file import remove_leftovers, require_writable, whole_file
 
 
 def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
@@ -45,6 +45,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     cannot = pytest.raises(InputError, match=r"file/a: cannot be written .* choose another output folder")
     with cannot, whole_file(tmp_path / "file" / "a"):
         pass
+
+
+def test_a_folder_is_tried_before_the_work_and_left_empty(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"file/new: cannot be written .* choose another output folder"):
+        require_writable(tmp_path / "file" / "new")
+    require_writable(tmp_path / "new" / "below")
+    assert list((tmp_path / "new" / "below").iterdir()) == []
 
 
 def test_an_input_error_is_found_behind_others():

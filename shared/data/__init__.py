@@ -3,21 +3,30 @@
 from .case_stream import CaseStream
 from .cases import LAYOUTS, find_cases
 from .epoch_dataset import EpochDataset
+from .gland_cases import GRADES, count_cases_of_known_patients, find_gland_cases, split_gland_cases
+from .gland_phantom_stain import paint_glands
+from .gland_phantoms import paint_gland_phantoms
 from .phantom_scan import SEQUENCES, paint_case, upright_affine
 from .phantoms import paint_brats_phantoms
 from .process_share import process_share
 from .splits import PARTS, split_cases
 
 __all__ = [
+    "GRADES",
     "LAYOUTS",
     "PARTS",
     "SEQUENCES",
     "CaseStream",
     "EpochDataset",
+    "count_cases_of_known_patients",
     "find_cases",
+    "find_gland_cases",
     "paint_brats_phantoms",
     "paint_case",
+    "paint_gland_phantoms",
+    "paint_glands",
     "process_share",
     "split_cases",
+    "split_gland_cases",
     "upright_affine",
 ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import torch.distributed as dist
 from torch.utils.data import IterableDataset
 
 from ..errors import InputError, find_input_error
@@ -43,7 +45,24 @@ class CaseStream(IterableDataset):
             yield prepared
 
     def raise_failures(self) -> None:
-        """Raise one `InputError` that names every case that was skipped, if any was."""
-        if self.failures:
-            done = len(self.data) - len(self.failures)
-            raise InputError(f"{done} of {len(self.data)} cases done; not done: " + " | ".join(self.failures))
+        """Raise one `InputError` that names every case that was skipped, if any was.
+
+        Where several processes share the cases, each waits here for the others, and the first one raises for all: a
+        process that ended with an error before would make `torchrun` end the others amid their cases.
+        """
+        counts, failures = [len(self.data)], [self.failures]
+        if dist.is_available() and dist.is_initialized():
+            counts, failures = _gathered(len(self.data)), _gathered(self.failures)
+            if dist.get_rank() > 0:
+                return
+        skipped = [failure for part in failures for failure in part]
+        if skipped:
+            done = sum(counts) - len(skipped)
+            raise InputError(f"{done} of {sum(counts)} cases done; not done: " + " | ".join(skipped))
+
+
+def _gathered(item: Any) -> list[Any]:
+    """Return the item of every process."""
+    items = [None] * dist.get_world_size()
+    dist.all_gather_object(items, item)
+    return items

@@ -21,7 +21,7 @@ BRIGHTNESS = {
     "vessel": (0.72, 1.75, 0.33, 0.45, 0.12),
     "oedema": (0.78, 0.79, 0.90, 1.06, 0.07),
     "solid": (0.72, 0.74, 0.95, 1.03, 0.07),
-    "necrosis": (0.55, 0.44, 1.12, 0.90, 0.08),
+    "necrosis": (0.48, 0.35, 1.12, 0.38, 0.08),
     "enhancing": (0.76, 1.55, 0.78, 1.00, 0.07),
 }
 WHITE_LEVEL = {"t1": 620.0, "t1ce": 580.0, "t2": 900.0, "flair": 800.0}  # scanner units for brightness 1
@@ -77,7 +77,7 @@ def _scan(
     table = np.array([BRIGHTNESS[tissue] for tissue in TISSUES])
     level = table[:, SEQUENCES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
     place = points / 70.0
-    coil = np.exp(place @ generator.normal(0.0, 0.12, 3) + place**2 @ generator.normal(0.0, 0.12, 3))
+    coil = np.exp(place @ generator.normal(0.0, 0.13, 3) + place**2 @ generator.normal(0.0, 0.13, 3))
     signal = (shares @ level) * coil * (1.0 + generator.uniform(-0.06, 0.06) * grain)
     noise = generator.uniform(0.02, 0.04) * generator.standard_normal((2, len(points)))
     gain = WHITE_LEVEL[name] * generator.uniform(0.7, 1.4)

@@ -29,7 +29,7 @@ class Tumour:
         self.oedema_mm = generator.uniform(7.0, 17.0)
         self.oedema_edge_mm = generator.uniform(2.0, 4.5)
         self.push_mm = generator.uniform(0.15, 0.35) * self.radius
-        self.generous_mm = generator.normal(0.0, 0.6)  # how far beyond the others this case's annotator goes
+        self.generous_mm = generator.normal(0.0, 0.4)  # how far beyond the others this case's annotator goes
         self.shape, self.roughness = SmoothField(generator, 10.0), SmoothField(generator, 5.0)
         self.spread, self.fingers = SmoothField(generator, 13.0), SmoothField(generator, 6.0)
         self.rim, self.disagreement = SmoothField(generator, 7.0), SmoothField(generator, 8.0)
@@ -69,7 +69,7 @@ class Tumour:
 
     def _label(self, core: np.ndarray, rim_mm: np.ndarray, oedema: np.ndarray, head: np.ndarray) -> np.ndarray:
         """Cut hard through the soft edges, as one annotator would who is generous here and cautious there."""
-        shift = self.generous_mm + 0.7 * self.disagreement(head)
+        shift = self.generous_mm + 0.5 * self.disagreement(head)
         label = np.where(oedema + 1.3 * shift > 0, 2, 0)
         inside = core + 0.6 * shift > 0
         label[inside] = 1 if self.kind == "not enhancing" else 3

@@ -6,7 +6,6 @@ The files are phantoms: painted, of no patient. `phantom_anatomy` says what lies
 from __future__ import annotations
 
 import gzip
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..whole_file import whole_file
+from .phantom_folder import RECORD, as_json, lies_there, write_text
 from .phantom_scan import SEQUENCES, paint_case, upright_affine
 
 __all__ = ["paint_brats_phantoms"]
 
-VERSION = 2  # raise it whenever the same parameters would give other files
-RECORD = "phantoms.json"
+VERSION = 3  # raise it whenever the same parameters would give other files
 FILE_NAMES = {
     "brats2021": {"t1": "_t1", "t1ce": "_t1ce", "t2": "_t2", "flair": "_flair", "label": "_seg"},
     "brats2023": {"t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "flair": "-t2f", "label": "-seg"},
@@ -96,16 +95,16 @@ def paint_brats_phantoms(
     folder = Path(output_dir)
     cases = {f"Phantom_{index:03d}": _present(names, missing_share, seed, index) for index in range(num_cases)}
     files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
-    if _lie_there(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
+    if lies_there(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
         return folder
-    _write_text(folder / RECORD, _as_json(parameters))
-    _write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
+    write_text(folder / RECORD, as_json(parameters))
+    write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
     for index, (case, present) in enumerate(cases.items()):
         volumes = paint_case(index, seed=seed, size=size, affine=grid, sequences=present)
         for key, file in _files(case, layout, present).items():
             _write_nifti(folder / file, _as_published(key, volumes, layout), grid)
     if layout == MSD:
-        _write_text(folder / "dataset.json", _as_json(_msd_listing(cases, names)))
+        write_text(folder / "dataset.json", as_json(_msd_listing(cases, names)))
     return folder
 
 
@@ -151,22 +150,6 @@ def _files(case: str, layout: str, present: list[str]) -> dict[str, str]:
     return {key: f"{case}/{case}{FILE_NAMES[layout][key]}.nii.gz" for key in (*present, "label")}
 
 
-def _lie_there(folder: Path, parameters: dict[str, Any], files: list[str]) -> bool:
-    """Tell whether exactly this data set is there, whole; refuse a folder that holds anything else."""
-    record = folder / RECORD
-    if not record.is_file():
-        if folder.exists() and (not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir())):
-            raise InputError(f"{folder}: holds something else than phantoms; choose a new or an empty folder.")
-        return False
-    try:
-        same = json.loads(record.read_text(encoding="utf-8")) == parameters
-    except ValueError:
-        same = False
-    if not same:
-        raise InputError(f"{folder}: holds other phantoms (see {RECORD}); delete the folder, or choose another.")
-    return all((folder / file).is_file() for file in files)
-
-
 def _as_published(key: str, volumes: dict[str, np.ndarray], layout: str) -> np.ndarray:
     """Return what one file holds: a sequence, all channels, or the label with its layout's values."""
     if key == "label":
@@ -199,12 +182,3 @@ def _write_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
     image.set_sform(affine, code=1)
     with whole_file(path) as temporary:
         temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))
-
-
-def _write_text(path: Path, text: str) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _as_json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2) + "\n"

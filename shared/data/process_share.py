@@ -9,16 +9,16 @@ import torch.distributed as dist
 __all__ = ["process_share"]
 
 
-def process_share(cases: Sequence) -> list:
+def process_share(cases: Sequence, repeat: bool = True) -> list:
     """Give this process every n-th case, where n processes run; all of them where only one runs.
-
-    Fewer cases than processes: the last processes repeat cases, since one without any would let the others wait for
-    its results for ever.
 
     Args:
         cases: the same list on every process.
+        repeat: where there are fewer cases than processes, give the last processes some again: in a training one
+            without any would let the others wait for its results for ever. Without it they get none, and every case
+            is done once.
     """
     if not (dist.is_available() and dist.is_initialized()) or not cases:
         return list(cases)
     rank, processes = dist.get_rank(), dist.get_world_size()
-    return list(cases[rank::processes]) or [cases[rank % len(cases)]]
+    return list(cases[rank::processes]) or [cases[rank % len(cases)]] * repeat

@@ -6,6 +6,7 @@ from .epoch_seed import EpochSeed
 from .evaluation_table import EvaluationTable
 from .fuzzy_weight import ConstantWeight, ExponentialDecay, LinearDecay
 from .loss_terms import LossTerms, write_epoch_scalars
+from .object_evaluation import ObjectEvaluation
 from .one_line_errors import install_one_line_errors, one_line_of
 from .prepare_batch import PrepareBatchTargets
 from .progress import CaseProgress, EpochProgress
@@ -20,6 +21,7 @@ __all__ = [
     "ExponentialDecay",
     "LinearDecay",
     "LossTerms",
+    "ObjectEvaluation",
     "PrepareBatchTargets",
     "TrainingCheckpoint",
     "TrainingCurves",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..errors import InputError
-from ..whole_file import remove_leftovers, whole_file
+from ..whole_file import remove_leftovers, require_writable, whole_file
 
 __all__ = ["TrainingCheckpoint", "WeightsLoader"]
 
@@ -28,7 +27,9 @@ def _read(path: Path, remedy: str) -> Any:
         raise InputError(f"{path}: no such checkpoint; {remedy}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # each damaged byte raises something else: KeyError, IndexError, struct.error, ...
         raise InputError(f"{path}: not a readable checkpoint (truncated?); {remedy}") from error
 
 
@@ -77,8 +78,13 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def sweep(self, engine: Engine) -> None:
-        """Remove what a training that was killed while it wrote left behind."""
+        """Remove what a training that was killed while it wrote left behind.
+
+        Raises:
+            InputError: the folder cannot be written, which would else show after the first epoch.
+        """
         if engine.state.rank == 0:
+            require_writable(self.folder)
             remove_leftovers(self.folder)
 
     def load(self, engine: Engine) -> None:
@@ -97,9 +103,12 @@ class TrainingCheckpoint:
             engine.state.epoch, engine.state.iteration = saved["epoch"], saved["iteration"]
             self.evaluator.state.best_metric = saved["best_metric"]
             self.evaluator.state.best_metric_epoch = saved["best_metric_epoch"]
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: belongs to another network or configuration ({reason}).") from error
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+            raise InputError(
+                f"{path}: belongs to another network or configuration ({reason}); resume with the settings that this "
+                "training began with, or name its folder with --ckpt_dir."
+            ) from error
         self.logger.info("Resumed after epoch %d.", engine.state.epoch)
 
     def save(self, engine: Engine) -> None:
@@ -163,9 +172,10 @@ class WeightsLoader:
         """
         saved = _read(self.path, "train first, or name one with --ckpt_path.")
         weights = saved.get("model", saved.get("state_dict", saved)) if isinstance(saved, dict) else {}
-        expected = _bare(self.network).state_dict()
-        different = {name for name in expected.keys() & weights.keys() if expected[name].shape != weights[name].shape}
-        different |= expected.keys() ^ weights.keys()
+        weights = weights if isinstance(weights, dict) else {}
+        found = {name: getattr(value, "shape", "no tensor") for name, value in weights.items()}
+        expected = {name: value.shape for name, value in _bare(self.network).state_dict().items()}
+        different = {str(name) for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}
         if different:
             raise InputError(
                 f"{self.path}: weights of another network: {len(different)} of {len(expected)} entries are missing, "

@@ -49,6 +49,11 @@ def _texts(item: object) -> Iterator[str]:
         yield item
 
 
+def _top_level(key: str) -> str:
+    """Return "validate" of "+validate::handlers"."""
+    return re.split("::|#", key.removeprefix("+"))[0]
+
+
 def unknown_settings(config: dict, run_ids: Collection[str] = (), others: Collection[dict] = ()) -> list[str]:
     """List the top-level keys that nothing uses.
 
@@ -71,8 +76,13 @@ def refuse_unknown_settings() -> None:
     """
     workflow = running_workflow()
     config = workflow.parser.get()
-    files = [json.loads(path.read_text()) for path in sorted(workflow.config_root_path.glob("*.json"))]
-    unknown = unknown_settings(config, {workflow.init_id, workflow.run_id, workflow.final_id}, others=files)
+    files = {path.name: json.loads(path.read_text()) for path in sorted(workflow.config_root_path.glob("*.json"))}
+    merged = [file for file in files.values() if all(_top_level(key) in config for key in file)]
+    unknown = unknown_settings(config, {workflow.init_id, workflow.run_id, workflow.final_id}, others=merged)
+    elsewhere = [name for name, file in files.items() if unknown and unknown[0] in file and file not in merged]
+    if elsewhere:
+        place = " and ".join(elsewhere)
+        raise InputError(f"--{unknown[0]}: a setting of {place}, which this run does not read; leave it out.")
     if unknown:
         known = [key for key in config if key not in unknown and not key.startswith("_")]
         near = difflib.get_close_matches(unknown[0], known, n=1)

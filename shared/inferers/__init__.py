@@ -1,1 +1,5 @@
 """How to predict."""
+
+from .whole_or_window import WholeOrWindowInferer
+
+__all__ = ["WholeOrWindowInferer"]

@@ -2,11 +2,19 @@
 
 from .calibration_error import ExpectedCalibrationErrorMetric, expected_calibration_error
 from .hausdorff_95 import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
+from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
+from .object_sums import ObjectSums, object_sums
 
 __all__ = [
     "ExpectedCalibrationErrorMetric",
     "Hausdorff95Metric",
+    "ObjectDiceMetric",
+    "ObjectSums",
     "OneEmptyMetric",
     "expected_calibration_error",
     "hausdorff_95",
+    "object_dice",
+    "object_f1",
+    "object_hausdorff",
+    "object_sums",
 ]

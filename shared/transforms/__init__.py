@@ -12,19 +12,26 @@ from .fuzzy_membership import (
     keep_argmax,
     onehot_label,
 )
+from .gland_instances import GlandInstancesd, gland_instances
+from .gland_regions import GlandRegionsd, gland_regions
+from .hierarchical_segmentation import HierarchicalSegmentationd
 from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
+from .label_hierarchy import label_states, state_log_probabilities
 from .load_modalities import LoadImageModalitiesd
+from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
 from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .overlay import draw_overlay
+from .picture_overlay import draw_picture_overlay
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
+from .save_picture_case import SavePictureCased
 from .segmentation import SegmentationAndUncertaintyd
 from .source_file import source_file
 from .stack_modalities import StackModalitiesd
@@ -36,8 +43,12 @@ __all__ = [
     "CalibrationPairsd",
     "FuzzyMembership",
     "FuzzyMembershipd",
+    "GlandInstancesd",
+    "GlandRegionsd",
+    "HierarchicalSegmentationd",
     "KeepLabeld",
     "LoadImageModalitiesd",
+    "LoadPictured",
     "MapLabel",
     "MapLabeld",
     "NormalizeInBrain",
@@ -47,20 +58,26 @@ __all__ = [
     "RequireSameGridd",
     "SafeSpacingd",
     "SaveImageCased",
+    "SavePictureCased",
     "SegmentationAndUncertaintyd",
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
     "brain_of_normalized",
     "draw_overlay",
+    "draw_picture_overlay",
     "flipped_share",
     "fuzzy_hesitation",
     "fuzzy_membership",
     "fuzzy_non_membership",
+    "gland_instances",
+    "gland_regions",
     "grid_difference",
     "in_brain",
     "keep_argmax",
+    "label_states",
     "nifti_on_grid",
     "onehot_label",
     "source_file",
+    "state_log_probabilities",
 ]

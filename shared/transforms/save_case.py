@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import monai
 import nibabel
 import numpy as np
 import torch
@@ -17,14 +13,12 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from torch import Tensor
 
-from ..errors import InputError
 from ..whole_file import whole_file
+from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .nifti_grid import nifti_on_grid
 from .overlay import draw_overlay
 
 __all__ = ["SaveImageCased"]
-
-NOTICE = "For research use only. Not for diagnosis."
 
 
 class SaveImageCased(Transform):
@@ -64,7 +58,7 @@ class SaveImageCased(Transform):
         self.folder = Path(output_dir)
         self.modalities = list(modalities)
         self.class_names = list(class_names)
-        self.bundle = _name_and_version(Path(metadata_path))
+        self.bundle = bundle_name_and_version(metadata_path)
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -72,11 +66,7 @@ class SaveImageCased(Transform):
         volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
         self._check(volumes)
         image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
-        case = str(data.get("case", ""))
-        if case != Path(case).name or not case:
-            raise ValueError(
-                f'"case" must name the case, without slashes, since folder and files bear it; got {case!r}.'
-            )
+        case = name_of_case(data)
         names = {
             "segmentation": f"{case}_seg.nii.gz",
             "uncertainty": f"{case}_uncertainty.nii.gz",
@@ -100,9 +90,8 @@ class SaveImageCased(Transform):
                 title=case,
             )
         record = {"case": case, "notice": NOTICE, **self._findings(data, image, segmentation, uncertainty)}
-        record |= {"outputs": names, "bundle": self.bundle, **_circumstances(data)}
-        with whole_file(record_path) as path:
-            path.write_text(json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+        record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
+        write_record(record_path, record)
         return dict(data)
 
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
@@ -128,7 +117,7 @@ class SaveImageCased(Transform):
         voxels = np.bincount(segmentation.numpy().astype(np.uint8).ravel(), minlength=1 + len(self.class_names))
         inside = uncertainty[segmentation > 0]
         return {
-            "inputs": _inputs(data, image),
+            "inputs": files_read(data, image),
             "sequences_found": found,
             "sequences_absent": [name for name in self.modalities if name not in found],
             "classes": [
@@ -137,31 +126,3 @@ class SaveImageCased(Transform):
             ],
             "mean_uncertainty_where_segmented": round(float(inside.double().mean()), 6) if inside.numel() else None,
         }
-
-
-def _name_and_version(metadata_path: Path) -> dict[str, str]:
-    try:
-        metadata = json.loads(metadata_path.read_text(encoding="utf-8"))
-        return {"name": metadata["name"], "version": metadata["version"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{metadata_path}: the bundle's metadata.json, with name and version, is needed for the record; "
-            "correct --bundle_root."
-        ) from error
-
-
-def _inputs(data: Mapping[Hashable, Any], image: MetaTensor) -> dict[str, Any]:
-    """Return {sequence: file}, or the one file that the image's metadata name."""
-    if "inputs" in data:
-        return json.loads(data["inputs"])["files"]
-    return {"image": str(image.meta["filename_or_obj"])} if "filename_or_obj" in image.meta else {}
-
-
-def _circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """Versions and times."""
-    seconds = time.time() - json.loads(data["inputs"])["begun"] if "inputs" in data else None
-    return {
-        "software": {"monai": monai.__version__, "torch": torch.__version__},
-        "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds_since_reading_began": None if seconds is None else round(seconds, 2),
-    }

@@ -7,7 +7,11 @@ and under "_phantoms_" how its phantoms are painted.
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,22 +33,33 @@ class Bundle:
     def files(self, *names: str) -> list[str]:
         return [str(self.root / "configs" / f"{name}.json") for name in names]
 
-    def workflow(self, *names: str, **options) -> ConfigWorkflow:
-        """Build and initialise a workflow of the named configs, tiny settings included."""
-        tiny = "inference_tiny" if names[0] == "inference" else "tiny"
-        defaults = {
+    def tiny_files(self, *names: str) -> list[str]:
+        """Return the named configs with the tiny settings after the first."""
+        return self.files(names[0], "inference_tiny" if names[0] == "inference" else "tiny", *names[1:])
+
+    def settings(self, *names: str) -> dict[str, str]:
+        """Return the settings without which nothing runs."""
+        inference = names[0] == "inference"
+        return {
             "bundle_root": str(self.root),
             "dataset_dir": str(self.data),
             "output_dir": str(self.out),
-            ("ckpt_path" if names[0] == "inference" else "ckpt_dir"): str(
-                self.out / "models" / ("model.pt" if names[0] == "inference" else "")
-            ),
+            "ckpt_path" if inference else "ckpt_dir": str(self.out / "models" / ("model.pt" if inference else "")),
         }
+
+    def workflow(self, *names: str, **options) -> ConfigWorkflow:
+        """Build and initialise a workflow of the named configs, tiny settings included."""
         kind = "infer" if names[0] == "inference" else "train"
-        files = self.files(names[0], tiny, *names[1:])
-        workflow = ConfigWorkflow(files, logging_file=False, workflow_type=kind, **{**defaults, **options})
+        settings = {**self.settings(*names), **options}
+        workflow = ConfigWorkflow(self.tiny_files(*names), logging_file=False, workflow_type=kind, **settings)
         workflow.initialize()
         return workflow
+
+    def command(self, *names: str, **options) -> list[str]:
+        """Return the arguments of `python -m monai.bundle` for the same."""
+        settings = {**self.settings(*names), **options}
+        arguments = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+        return ["run", "--config_file", str(self.tiny_files(*names)), *arguments]
 
     def run(self, *names: str, **options) -> ConfigWorkflow:
         """Run to the end."""
@@ -73,11 +88,42 @@ def trained(request, tmp_path_factory) -> Bundle:
     torch.set_num_threads(threads)
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+
+@pytest.fixture(scope="session")
+def monai_bundle(tmp_path_factory) -> Callable[..., Ended]:
+    """A function that runs `python -m monai.bundle` with the arguments that it is given, in a process of its own."""
+    folder = tmp_path_factory.mktemp("commands")
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("command_server.py"))],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def run(arguments: list[str], kill_worker: bool = False) -> Ended:
+        out, err = folder / "out", folder / "err"
+        request = {"arguments": arguments, "out": str(out), "err": str(err), "kill_worker": kill_worker}
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        return Ended(int(server.stdout.readline()), out.read_text(), err.read_text())
+
+    yield run
+    server.stdin.close()
+    server.wait()
+
+
 @pytest.fixture(autouse=True)
 def keep_hook_and_seeds(monkeypatch):
     """Running a bundle sets `sys.excepthook` and seeds; undo both."""
-    import sys
-
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     state = random.getstate(), torch.get_rng_state()
     yield

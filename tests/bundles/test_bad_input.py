@@ -1,162 +1,247 @@
-"""What a person can get wrong ends with one line that names it, for every bundle that is there."""
+"""What a person can get wrong ends with one line that names it, for every bundle that is there.
 
+Each fault is tried as a person would meet it: a command, its exit status, and the last line that it writes.
+"""
+
+import functools
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-import nibabel
-import numpy as np
+import damage
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
-from shared.errors import InputError
-from shared.handlers import one_line_of
+from shared.errors import InputError, find_input_error
+
+COMMANDS = {"train": ("train",), "evaluate": ("train", "evaluate"), "inference": ("inference",)}
+NO_IMAGES = {"case", "patient", "label", "instances", "brain"}
+every_command = pytest.mark.parametrize("command", COMMANDS)
 
 
-def line_of(bundle, *names, **options):
-    """The line that a run ends with."""
-    with pytest.raises(RuntimeError, match=r"Failed to (evaluate|instantiate)") as caught:
-        bundle.run(*names, **options)
-    line = one_line_of(caught.value)
-    assert line is not None, f"a traceback would be shown for {caught.value!r}"
-    assert "\n" not in line
+def refusal(ended):
+    """The last line of a command that was refused as it should be: what is wrong with what, and what to do."""
+    assert ended.status == 1, ended
+    assert "Traceback" not in ended.errors
+    line = ended.errors.splitlines()[-1]
+    assert re.fullmatch(r"Error: \S.*; .+", line)
     return line
 
 
-def run_as_a_person(bundle, *options):
-    """Status and standard error of the command line."""
-    command = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle.root)]
-    command += ["--config_file", str(bundle.files("inference", "inference_tiny")), *options]
-    return subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture
+def refused(monai_bundle, trained, tmp_path):
+    """A function that runs a command of the trained bundle and returns the line that refuses it."""
+
+    def run(command, kill_worker=False, **options):
+        results = {"output_dir": tmp_path / "out"} | ({"ckpt_dir": tmp_path / "models"} if command == "train" else {})
+        names = COMMANDS.get(command, ("train", command))
+        return refusal(monai_bundle(trained.command(*names, **(results | options)), kill_worker))
+
+    return run
+
+
+def test_a_forked_process_ends_like_an_interpreter_of_its_own(monai_bundle, trained):
+    arguments = trained.command("inference", dataset_dir="nowhere")
+    fresh = subprocess.run([sys.executable, "-m", "monai.bundle", *arguments], capture_output=True, text=True)
+    forked = monai_bundle(arguments)
+    assert forked.status == fresh.returncode == 1
+    assert forked.errors.splitlines()[-1] == fresh.stderr.splitlines()[-1]
+    assert "Traceback" in monai_bundle(trained.command("inference", **{"inferrer#nowhere": 1})).errors
+
+
+@every_command
+def test_no_such_folder_empty_folder_and_none_at_all(refused, tmp_path, command):
+    (tmp_path / "empty").mkdir()
+    assert refused(command, dataset_dir="nowhere").startswith("Error: nowhere: no such folder; give ")
+    assert refused(command, dataset_dir=tmp_path / "empty").startswith(f"Error: {tmp_path / 'empty'}: ")
+    assert refused(command, dataset_dir="").endswith(" with --dataset_dir.")
+
+
+@every_command
+def test_misspelt_settings(refused, command):
+    line = refused(command, dataset_dirr="somewhere")
+    assert line == "Error: --dataset_dirr: no such setting; did you mean --dataset_dir?"
+
+
+def test_a_setting_of_another_command_is_no_setting_of_this_one(refused):
+    assert refused("train", ckpt_path="x").startswith("Error: --ckpt_path: a setting of evaluate.json and inference")
+
+
+@functools.cache
+def cases_of(bundle):
+    """{command: the cases that it reads}."""
+    splits = bundle.workflow("train").parser.get_parsed_content("splits")
+    datalist = bundle.workflow("inference").parser.get_parsed_content("datalist")
+    return {"train": splits["train"], "evaluate": splits["test"], "inference": datalist}
+
+
+def image_of(case):
+    """Key and path of the first image of a case; an image is a path, or a path and a channel."""
+    key = next(key for key in case if key not in NO_IMAGES)
+    return key, Path(case[key] if isinstance(case[key], str) else case[key][0])
+
+
+@pytest.fixture
+def spoilt(trained, tmp_path):
+    """A function that spoils one file in a copy of the data, and returns the copy's folder and the file."""
+
+    def spoil(how, path):
+        if not damage.spoils(how, path):
+            pytest.skip(f"a {path.suffix} file knows no such fault")
+        folder = shutil.copytree(trained.data, tmp_path / "data")
+        file = folder / path.relative_to(trained.data)
+        how(file)
+        return folder, file
+
+    return spoil
 
 
 @pytest.mark.parametrize(
-    ("option", "line"),
+    ("command", "how", "what"),
     [
-        ("--dataset_dir", "Error: nowhere: no such"),
-        ("--dataset_dirr", "Error: --dataset_dirr: no such setting; did you"),
+        ("train", damage.text, "read"),
+        ("train", damage.truncated, "read"),
+        ("train", damage.stray_nan, "NaN"),
+        ("train", damage.seven_channels, "7 channels"),
+        ("evaluate", damage.truncated, "read"),
     ],
 )
-def test_status_and_last_line_on_the_command_line(trained, option, line):
-    ended = run_as_a_person(trained, option, "nowhere")
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith(line)
+def test_an_image_that_cannot_be_used(refused, trained, spoilt, command, how, what):
+    folder, file = spoilt(how, image_of(cases_of(trained)[command][0])[1])
+    line = refused(command, dataset_dir=folder)
+    assert str(file) in line
+    assert what in line
 
 
-@pytest.mark.parametrize("names", [("train",), ("train", "evaluate"), ("inference",)])
-def test_no_such_folder_empty_folder_and_none_at_all(trained, tmp_path, names):
-    assert "nowhere" in line_of(trained, *names, dataset_dir="nowhere")
-    assert str(tmp_path) in line_of(trained, *names, dataset_dir=str(tmp_path))
-    assert "dataset_dir" in line_of(trained, *names, dataset_dir="")
+@pytest.mark.parametrize(
+    ("command", "how", "what"),
+    [
+        ("train", damage.unknown_value, "77"),
+        ("train", damage.cropped, "grid|shape|size"),
+        ("train", damage.moved, "grid"),
+        ("evaluate", damage.cropped, "grid|shape|size"),
+    ],
+)
+def test_a_label_that_does_not_fit(refused, trained, spoilt, command, how, what):
+    case = cases_of(trained)[command][0]
+    folder, file = spoilt(how, Path(case.get("label", case.get("instances"))))
+    line = refused(command, dataset_dir=folder)
+    assert str(file) in line
+    assert re.search(what, line)
 
 
-@pytest.mark.parametrize("names", [("train",), ("train", "evaluate"), ("inference",)])
-def test_misspelt_settings(trained, names):
-    assert "did you mean --dataset_dir" in line_of(trained, *names, dataset_dirr="somewhere")
-    assert "no such setting" in line_of(trained, *names, sth_else=1)
-
-
-def test_missing_damaged_and_foreign_checkpoints(trained, tmp_path):
-    path = tmp_path / "model.pt"
-    assert "no such checkpoint" in line_of(trained, "inference", ckpt_path=str(path))
-    path.write_bytes((trained.out / "models" / "model.pt").read_bytes()[:1000])
-    assert "not a readable checkpoint" in line_of(trained, "inference", ckpt_path=str(path))
-    torch.save(torch.nn.Linear(2, 2).state_dict(), path)
-    assert "weights of another network" in line_of(trained, "inference", ckpt_path=str(path))
-    assert "no such checkpoint" in line_of(trained, "train", "resume", ckpt_dir=str(tmp_path))
-
-
-def test_an_output_folder_that_cannot_be_written(trained, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    blocked = str(tmp_path / "file" / "below")
-    assert "choose another output folder" in line_of(trained, "inference", output_dir=blocked)
-    assert "choose another output folder" in line_of(trained, "train", output_dir=blocked)
-
-
-def files_of(case):
-    """The case's sequences as paths (a path, or a path and a channel)."""
-    keys = [key for key in case if key not in ("case", "patient", "label", "brain")]
-    return {key: case[key] if isinstance(case[key], str) else case[key][0] for key in keys}
-
-
-def first_case(bundle):
-    return bundle.workflow("inference").parser.get_parsed_content("datalist")[0]
-
-
-def copied(source, target, change):
-    """Copy an image with changed values (and affine)."""
-    image = nibabel.load(source)
-    values, affine = change(np.asarray(image.dataobj).astype(np.float32), image.affine.copy())
-    nibabel.save(nibabel.Nifti1Image(values, affine), target)
-    return str(target)
-
-
-def stray_nan(values, affine):
-    values[tuple(size // 2 for size in values.shape)] = np.nan
-    return values, affine
-
-
-def test_one_bad_case_among_many(trained, tmp_path):
-    """Truncated, not an image, stray NaN, gone, wrong channel count: all named; the good case is done."""
-    good = first_case(trained)
-    key, source = next(iter(files_of(good).items()))
-    truncated, text = tmp_path / "truncated.nii.gz", tmp_path / "text.nii.gz"
-    with open(source, "rb") as whole:
-        truncated.write_bytes(whole.read()[:2000])
-    text.write_text("no image")
-    nan = copied(source, tmp_path / "nan.nii.gz", stray_nan)
-    channels = copied(source, tmp_path / "channels.nii.gz", lambda v, a: (np.stack([v] * 7, axis=-1), a))
-    bad = {"truncated": truncated, "text": text, "nan": nan, "gone": tmp_path / "gone.nii.gz", "channels": channels}
-    cases = [{**good, "case": name, key: str(path)} for name, path in bad.items()]
-    cases.insert(2, {**good, "case": "good"})
-    cases.append({"case": "without any sequence"})
-    line = line_of(trained, "inference", datalist=cases, output_dir=str(tmp_path / "out"))
-    assert line.startswith("1 of 7 cases done; not done: ")
-    assert all(str(path) in line for path in bad.values())
-    assert "without any sequence" in line
+def test_one_bad_case_among_many(refused, trained, tmp_path):
+    """The others are done, every bad one is named, and so is one without any image."""
+    good = cases_of(trained)["inference"][0]
+    key, source = image_of(good)
+    cases = [{**good, "case": "good"}, {"case": "without_any"}]
+    for how in (damage.text, damage.truncated, damage.gone, damage.stray_nan, damage.seven_channels):
+        if damage.spoils(how, source):
+            file = Path(shutil.copy(source, tmp_path / f"{how.__name__}_{source.name}"))
+            how(file)
+            cases.insert(0, {**good, "case": how.__name__, key: str(file)})
+    line = refused("inference", datalist=cases)
+    assert line.startswith(f"Error: 1 of {len(cases)} cases done; not done: ")
+    named = [case[key] for case in cases if case["case"] not in {"good", "without_any"}]
+    assert all(path in line for path in named)
+    assert "case without_any: none of its " in line
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
 
 
-def label_case(bundle):
-    return bundle.workflow("train").parser.get_parsed_content("cases")
+@every_command
+def test_a_folder_without_any_image(refused, trained, tmp_path, command):
+    folder = shutil.copytree(trained.data, tmp_path / "data")
+    for case in cases_of(trained)["inference"]:
+        (folder / image_of(case)[1].relative_to(trained.data)).unlink()
+    assert refused(command, dataset_dir=folder).startswith(f"Error: {folder}: ")
 
 
-@pytest.mark.parametrize("fault", ["unknown value", "another shape", "another place"])
-def test_labels_that_do_not_fit(trained, tmp_path, fault):
-    def change(values, affine):
-        if fault == "unknown value":
-            values[0, 0, 0] = 77
-        elif fault == "another shape":
-            values = values[:-3]
-        else:
-            affine[:3, 3] += 20
-        return values, affine
-
-    cases = label_case(trained)
-    for number, case in enumerate(cases):
-        case["label"] = copied(case["label"], tmp_path / f"{number}_label.nii.gz", change)
-    line = line_of(trained, "train", cases=cases, output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
-    assert "_label.nii.gz" in line
-    if fault == "unknown value":
-        assert "77" in line
+def save_weights(bundle, path, **options):
+    """Write random weights of the network that a bundle has with these settings."""
+    network = bundle.workflow("inference", **options).parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), path)
+    return path
 
 
-def test_a_worker_process_that_dies(trained, tmp_path, monkeypatch):
-    import os
+@every_command
+def test_a_sequence_on_another_grid(refused, trained, spoilt, tmp_path, command):
+    parser = trained.workflow("inference").parser
+    if "modalities" not in parser.get():
+        pytest.skip("This bundle's images have no sequences.")
+    options = {}
+    if len(parser.get_parsed_content("modalities")) == 1:
+        options = {"modalities": ["flair", "t1ce"], "network_def#in_channels": 2}
+    case = cases_of(trained)[command][0]
+    folder, file = spoilt(damage.moved, image_of(case)[1])
+    options["dataset_dir"] = folder
+    if command != "train":
+        weights = save_weights(trained, tmp_path / "model.pt", **options)
+        if command == "inference":  # the others would be done
+            options["datalist"] = trained.workflow(command, **options).parser.get_parsed_content("datalist")[:1]
+        options["ckpt_path"] = weights
+    line = refused(command, **options)
+    assert str(file) in line
+    assert "not on one grid" in line
 
-    from shared.data import EpochDataset
 
-    monkeypatch.setattr(EpochDataset, "_transform", lambda self, index: os._exit(1))
-    line = line_of(trained, "train", num_workers=1, output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
-    assert "a data loading process was ended" in line
+@every_command
+def test_network_and_data_that_disagree_on_the_channels(refused, trained, tmp_path, command):
+    metadata = ConfigParser.load_config_file(trained.root / "configs" / "metadata.json")
+    options = {"network_def#in_channels": 2 * metadata["network_data_format"]["inputs"]["image"]["num_channels"]}
+    if command != "train":
+        options["ckpt_path"] = save_weights(trained, tmp_path / "model.pt", **options)
+    assert "channels" in refused(command, **options)
+
+
+@pytest.fixture(params=["missing", "damaged", "another bundle's"])
+def checkpoint(request, trained, tmp_path):
+    """A function that makes a checkpoint as bad as the test's name says, from a good one."""
+
+    def make(good):
+        path = tmp_path / good.name
+        if request.param == "damaged":
+            with good.open("rb") as whole:
+                path.write_bytes(whole.read(1000))
+        elif request.param != "missing":
+            weights = torch.nn.Linear(2, 2).state_dict()
+            torch.save({"objects": {"network": weights}} if good.name == "checkpoint.pt" else weights, path)
+        return path
+
+    make.says = {"missing": "no such", "damaged": "not a readable checkpoint"}.get(request.param, "another network")
+    return make
+
+
+@pytest.mark.parametrize("command", ["evaluate", "inference", "resume"])
+def test_checkpoints(refused, trained, checkpoint, command):
+    path = checkpoint(trained.out / "models" / ("checkpoint.pt" if command == "resume" else "model.pt"))
+    line = refused(command, **({"ckpt_dir": path.parent} if command == "resume" else {"ckpt_path": path}))
+    assert line.startswith(f"Error: {path}: ")
+    assert checkpoint.says in line
+
+
+@every_command
+def test_an_output_folder_that_cannot_be_written(refused, tmp_path, command):
+    (tmp_path / "file").write_text("in the way")
+    line = refused(command, output_dir=tmp_path / "file" / "below")
+    assert line.startswith(f"Error: {tmp_path / 'file' / 'below'}")
+    assert "choose another output folder" in line
+
+
+def test_a_folder_for_checkpoints_that_cannot_be_written_is_refused_before_training(refused, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    line = refused("train", ckpt_dir=tmp_path / "file" / "below")
+    assert line.startswith(f"Error: {tmp_path / 'file' / 'below'}")
+    assert not (tmp_path / "out" / "curves.csv").exists()
+
+
+def test_a_process_that_loads_data_and_dies(refused):
+    assert "a data loading process was ended" in refused("train", num_workers=1, kill_worker=True)
 
 
 def test_library_code_raises_and_does_not_exit(trained):
     with pytest.raises(RuntimeError) as caught:
         trained.run("inference", dataset_dir="nowhere")
-    assert isinstance(caught.value, Exception)
-    assert not isinstance(caught.value, SystemExit)
-    cause = caught.value
-    while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__
-    assert isinstance(cause, InputError)
+    assert isinstance(find_input_error(caught.value), InputError)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
+
+from ci.config_files import bundles_below
 
 
 class Stop(Exception):
@@ -90,19 +93,17 @@ def stop(engine):
     raise Stop
 
 
-def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str(trained.files("train", "tiny", "multi_gpu_train"))]
-    for option, value in {
-        "bundle_root": trained.root,
-        "dataset_dir": trained.data,
-        "output_dir": tmp_path,
-        "ckpt_dir": tmp_path,
-        "max_epochs": 1,
-    }.items():
-        command += [f"--{option}", str(value)]
+def run_two_processes(arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    return subprocess.run(
+        [*command, "monai.bundle", *arguments], capture_output=True, text=True, env=environment, timeout=600
+    )
+
+
+def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
+    options = {"output_dir": tmp_path, "ckpt_dir": tmp_path, "max_epochs": 1}
+    ended = run_two_processes(trained.command("train", "multi_gpu_train", **options))
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert ended.stdout.count("epoch 1/1") == 1, "progress is told once, by the first process"
     weights = torch.load(tmp_path / "model_last.pt", weights_only=True)
@@ -110,3 +111,23 @@ def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
     assert {key: value.shape for key, value in weights.items()} == {k: v.shape for k, v in expected.items()}
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert saved["best_metric_epoch"] == 1
+
+
+@pytest.mark.parametrize("with_a_bad_case", [False, True], ids=["all good", "one bad"])
+def test_two_processes_infer_every_case_once_and_end_with_one_status(trained, tmp_path, with_a_bad_case):
+    """The bad case falls to the second process, and the first one tells of it."""
+    if not (trained.root / "configs" / "multi_gpu_inference.json").exists():
+        pytest.skip("This bundle has no overlay for several processes.")
+    cases = trained.workflow("inference").parser.get_parsed_content("datalist")[:3]
+    done = [case["case"] for case in cases]
+    if with_a_bad_case:
+        if trained.root != bundles_below(Path())[0]:
+            pytest.skip("Tried on one bundle.")
+        cases[1] = {"case": "bad"}
+        del done[1]
+    options = {"output_dir": tmp_path, "datalist": cases}
+    ended = run_two_processes(trained.command("inference", "multi_gpu_inference", **options))
+    assert ended.returncode == int(with_a_bad_case), ended.stderr[-3000:]
+    assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.stderr) == with_a_bad_case
+    assert sorted(re.findall(r"progress: case \d/\d: (\S+);", ended.stdout)) == done
+    assert sorted(path.parent.name for path in tmp_path.glob("*/*.json")) == done

@@ -260,9 +260,10 @@ def test_other_weights_are_refused_in_one_line(toy_bundle, tmp_path, content, re
 
 def test_truncated_and_missing_weights_are_refused(toy_bundle, tmp_path):
     torch.save(make_network().state_dict(), tmp_path / "trained.pt")
-    (tmp_path / "cut.pt").write_bytes((tmp_path / "trained.pt").read_bytes()[:100])
-    with pytest.raises(InputError, match=r"cut.pt: not a file of plain tensors"):
-        pack(toy_bundle, tmp_path, weights=tmp_path / "cut.pt")
+    for content in ((tmp_path / "trained.pt").read_bytes()[:100], b"a page"):
+        (tmp_path / "cut.pt").write_bytes(content)
+        with pytest.raises(InputError, match=r"cut.pt: not a file of plain tensors"):
+            pack(toy_bundle, tmp_path, weights=tmp_path / "cut.pt")
     with pytest.raises(InputError, match=r"none.pt: no such file"):
         pack(toy_bundle, tmp_path, weights=tmp_path / "none.pt")
 

@@ -198,9 +198,9 @@ def test_each_sequence_shows_what_it_shows_in_life(fine_cases):
     assert min(oedema[t2], oedema[flair]) > 0.8 > 0.6 > max(abs(oedema[t1]), abs(oedema[t1ce]))
     assert enhancing[t1ce] > 1.5 > 0.5 > enhancing[t1]
     assert max(enhancing[t2] - oedema[t2], enhancing[flair] - oedema[flair]) < 0.3, "enhancement shows in T1ce only"
-    assert max(necrosis[t1], necrosis[t1ce]) < -0.3
+    assert max(necrosis[t1], necrosis[t1ce]) < -0.8
     assert necrosis[t2] > oedema[t2]
-    assert necrosis[flair] < oedema[flair] - 0.3
+    assert necrosis[flair] < oedema[flair] - 0.8
 
 
 def test_the_head_lies_at_the_same_place_in_the_world_on_any_grid():
@@ -237,7 +237,7 @@ def test_no_threshold_on_flair_finds_the_tumour(fine_cases):
         flair = (flair - flair[brain].mean()) / flair[brain].std()
         found = [brain & (flair > threshold) for threshold in np.arange(0.0, 3.0, 0.1)]
         scores.append([2 * (tumour & above).sum() / (tumour.sum() + above.sum()) for above in found])
-    assert 0.5 < np.mean(scores, axis=0).max() < 0.84  # a trained network must do better
+    assert 0.5 < np.mean(scores, axis=0).max() < 0.80  # a trained network must do better
 
 
 def test_the_command_paints_and_says_so_in_one_line(tmp_path, monkeypatch, capsys):

@@ -30,7 +30,7 @@ class LearnableWeight(torch.nn.Module):
         return self.raw.sigmoid() * torch.nn.functional.cross_entropy(logits, label[:, 0].long())
 
 
-def make_training(folder, resume=False, objects=("network", "optimizer", "lr_scheduler", "loss"), width=4):
+def make_training(folder, resume=False, objects=("network", "optimizer", "lr_scheduler", "loss"), width=4, amp=False):
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(1, width, 3, padding=1), torch.nn.Dropout(0.5), torch.nn.Conv2d(width, 2, 1)
@@ -57,6 +57,7 @@ def make_training(folder, resume=False, objects=("network", "optimizer", "lr_sch
         network=network,
         optimizer=optimizer,
         loss_function=loss,
+        amp=amp,
         train_handlers=[
             EpochSeed(dataset, seed=3),
             LrScheduleHandler(scheduler, print_lr=False),
@@ -97,6 +98,23 @@ def test_resumed_training_equals_unbroken_bit_for_bit(tmp_path, stop_at):
         expected = torch.load(tmp_path / "whole" / file, weights_only=True)
         found = torch.load(tmp_path / "broken" / file, weights_only=True)
         assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*Disabling autocast")  # MONAI asks for that of CUDA
+@pytest.mark.parametrize("stop_at", [4, 8, 14])
+def test_a_resumed_training_goes_on_with_the_scale_of_mixed_precision(tmp_path, monkeypatch, stop_at):
+    """The scale doubles every fourth of the 15 iterations: an unbroken training ends three after the third time."""
+
+    def scaler():
+        return torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=4)
+
+    monkeypatch.setattr(torch.cuda.amp, "GradScaler", scaler)  # MONAI makes it whenever a training starts
+    train(tmp_path, stop_at=stop_at, amp=True)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["scaler"]
+    done = stop_at // 3 * 3
+    assert (saved["scale"], saved["_growth_tracker"]) == (1024.0 * 2 ** (done // 4), done % 4)
+    trainer, _, _ = train(tmp_path, resume=True, amp=True)
+    assert (trainer.scaler.get_scale(), trainer.scaler.state_dict()["_growth_tracker"]) == (1024.0 * 2**3, 3)
 
 
 def test_a_finished_training_resumes_to_itself(tmp_path):
@@ -145,6 +163,33 @@ def test_resuming_from_nothing_damage_or_another_training_is_refused(tmp_path):
     whole = (tmp_path / "checkpoint.pt").read_bytes()
     (tmp_path / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
     assert "not a readable checkpoint" in input_error(train, tmp_path, resume=True)
+    for content in OF_ANOTHER_KIND:
+        torch.save(content, tmp_path / "checkpoint.pt")
+        assert "belongs to another network" in input_error(train, tmp_path, resume=True)
+
+
+OF_ANOTHER_KIND = [
+    3,
+    [1],
+    torch.zeros(2),
+    {"model": 3},
+    {"objects": {"network": [1]}},
+    {"objects": {"network": {1: 2}}},
+]
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"a page", b"\x80\x02}q\x00U", b"h2", b"version https://"])
+def test_what_is_no_checkpoint_is_refused_whatever_unpickling_makes_of_it(tmp_path, content):
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    assert "not a readable checkpoint" in input_error(WeightsLoader(str(path), torch.nn.Linear(2, 3)))
+
+
+@pytest.mark.parametrize("content", [*OF_ANOTHER_KIND, {"model": {1: 2}}, {"weight": 1, "bias": 2}, {"model": {}}])
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "model.pt")
+    loader = WeightsLoader(str(tmp_path / "model.pt"), torch.nn.Linear(2, 3))
+    assert "weights of another network" in input_error(loader)
 
 
 def test_weights_loader_loads_and_names_what_does_not_fit(tmp_path):

@@ -1,10 +1,14 @@
 import subprocess
 import sys
+import threading
+import time
+from multiprocessing.pool import ThreadPool
 
 import pytest
+import torch
 
 from shared.errors import InputError
-from shared.handlers import one_line_of
+from shared.handlers import install_one_line_errors, one_line_of
 
 
 def chained(cause):
@@ -26,6 +30,35 @@ def chained(cause):
 def test_causes_that_a_person_can_mend_become_one_line(error, line):
     assert line in one_line_of(error)
     assert "\n" not in one_line_of(error)
+
+
+@pytest.mark.parametrize("convolution", [torch.nn.Conv2d, torch.nn.Conv3d])
+def test_network_and_images_that_disagree_on_the_channels(convolution):
+    with pytest.raises(RuntimeError) as caught:
+        convolution(2, 4, 1)(torch.zeros(1, 3, *[5] * (2 + (convolution is torch.nn.Conv3d))))
+    assert "takes images of 2 channels, but these have 3; make --network_def#in_channels" in one_line_of(caught.value)
+
+
+def test_the_hook_waits_for_threads_that_are_still_reading(monkeypatch, capsys):
+    """An interpreter that ends while they call into PyTorch aborts."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    install_one_line_errors()
+    reading, read = threading.Event(), []
+
+    def read_case(number):
+        if number == 0:
+            reading.wait()
+            raise InputError("case 0: damaged; copy it again.")
+        reading.set()
+        time.sleep(0.3)
+        read.append(number)
+
+    with pytest.raises(InputError) as caught, ThreadPool(2) as pool:
+        list(pool.imap(read_case, [0, 1]))
+    assert read == []
+    sys.excepthook(InputError, caught.value, None)
+    assert read == [1]
+    assert capsys.readouterr().err == "Error: case 0: damaged; copy it again.\n"
 
 
 def test_other_errors_keep_their_traceback():

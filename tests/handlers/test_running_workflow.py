@@ -3,7 +3,7 @@ import json
 import pytest
 from monai.bundle import ConfigWorkflow
 
-from shared.errors import InputError
+from shared.errors import find_input_error
 from shared.handlers import running_workflow, unknown_settings
 
 CONFIG = {
@@ -28,12 +28,9 @@ def make_workflow(tmp_path, **override):
 
 
 def test_a_misspelt_setting_is_refused_with_the_nearest_known_one(tmp_path):
-    with pytest.raises(RuntimeError) as caught:
-        make_workflow(tmp_path, dataset_dirr="somewhere").initialize()
-    cause = caught.value
-    while not isinstance(cause, InputError):
-        cause = cause.__cause__
-    assert str(cause) == "--dataset_dirr: no such setting; did you mean --dataset_dir?"
+    assert refused(tmp_path, dataset_dirr="somewhere") == (
+        "--dataset_dirr: no such setting; did you mean --dataset_dir?"
+    )
 
 
 def test_known_settings_pass_and_the_executed_config_holds_the_overrides(tmp_path):
@@ -51,6 +48,21 @@ def test_a_setting_that_an_override_made_idle_is_no_misspelling(tmp_path):
     make_workflow(tmp_path, size=3).initialize()  # nothing names patch_size any more
     assert unknown_settings({"a": 1}) == ["a"]
     assert unknown_settings({"a": 1}, others=[{"b": "@a"}]) == []
+
+
+def refused(tmp_path, **override):
+    with pytest.raises(RuntimeError) as caught:
+        make_workflow(tmp_path, **override).initialize()
+    return str(find_input_error(caught.value))
+
+
+def test_a_setting_of_another_configuration_is_refused_and_its_place_named(tmp_path):
+    overlay = {"weights": "$@dataset_dir + '/model.pt'", "part": "test", "+nested::b": "@weights", "run#1": "$@part"}
+    (tmp_path / "evaluate.json").write_text(json.dumps(overlay))
+    assert refused(tmp_path, weights="x") == (
+        "--weights: a setting of evaluate.json, which this run does not read; leave it out."
+    )
+    make_workflow(tmp_path, weights="x", part="y").initialize()  # as if evaluate.json had been read
 
 
 def test_run_ids_of_the_caller_are_known():

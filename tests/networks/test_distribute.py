@@ -6,7 +6,7 @@ from pathlib import Path
 from shared.data import process_share
 
 
-def test_two_processes_train_like_one_with_the_double_batch_and_share_rho():
+def test_two_processes_train_like_one_with_the_double_batch_and_tell_of_cases_together():
     script = Path(__file__).with_name("two_processes.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}

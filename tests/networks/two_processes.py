@@ -4,7 +4,8 @@ import torch
 import torch.distributed as dist
 from monai.losses import DiceCELoss
 
-from shared.data import process_share
+from shared.data import CaseStream, process_share
+from shared.errors import InputError
 from shared.losses import FuzzyAuxiliaryLoss, ParetoFuzzyLoss
 from shared.networks import distribute
 
@@ -37,6 +38,7 @@ network, loss, images, labels = make_training()
 mine = process_share(range(SAMPLES))
 assert mine == list(range(dist.get_rank(), SAMPLES, 2))
 assert len(process_share(["only one"])) == 1  # on every rank, or one would wait for ever
+assert process_share(["only one"], repeat=False) == ["only one"][dist.get_rank() :]
 train(distribute(network, torch.device("cpu")), distribute(loss, torch.device("cpu")), images[mine], labels[mine])
 states = [torch.empty_like(state(network, loss)) for _ in range(2)]
 dist.all_gather(states, state(network, loss))
@@ -50,4 +52,22 @@ assert (states[0] - before).abs().min() > 0, "a parameter did not move"
 assert not isinstance(
     distribute(torch.nn.CrossEntropyLoss(), torch.device("cpu")), torch.nn.parallel.DistributedDataParallel
 )
+
+
+def read(case):
+    if case.startswith("bad"):
+        raise InputError(f"{case}: truncated; copy it again.")
+    return case
+
+
+stream = CaseStream(process_share(["a", "bad b", "c", "bad d", "e"]), read)  # both bad ones are for the second process
+assert list(stream) == [["a", "c", "e"], []][dist.get_rank()]
+try:
+    stream.raise_failures()
+    line = None
+except InputError as error:
+    line = str(error)
+told = "3 of 5 cases done; not done: bad b: truncated; copy it again. | bad d: truncated; copy it again."
+assert line == [told, None][dist.get_rank()]
+CaseStream(["a"], read).raise_failures()  # nothing was skipped
 dist.destroy_process_group()

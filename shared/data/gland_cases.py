@@ -1,0 +1,292 @@
+"""Find and split gland images in the layout of the Warwick-QU data set (the GlaS challenge)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .splits import PARTS, split_cases
+
+__all__ = ["GRADES", "count_cases_of_known_patients", "find_gland_cases", "split_gland_cases"]
+
+GRADES = ("benign", "malignant")  # the number of a grade is its place here
+TRAIN, TESTS = "train", ("testA", "testB")
+SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
+INSTANCES, REGIONS = "_anno", "_regions"  # at the end of a file's name: outlined glands, derived region map
+GRADE_FILE = "grade.csv"  # in any mixture of small and large letters
+NUM_DRAWS = 10  # of validation patients, of which the one nearest to the wanted numbers is kept
+
+
+def find_gland_cases(
+    dataset_dir: str | os.PathLike,
+    needs_label: bool = False,
+    label_dir: str | os.PathLike | None = None,
+    grades_file: str | os.PathLike | None = None,
+) -> list[dict[str, Any]]:
+    """List the gland images in a folder, sorted by name.
+
+    The layout is that of Warwick-QU: `train_1.bmp` (or `testA_1`, `testB_1`) with its glands in `train_1_anno.bmp`, and
+    `Grade.csv` with the columns "name", "patient ID" and "grade (GlaS)". Any other names will do as well; those cases
+    belong to no part. BMP, PNG, TIFF and JPEG are found, not in subfolders. A single picture is a case of its own.
+
+    Args:
+        dataset_dir: folder of the data set, any folder of pictures, or one picture.
+        needs_label: refuse cases without annotation or grade.
+        label_dir: folder with stored region maps, `train_1_regions.png` (`ci/derive_gland_regions.py` writes them);
+            if needs_label, every case must have one.
+        grades_file: CSV with the columns of `Grade.csv`, of which "patient ID" may be missing or blank: an image
+            without a patient is its own. By default `Grade.csv` in the folder, if it is there.
+
+    Returns:
+        One dictionary per case: "case", "patient", "image", and as far as known "part" ("train", "testA", "testB"),
+        "instances" and "label" (paths) and "grade" (0 benign, 1 malignant).
+    """
+    if not os.fspath(dataset_dir):
+        raise InputError("dataset_dir is not given; give the folder that holds the pictures with --dataset_dir.")
+    root = Path(dataset_dir).expanduser()
+    if root.is_file():
+        return [_single_picture(root, needs_label)]
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the folder that holds the pictures with --dataset_dir.")
+    pictures, annotations = _sort(root)
+    region_maps = _stored_maps(label_dir) if label_dir else {}
+    grades = _find_grades(root, grades_file)
+    cases = []
+    for name, image in sorted(pictures.items()):
+        patient, grade = grades.get(name, (None, None))
+        known = {"part": _part_of(name), "image": str(image), "instances": annotations.get(name)}
+        known |= {"grade": grade, "label": region_maps.get(name)}
+        cases.append(
+            {"case": name, "patient": patient or name}
+            | {key: value for key, value in known.items() if value is not None}
+        )
+    if needs_label:
+        _check_complete(cases, root, label_dir, grades_file)
+    return cases
+
+
+def split_gland_cases(
+    cases: Sequence[Mapping[str, Any]],
+    validation_fraction: float = 15 / 85,
+    seed: int = 0,
+    test_fraction: float = 0.2,
+    files: Mapping[str, str | os.PathLike | None] | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Split cases into "train", "validation" and "test", each sorted by name.
+
+    With the published parts, the test cases are testA and testB, and the validation cases are drawn from part train:
+    whole patients, so that about `validation_fraction` of the benign and of the malignant images are drawn. The
+    published parts themselves do not keep patients apart: see `count_cases_of_known_patients`.
+
+    Cases without parts (one's own data) are split by patient into three, by `split_cases`.
+
+    Args:
+        cases: as `find_gland_cases` lists them.
+        validation_fraction: share of the images that are not tested; published are 15 of the 85 of part train.
+        seed: chooses the split, with the names of patients and cases.
+        test_fraction: share of the patients that are tested, for cases without parts.
+        files: take the split from text files instead, see `split_cases`.
+
+    Raises:
+        InputError: fractions out of range, too few patients, or only some of the cases have a part.
+    """
+    if not 0 <= validation_fraction < 1 or not 0 <= test_fraction <= 1:
+        raise InputError(
+            f"validation_fraction {validation_fraction}, test_fraction {test_fraction}: both are shares from 0 to 1, "
+            "and the first leaves something to train on."
+        )
+    without = [case["case"] for case in cases if "part" not in case]
+    if files is not None or len(without) == len(cases):
+        rest = 1 - test_fraction
+        fractions = (rest * (1 - validation_fraction), rest * validation_fraction, test_fraction)
+        return split_cases(cases, fractions, seed, files=files)
+    if without:
+        raise InputError(
+            f"case {without[0]} and {len(without) - 1} more have no part, while others are called train_1, testA_1 and "
+            "so on; rename them, move them to a folder of their own, or give the parts as files."
+        )
+    by_name = {str(case["case"]): dict(case) for case in cases}
+    trained = [case for case in by_name.values() if case["part"] == TRAIN]
+    drawn = _draw_patients(trained, validation_fraction, seed)
+    place = {
+        name: "test" if case["part"] != TRAIN else "validation" if str(case["patient"]) in drawn else "train"
+        for name, case in by_name.items()
+    }
+    return {part: [by_name[name] for name in sorted(by_name) if place[name] == part] for part in PARTS}
+
+
+def count_cases_of_known_patients(tested: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]]) -> int:
+    """Count the tested cases whose patient also has a case among the trained ones.
+
+    In the published `Grade.csv` that is 59 of the 60 cases of testA and all 20 of testB, against part train as a whole:
+    results on them say little about new patients. A number on these parts should stand beside this count.
+
+    Args:
+        tested: items with "patient".
+        trained: items with "patient".
+    """
+    known = {str(case["patient"]) for case in trained}
+    return sum(str(case["patient"]) in known for case in tested)
+
+
+def _single_picture(path: Path, needs_label: bool) -> dict[str, Any]:
+    if needs_label:
+        raise InputError(f"{path}: one picture has no annotation; give the folder that holds pictures and annotations.")
+    return {"case": path.stem, "patient": path.stem, "image": str(path)}
+
+
+def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return {case: path} of the pictures and of the annotations in a folder."""
+    found = _pictures_by_name(root)
+    annotations = {name.removesuffix(INSTANCES): path for name, path in found.items() if name.endswith(INSTANCES)}
+    pictures = {name: path for name, path in found.items() if not name.endswith((INSTANCES, REGIONS))}
+    if not pictures:
+        raise InputError(
+            f"{root}: no picture found (looked for {', '.join(SUFFIXES)} in the folder itself); correct --dataset_dir."
+        )
+    if strays := sorted(set(annotations) - set(pictures)):
+        logging.getLogger(__name__).warning(
+            "%d annotations have no picture beside them and are left out, the first is %s.",
+            len(strays),
+            annotations[strays[0]],
+        )
+    return pictures, annotations
+
+
+def _pictures_by_name(folder: Path) -> dict[str, str]:
+    """Return {name without suffix: path} of all pictures in a folder; hidden files are passed over."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        if path.stem in found:
+            raise InputError(f"{path}: there is also {Path(found[path.stem]).name}; remove one of the two.")
+        found[path.stem] = str(path)
+    return found
+
+
+def _stored_maps(label_dir: str | os.PathLike) -> dict[str, str]:
+    folder = Path(label_dir).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the one with the region maps, or leave label_dir out.")
+    return {
+        name.removesuffix(REGIONS): path for name, path in _pictures_by_name(folder).items() if name.endswith(REGIONS)
+    }
+
+
+def _part_of(name: str) -> str | None:
+    match = re.fullmatch(rf"({'|'.join((TRAIN, *TESTS))})_\d+", name)
+    return match[1] if match else None
+
+
+def _find_grades(root: Path, grades_file: str | os.PathLike | None) -> dict[str, tuple[str | None, int | None]]:
+    if grades_file:
+        return _read_grades(Path(grades_file).expanduser())
+    files = sorted(path for path in root.iterdir() if path.name.lower() == GRADE_FILE)
+    return _read_grades(files[0]) if files else {}
+
+
+def _read_grades(path: Path) -> dict[str, tuple[str | None, int | None]]:
+    """Return {case: (patient, grade)}; lines may end as on any system, and cells may be padded with blanks."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # turns a carriage return alone into a line end, too
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a CSV in UTF-8 with --grades_file.") from error
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text))]
+    header = [cell.lower() for cell in rows[0]] if rows else []
+    columns = {
+        "name": next((i for i, cell in enumerate(header) if cell == "name"), None),
+        "patient": next((i for i, cell in enumerate(header) if cell.startswith("patient")), None),
+        "grade": next((i for i, cell in enumerate(header) if cell in ("grade (glas)", "grade")), None),
+    }
+    if columns["name"] is None or columns["grade"] is None:
+        raise InputError(
+            f'{path}: must have the columns "name" and "grade (GlaS)", and may have "patient ID", with commas between '
+            f"them; its first line reads {','.join(header)[:80]!r}."
+        )
+    found: dict[str, tuple[str | None, int | None]] = {}
+    for line, row in enumerate(rows[1:], start=2):
+        cells = {key: row[i] if i is not None and i < len(row) else "" for key, i in columns.items()}
+        name = re.sub(r"\.(bmp|png|tiff?|jpe?g)$", "", cells["name"], flags=re.IGNORECASE)
+        if not any(row):
+            continue
+        if not name or name in found:
+            raise InputError(f"{path}: line {line} names {'no image' if not name else f'{name} again'}; correct it.")
+        if cells["grade"].lower() not in ("", *GRADES):
+            raise InputError(
+                f"{path}: grade {cells['grade']!r} of {name} (line {line}) is unknown; write {' or '.join(GRADES)}."
+            )
+        grade = GRADES.index(cells["grade"].lower()) if cells["grade"] else None
+        found[name] = (cells["patient"] or None, grade)
+    return found
+
+
+def _check_complete(
+    cases: Sequence[Mapping[str, Any]],
+    root: Path,
+    label_dir: str | os.PathLike | None,
+    grades_file: str | os.PathLike | None,
+) -> None:
+    """Refuse cases that lack what training and evaluation need, and name the first."""
+    needed = {
+        "instances": f"no annotation ({{case}}{INSTANCES}); add it, or move the picture elsewhere",
+        "grade": f"no grade in {grades_file or 'Grade.csv'}; add {' or '.join(GRADES)} there, or move it elsewhere",
+    }
+    if label_dir:
+        needed["label"] = f"no region map ({{case}}{REGIONS}) in {label_dir}; run ci/derive_gland_regions.py again"
+    for key, text in needed.items():
+        lacking = [case for case in cases if key not in case]
+        if lacking:
+            first = lacking[0]
+            raise InputError(
+                f"{first['image']}: has {text.replace('{case}', first['case'])} "
+                f"({len(lacking)} of the {len(cases)} pictures in {root} lack it)."
+            )
+
+
+def _draw_patients(cases: Sequence[Mapping[str, Any]], fraction: float, seed: int) -> set[str]:
+    """Draw patients who have about this fraction of the images of every grade, at least one, and not all."""
+    counts = _images_by_grade(cases)
+    patients = sorted(counts)
+    if not fraction or not patients:
+        return set()
+    if len(patients) == 1:
+        raise InputError(
+            f"validation_fraction {fraction}: all images for training are of one patient, {patients[0]}; give more "
+            "patients, or the fraction 0."
+        )
+    wanted = fraction * sum(counts.values())
+    generator = np.random.default_rng(seed)
+    draws = [_draw_once(counts, wanted, generator.permutation(patients)) for _ in range(NUM_DRAWS)]
+    return min(draws, key=lambda drawn: _miss(sum(counts[patient] for patient in drawn), wanted))
+
+
+def _draw_once(counts: Mapping[str, np.ndarray], wanted: np.ndarray, patients: Sequence[str]) -> set[str]:
+    """Go through the patients and take each who brings the numbers nearer to what is wanted."""
+    drawn, total = {str(patients[0])}, counts[patients[0]]
+    for patient in patients[1:]:
+        if len(drawn) < len(patients) - 1 and _miss(total + counts[patient], wanted) < _miss(total, wanted):
+            drawn, total = drawn | {str(patient)}, total + counts[patient]
+    return drawn
+
+
+def _miss(numbers: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(numbers - wanted).sum())
+
+
+def _images_by_grade(cases: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Return, for every patient, how many images are benign, malignant, and of no known grade."""
+    counts: dict[str, np.ndarray] = {}
+    for case in cases:
+        number = counts.setdefault(str(case["patient"]), np.zeros(len(GRADES) + 1))
+        number[case.get("grade", len(GRADES))] += 1
+    return counts

@@ -1,0 +1,69 @@
+"""The record that is written beside a case's results, whatever kind of image they belong to."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Hashable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+from ..errors import InputError
+from ..whole_file import whole_file
+
+__all__ = ["NOTICE", "bundle_name_and_version", "circumstances", "files_read", "name_of_case", "write_record"]
+
+NOTICE = "For research use only. Not for diagnosis."
+
+
+def name_of_case(data: Mapping[Hashable, Any]) -> str:
+    """Return "case", which must be a name that a folder can bear."""
+    case = str(data.get("case", ""))
+    if case != Path(case).name or case in ("", ".."):
+        raise ValueError(f'"case" must name the case, without slashes, since folder and files bear it; got {case!r}.')
+    return case
+
+
+def bundle_name_and_version(metadata_path: str | Path) -> dict[str, str]:
+    """Read the two from a bundle's metadata.json.
+
+    Raises:
+        InputError: the file cannot be read or lacks one of them.
+    """
+    try:
+        metadata = json.loads(Path(metadata_path).read_text(encoding="utf-8"))
+        return {"name": metadata["name"], "version": metadata["version"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{metadata_path}: the bundle's metadata.json, with name and version, is needed for the record; "
+            "correct --bundle_root."
+        ) from error
+
+
+def files_read(data: Mapping[Hashable, Any], image: Any) -> dict[str, Any]:
+    """Return {sequence: file} as `NoteInputsd` noted it, or the one file that the image's metadata name."""
+    if "inputs" in data:
+        return json.loads(data["inputs"])["files"]
+    meta = getattr(image, "meta", {})
+    return {"image": str(meta["filename_or_obj"])} if "filename_or_obj" in meta else {}
+
+
+def circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Return versions and times."""
+    seconds = time.time() - json.loads(data["inputs"])["begun"] if "inputs" in data else None
+    return {
+        "software": {"monai": monai.__version__, "torch": torch.__version__},
+        "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds_since_reading_began": None if seconds is None else round(seconds, 2),
+    }
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON, whole or not at all."""
+    with whole_file(path) as temporary:
+        text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")

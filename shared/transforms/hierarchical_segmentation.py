@@ -1,0 +1,89 @@
+"""Turn the output of a network with a label hierarchy and a class head into regions, uncertainty and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
+from torch import Tensor
+
+from .label_hierarchy import label_states, state_log_probabilities
+
+__all__ = ["HierarchicalSegmentationd"]
+
+BLOCK = 2**20  # pixels at a time, so that a large image needs little more memory than its results
+
+
+class HierarchicalSegmentationd(MapTransform):
+    """Replace logits of labels and classes by a map of states; add its uncertainty and the classes' probabilities.
+
+    The logits (L + K, *spatial) of one case, those of the K classes constant over space (stitched windows differ in
+    them), become
+
+    - a map of states (1, *spatial), uint8: the number of the most probable valid state, so that no pixel breaks the
+      hierarchy, whatever the network says; of equal ones the first;
+    - the uncertainty (1, *spatial), float32, in [0, 1 - 1/S]: 1 - the probability of that state;
+    - the class probabilities (K,), float32: softmax of the class logits' mean over space.
+
+    Map and uncertainty keep the logits' affine and the trace of what was done to the image, for `Invertd`.
+
+    Args:
+        keys: the logits; one key.
+        num_classes: K.
+        states: (S, L) of 0 and 1, a valid state per row; by default those of the gland hierarchy, see `label_states`.
+        uncertainty_key: where the uncertainty is put.
+        class_key: where the class probabilities are put.
+        allow_missing_keys: skip absent keys instead of raising.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        keys: KeysCollection = "pred",
+        num_classes: int = 2,
+        states: Tensor | Sequence[Sequence[int]] | None = None,
+        uncertainty_key: str = "uncertainty",
+        class_key: str = "class_probabilities",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if len(self.keys) != 1:
+            raise ValueError(f"keys must be one key, since there is one uncertainty_key; got {self.keys}.")
+        self.num_classes = num_classes
+        self.states = label_states() if states is None else torch.as_tensor(states).float()
+        self.uncertainty_key = uncertainty_key
+        self.class_key = class_key
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
+        segmented = dict(data)
+        for key in self.key_iterator(segmented):
+            logits = convert_to_tensor(segmented[key], track_meta=True)  # Invertd passes over plain tensors
+            expected = self.states.shape[1] + self.num_classes
+            if logits.ndim < 2 or logits.shape[0] != expected:
+                raise ValueError(
+                    f"{key} must hold {self.states.shape[1]} labels and {self.num_classes} classes, "
+                    f"({expected}, *spatial), got shape {tuple(logits.shape)}."
+                )
+            regions, uncertainty, classes = self._segment(logits.as_tensor().detach())
+            segmented[key] = convert_to_dst_type(regions, logits, dtype=torch.uint8)[0]
+            segmented[self.uncertainty_key] = convert_to_dst_type(uncertainty, logits, dtype=torch.float32)[0]
+            segmented[self.class_key] = classes
+        return segmented
+
+    def _segment(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        num_labels, states = self.states.shape[1], self.states.to(logits.device)
+        regions = torch.empty(1, *logits.shape[1:], dtype=torch.uint8, device=logits.device)
+        uncertainty = torch.empty(1, *logits.shape[1:], device=logits.device)
+        class_logits = torch.zeros(self.num_classes, dtype=torch.float64, device=logits.device)
+        rows = max(1, BLOCK // logits[0, 0].numel())
+        for start in range(0, logits.shape[1], rows):
+            block = logits[:, start : start + rows]
+            log_probability, best = state_log_probabilities(block[None, :num_labels], states)[0].max(dim=0)
+            regions[0, start : start + rows] = best
+            uncertainty[0, start : start + rows] = torch.expm1(log_probability).clamp(max=0).abs()
+            class_logits += block[num_labels:].flatten(1).sum(dim=1, dtype=torch.float64)
+        return regions, uncertainty, (class_logits / logits[0].numel()).softmax(dim=0).float()

@@ -1,0 +1,174 @@
+"""Write what was found in a 2D case: regions, objects, uncertainty, class, picture and record."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.transforms import Transform
+from torch import Tensor
+
+from ..whole_file import whole_file
+from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
+from .picture_overlay import draw_picture_overlay
+
+__all__ = ["SavePictureCased"]
+
+MOST_IN_PNG = 2**16 - 1  # object numbers of 16 bits
+
+
+class SavePictureCased(Transform):
+    """Write a 2D case's results into a folder of its own, pixel by pixel as the image is.
+
+    - ``<case>_seg.png``: region of every pixel, 8 bits, the values as they are (0, 1, 2 look black);
+    - ``<case>_instances.png``: object of every pixel, 16 bits; beyond 65535 a TIFF of 32 bits;
+    - ``<case>_uncertainty.tif``: 1 - probability of the region in the map, float32;
+    - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
+    - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
+
+    Maps bear the pixel's size as their resolution. All but the times in the record is repeatable byte by byte.
+
+    Args:
+        output_dir: folder in which the cases' folders are made.
+        region_names: names of the regions from 0, the ground, on.
+        class_names: names of the classes of the whole image from 0 on.
+        metadata_path: the bundle's metadata.json, whose name and version go into the record.
+        pixel_size_um: length of a pixel's side in micrometres.
+        pred_key: regions (1, H, W).
+        uncertainty_key: (1, H, W).
+        image_key: (3, H, W) or (1, H, W), in [0, 1].
+        class_key: probabilities (K,) of the classes.
+        instances_key: objects (1, H, W), 0 where there is none; not needed.
+        label_key: true regions (1, H, W), not needed.
+        label_instances_key: true objects (1, H, W), not needed.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        region_names: Sequence[str],
+        class_names: Sequence[str],
+        metadata_path: str,
+        pixel_size_um: float,
+        pred_key: str = "pred",
+        uncertainty_key: str = "uncertainty",
+        image_key: str = "image",
+        class_key: str = "class_probabilities",
+        instances_key: str = "pred_instances",
+        label_key: str = "label",
+        label_instances_key: str = "instances",
+    ) -> None:
+        if not pixel_size_um > 0:
+            raise ValueError(f"pixel_size_um must be positive, got {pixel_size_um}.")
+        self.folder = Path(output_dir)
+        self.region_names = list(region_names)
+        self.class_names = list(class_names)
+        self.bundle = bundle_name_and_version(metadata_path)
+        self.pixel_size_um = pixel_size_um
+        self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
+        self.keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        found = {name: data.get(key) for name, key in self.keys.items()}
+        found = {
+            name: value.detach().cpu().as_subclass(Tensor) for name, value in found.items() if isinstance(value, Tensor)
+        }
+        self._check(found)
+        case = name_of_case(data)
+        folder, record_path = self.folder / case, self.folder / case / f"{case}.json"
+        findings = self._findings(found)
+        maps = self._maps(case, found)
+        names = {result: name for result, (name, _) in maps.items()} | {"overlay": f"{case}_overlay.png"}
+        for number, (name, values) in enumerate(maps.values()):
+            with whole_file(folder / name) as path:
+                if number == 0:
+                    self._forget(folder, case)
+                self._write_map(path, values)
+        with whole_file(folder / names["overlay"]) as path:
+            draw_picture_overlay(
+                found["image"],
+                found["pred"],
+                path,
+                region_names=self.region_names,
+                pixel_size_um=self.pixel_size_um,
+                uncertainty=found["uncertainty"],
+                instances=found.get("instances"),
+                reference=found.get("label"),
+                reference_instances=found.get("label_instances"),
+                title=f"{case}: {findings['class']} ({findings['class_probabilities'][findings['class']]:.2f})",
+            )
+        record = {"case": case, "notice": NOTICE, "inputs": files_read(data, data[self.keys["image"]]), **findings}
+        record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
+        write_record(record_path, record)
+        return dict(data)
+
+    def _check(self, found: Mapping[str, Tensor]) -> None:
+        missing = [self.keys[name] for name in ("pred", "uncertainty", "image", "classes") if name not in found]
+        if missing:
+            raise ValueError(f"there is no tensor under {missing}; run HierarchicalSegmentationd before.")
+        maps = {self.keys[name]: tuple(value.shape[1:]) for name, value in found.items() if name != "classes"}
+        if len(set(maps.values())) > 1 or found["image"].ndim != 3:
+            raise ValueError(f"all must be on one grid (H, W), got {maps}.")
+        if found["pred"].max() >= len(self.region_names):
+            raise ValueError(f"region {int(found['pred'].max())} has no name in region_names {self.region_names}.")
+        if found["classes"].shape != (len(self.class_names),):
+            raise ValueError(
+                f"class_names {self.class_names} do not fit {self.keys['classes']} "
+                f"of shape {tuple(found['classes'].shape)}."
+            )
+
+    def _findings(self, found: Mapping[str, Tensor]) -> dict[str, Any]:
+        regions, uncertainty = found["pred"].numpy(), found["uncertainty"].numpy()
+        pixel_um2 = self.pixel_size_um**2
+        areas = dict(zip(*(part.tolist() for part in np.unique(regions, return_counts=True)), strict=True))
+        probabilities = [round(float(probability), 6) for probability in found["classes"]]
+        segmented = regions > 0
+        findings = {
+            "pixel_size_um": self.pixel_size_um,
+            "size_px": list(regions.shape[1:]),
+            "class": self.class_names[int(found["classes"].argmax())],
+            "class_probabilities": dict(zip(self.class_names, probabilities, strict=True)),
+            "regions": [
+                {
+                    "value": value,
+                    "name": name,
+                    "area_um2": round(areas.get(value, 0) * pixel_um2, 2),
+                    "share": round(areas.get(value, 0) / regions.size, 6),
+                }
+                for value, name in enumerate(self.region_names)
+            ],
+        }
+        if "instances" in found:
+            numbers, pixels = np.unique(found["instances"].numpy(), return_counts=True)
+            objects = {
+                str(number): round(count * pixel_um2, 2)
+                for number, count in zip(numbers.tolist(), pixels.tolist(), strict=True)
+                if number != 0
+            }
+            findings["objects"] = {"number": len(objects), "area_um2": objects}
+        mean = float(np.mean(uncertainty, where=segmented, dtype=np.float64)) if segmented.any() else None
+        return findings | {"mean_uncertainty_where_segmented": mean if mean is None else round(mean, 6)}
+
+    def _maps(self, case: str, found: Mapping[str, Tensor]) -> dict[str, tuple[str, np.ndarray]]:
+        """Return {result: (name of its file, values as stored)}."""
+        maps = {"segmentation": (f"{case}_seg.png", found["pred"][0].numpy().astype(np.uint8, copy=False))}
+        if "instances" in found:
+            objects = found["instances"][0].numpy()
+            in_png = objects.max() <= MOST_IN_PNG
+            name, kind = (f"{case}_instances.png", np.uint16) if in_png else (f"{case}_instances.tif", np.int32)
+            maps["instances"] = (name, objects.astype(kind, copy=False))
+        uncertainty = found["uncertainty"][0].numpy().astype(np.float32, copy=False)
+        return maps | {"uncertainty": (f"{case}_uncertainty.tif", uncertainty)}
+
+    def _forget(self, folder: Path, case: str) -> None:
+        """Remove an older record, which must not vouch for the new files, and what they may not replace."""
+        for name in (f"{case}.json", f"{case}_instances.png", f"{case}_instances.tif"):
+            (folder / name).unlink(missing_ok=True)
+
+    def _write_map(self, path: Path, values: np.ndarray) -> None:
+        from PIL import Image
+
+        options = {"compression": "tiff_adobe_deflate"} if path.suffix == ".tif" else {}
+        Image.fromarray(values).save(path, dpi=(25400 / self.pixel_size_um,) * 2, **options)  # pixels per inch

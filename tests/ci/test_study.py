@@ -1,0 +1,82 @@
+"""A study: several variants and seeds of a bundle, trained, evaluated and merged by one command."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ci import study
+from shared.data import paint_gland_phantoms
+from shared.errors import InputError
+
+BUNDLE = Path("bundles/colon_gland_segmentation_multiloss")
+
+
+def test_variants_in_words_and_in_a_file(tmp_path):
+    expected = {"ours": {"overlays": []}, "without rho": {"overlays": ["tiny", "no_rho"]}}
+    assert study.read_variants("ours; without rho: tiny, no_rho") == expected
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"class alone": {"terms": ["class"]}}))
+    assert study.read_variants(str(path)) == {"class alone": {"terms": ["class"]}}
+
+
+@pytest.mark.parametrize("wrong", ["a; a", "", ": tiny", "nowhere.json"])
+def test_what_describes_no_variants_is_named(wrong):
+    with pytest.raises(InputError, match=r"variants|nowhere\.json"):
+        study.read_variants(wrong)
+
+
+@pytest.mark.parametrize(("given", "numbers"), [(3, [3]), ((0, 2), [0, 2]), ([1], [1])])
+def test_seeds(given, numbers):
+    assert study.listed(given) == numbers
+
+
+def test_all_studies_of_the_bundles_name_overlays_and_settings_that_exist():
+    files = sorted(Path("bundles").glob("*/studies/*.json"))
+    assert files
+    for file in files:
+        known = json.loads((file.parents[1] / "configs" / "train.json").read_text())
+        for variant in study.read_variants(str(file)).values():
+            assert variant.keys() - known.keys() <= {"overlays"}
+            assert all((file.parents[1] / "configs" / f"{name}.json").is_file() for name in variant.get("overlays", []))
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, one_thread):
+    settings = json.loads((BUNDLE / "configs" / "tiny.json").read_text())["_phantoms_"]
+    settings.pop("_target_")
+    options = {
+        "bundle": str(BUNDLE),
+        "out": str(tmp_path / "study"),
+        "variants": "learned: tiny; Equal weights: tiny,equal",
+        "seeds": 7,
+        "dataset_dir": str(paint_gland_phantoms(tmp_path / "phantoms", **settings)),
+        "max_epochs": 1,
+    }
+    study.main(**options)
+    folders = [tmp_path / "study" / variant / "seed7" for variant in ("learned", "equal_weights")]
+    for folder, is_learned in zip(folders, (True, False), strict=True):
+        executed = json.loads((folder / "train_executed.json").read_text())
+        assert (executed["seed"], executed["max_epochs"]) == (7, 1)
+        saved = torch.load(folder / "models" / "checkpoint.pt", weights_only=True)["objects"]
+        assert bool(saved["loss"]) == is_learned
+        with (folder / "evaluation.csv").open() as file:
+            assert "pooled" in [row["case"] for row in csv.DictReader(file)]
+    table = (tmp_path / "study" / "table.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in table.splitlines()[2:4]]
+    assert rows == [["learned", "1"], ["Equal weights", "1"]]
+
+    (folders[1] / "evaluation.csv").unlink()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*.pt")}
+    study.main(**options)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*.pt")} == before, "trained again"
+    assert (tmp_path / "study" / "table.md").read_text() == table
