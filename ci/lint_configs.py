@@ -61,10 +61,11 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def image_part(config: Config, transforms: list[dict[str, Any]]) -> list[Any]:
-    """Return what transforms do to the items that are not labels, without references and repeated defaults."""
+def image_part(config: Config, at: str) -> list[Any]:
+    """Return what a Compose does to the items that are not labels, without references and repeated defaults."""
+    compose = plain(config, config.values.get(at))
     parts: list[Any] = []
-    for transform in plain(config, transforms):
+    for transform in _as_list(compose.get("transforms", []) if isinstance(compose, dict) else compose):
         if not isinstance(transform, dict) or not isinstance(transform.get("_target_"), str):
             parts.append(transform)  # an expression, or a fault that has a rule of its own
             continue
@@ -92,9 +93,7 @@ def lint_pair(train: Config, inference: Config) -> list[tuple[str, str, str]]:
     faults = []
     if plain(train, train.items.get("network_def")) != plain(inference, inference.items.get("network_def")):
         faults.append(("network_def", "network", "differs from that of train.json"))
-    validated = train.items.get("validate", {}).get("preprocessing", {}).get("transforms", [])
-    inferred = inference.items.get("preprocessing", {}).get("transforms", [])
-    validated, inferred = image_part(train, validated), image_part(inference, inferred)
+    validated, inferred = image_part(train, "validate::preprocessing"), image_part(inference, "preprocessing")
     for index in range(max(len(validated), len(inferred))):
         first, second = validated[index : index + 1], inferred[index : index + 1]
         if first != second:

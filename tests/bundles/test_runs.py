@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
+from PIL import Image
 
 from ci.config_files import bundles_below
+
+PICTURES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
 
 class Stop(Exception):
@@ -61,6 +64,10 @@ def test_inference_leaves_maps_on_the_inputs_grid_a_picture_and_a_record(trained
         (record,) = tmp_path.glob(f"{case['case']}/*.json")
         assert json.loads(record.read_text())["case"] == case["case"]
         assert list(record.parent.glob("*_overlay.png"))
+        if str(case.get("image", "")).endswith(PICTURES):
+            for written in (f"{case['case']}_seg.png", f"{case['case']}_uncertainty.tif"):
+                assert Image.open(record.parent / written).size == Image.open(case["image"]).size
+            continue
         source = next(value for key, value in case.items() if key not in ("case", "patient", "label", "brain"))
         source = nibabel.load(source if isinstance(source, str) else source[0])
         for name in ("seg", "uncertainty"):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from ci.config_files import bundles_below
 from ci.lint_configs import RULES, lint, main
 from shared.errors import InputError
 
@@ -140,6 +141,7 @@ class Bundle:
         files = {"train": TRAIN, "inference": INFERENCE, "evaluate": EVALUATE}
         self.configs = {name: copy.deepcopy(config) for name, config in files.items()}
         self.logging = LOGGING
+        self.metadata = {"spacing": [1.0, 1.0, 1.0]}
 
     def change(self, name, at, value):
         *above, last = at.split("::")
@@ -157,7 +159,7 @@ class Bundle:
         for name, config in self.configs.items():
             text = config if isinstance(config, str) else json.dumps(config)
             (self.folder / "configs" / f"{name}.json").write_text(text)
-        (self.folder / "configs" / "metadata.json").write_text('{"spacing": [1.0, 1.0, 1.0]}')
+        (self.folder / "configs" / "metadata.json").write_text(json.dumps(self.metadata))
         (self.folder / "configs" / "logging.conf").write_text(self.logging)
         return [line.removeprefix(f"{self.folder}/configs/") for line in lint(self.folder)]
 
@@ -186,6 +188,8 @@ BROKEN = [
     ),
     ("target", "train", "train::inferer::_target_", "shared.inferers.Nobody", "train::inferer", "no such class"),
     ("target", "train", "train::inferer", {"_target_": "Encoder", "_mode_": "callable"}, None, "MONAI has several ("),
+    ("target", "train", "train::inferer", {"_target_": "Affine", "_mode_": "callable"}, None, "MONAI has several ("),
+    ("target", "train", "train::inferer::_target_", "math.pi", "train::inferer", "no such class or function"),
     ("argument", "train", "train::inferer", {"_target_": "SimpleInferer", "roi": 1}, None, "takes no argument 'roi'"),
     ("argument", "train", "train::dataloader::num_worker", 1, "train::dataloader", "takes no argument 'num_worker'"),
     (
@@ -199,6 +203,8 @@ BROKEN = [
     ("argument", "train", "train::inferer::_require_", ["@device"], "train::inferer", "takes no argument '_require_'"),
     ("reference", "train", "train::trainer::device", "@devise", None, "@devise is not defined"),
     ("reference", "train", "run::0", "$@train::trainr.run()", None, "@train::trainr is not defined"),
+    ("reference", "train", "train::trainer::device", "@", None, "@ is not defined"),
+    ("reference", "train", "max_epochs", "@max_epochs", None, "@max_epochs leads back to itself"),
     ("unused", "train", "max_epoch", 2, None, "nothing refers to this key"),
     ("expression", "train", "run::0", "$@train::trainer.run(", None, "'(' was never closed"),
     ("expression", "train", "run::0", "$os.getcwd()", None, "os is not imported"),
@@ -210,11 +216,23 @@ BROKEN = [
     ("absolute-path", "train", "output_dir", "$'/out' + @bundle_root", None, "'/out' is an absolute path"),
     ("macro", "train", "max_epochs", "%other.json::epochs", None, "write the value or a reference"),
     ("data-key", "train", f"{IN_BOTH}::keys", ["image", "image_low"], IN_BOTH, "'image_low' begins with another"),
-    ("safe-spacing", "train", IN_BOTH, {"_target_": "Spacingd", "keys": "image", "pixdim": 1.0}, None, "SafeSpacingd"),
+    *[
+        ("safe-spacing", "train", IN_BOTH, {"_target_": name, "keys": "image", "pixdim": 1.0}, None, "SafeSpacingd")
+        for name in ("Spacingd", "SpacingD", "monai.transforms.SpacingDict")
+    ],
     ("nan-mark", "train", IN_BOTH, {"_target_": "RandAdjustContrastd", "keys": "image"}, None, "not known to keep"),
     ("nan-mark", "train", IN_BOTH, {"_target_": "RandHistogramShiftd", "keys": ["image"]}, None, "not known to keep"),
     ("nan-mark", "train", IN_BOTH, {"_target_": "ThresholdIntensityD", "keys": "image", "threshold": 0}, None, "known"),
     ("nan-mark", "train", IN_BOTH, {"_target_": "NormalizeIntensityd", "keys": "image"}, None, "without channel_wise"),
+    (
+        "nan-mark",
+        "train",
+        IN_BOTH,
+        {"_target_": "NormalizeIntensityd", "keys": "image", "channel_wise": "$False"},
+        None,
+        "without channel_wise",
+    ),
+    ("special-key", "train", "train::inferer::_disabled_", "$False", "train::inferer", "@train::inferer is None where"),
     (
         "special-key",
         "train",
@@ -244,6 +262,15 @@ BROKEN = [
     ("preprocessing", "inference", "preprocessing::transforms::0", GONE, "preprocessing", "instead of"),
     (
         "preprocessing",
+        "inference",
+        "preprocessing::transforms",
+        [LOADED, SPACED, LOADED],
+        "preprocessing",
+        "instead of",
+    ),
+    ("preprocessing", "inference", "preprocessing", "$@spacing_mm", "preprocessing", "instead of"),
+    (
+        "preprocessing",
         "train",
         "validate::preprocessing::transforms::0::reader",
         "ITKReader",
@@ -263,6 +290,80 @@ def test_a_broken_rule_is_named_with_file_and_id(bundle, rule, name, at, value, 
     named = [fault for fault in faults if fault.startswith(f"{file}.json: {fault_at or at}: ")]
     assert named
     assert what in named[0]
+
+
+ORIENTED = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
+ALLOWED = [
+    # {(file, id): new value} of changes that break no rule
+    {("train", "run::0"): "$print('shared_memory') or @train::trainer.run()"},
+    {("train", "run::0"): "$@train::trainer.run() if 7 % 2 else None"},
+    {("train", "validate::handlers::0::_disabled_"): "True"},
+    {("train", "validate::handlers::0::_disabled_"): "$@max_epochs > 3"},
+    {("train", "train::inferer"): {"_target_": "$monai.inferers.SimpleInferer"}},
+    {("train", "inferer"): "SimpleInferer", ("train", "train::inferer::_target_"): "@inferer"},
+    {("train", "_note"): {"_target_": ["a list"]}},
+    {("train", "_desc_"): "/data/of @nobody", ("train", "train::_desc_"): "% of @nobody"},
+    {("train", "output_dir"): "eval"},
+    {("train", "num_workers"): 4},
+    {("train", "max_epochs"): "$len(@_meta_::spacing)"},
+    {("train", f"{IN_BOTH}::keys"): ["image", "image2"]},
+    {("train", "train::preprocessing::transforms::0::meta_keys"): ["image_meta_dict", "label_meta_dict"]},
+    {
+        ("train", "train::postprocessing::transforms"): [
+            {"_target_": "ThresholdIntensityd", "keys": "image", "threshold": 0.5}
+        ]
+    },
+    {
+        ("train", "validate::preprocessing::transforms::2::mode"): ["nearest", "nearest"],
+        ("inference", "preprocessing::transforms::1::mode"): "nearest",
+    },
+    {
+        ("train", "validate::preprocessing::transforms::0"): {**ORIENTED, "labels": None},
+        ("inference", "preprocessing::transforms::0"): ORIENTED,
+    },
+    {("train", "classes"): [2], ("train", "network_def::out_channels"): "@classes#0"},
+    {
+        ("train", "spaced"): {**SPACED, "keys": ["image", "label"], "mode": ["bilinear", "nearest"]},
+        ("train", "validate::preprocessing::transforms::2"): "@spaced",
+        ("inference", "spaced"): SPACED,
+        ("inference", "preprocessing::transforms::1"): "@spaced",
+    },
+]
+
+
+@pytest.mark.parametrize("changes", ALLOWED)
+def test_what_breaks_no_rule_passes(bundle, changes):
+    for (name, at), value in changes.items():
+        bundle.change(name, at, value)
+    assert bundle.lint() == []
+
+
+def test_metadata_may_hold_any_text(bundle):
+    bundle.metadata |= {"data_source": "/data", "references": ["@nobody", "$1 +", "% of all"]}
+    assert bundle.lint() == []
+
+
+def test_references_that_go_round_in_a_circle_are_named(bundle):
+    bundle.change("train", "max_epochs", "@epochs")
+    bundle.change("train", "epochs", "@rounds")
+    bundle.change("train", "rounds", "@epochs")
+    assert bundle.lint() == [
+        "train.json: epochs: reference: @rounds leads back to itself",
+        "train.json: rounds: reference: @epochs leads back to itself",
+    ]
+
+
+def test_a_transform_that_is_named_by_reference_is_compared_too(bundle):
+    bundle.change("inference", "spaced", {**SPACED, "pixdim": 3.0})
+    bundle.change("inference", "preprocessing::transforms::1", "@spaced")
+    bundle.change("inference", "spacing_mm", GONE)
+    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
+
+
+def test_a_data_key_is_found_behind_a_reference(bundle):
+    bundle.change("train", "images", ["image", "image_low"])
+    bundle.change("train", f"{IN_BOTH}::keys", "@images")
+    assert ["'image_low' begins with another" in fault for fault in bundle.lint()] == [True]
 
 
 def test_every_rule_is_broken_above():
@@ -294,6 +395,7 @@ def test_all_faults_of_all_files_come_at_once(bundle):
             ": merge: cannot be merged onto train.json: KeyError('query key: evaluater')",
         ),
         ({"+device": ["cpu"]}, ": merge: cannot be merged onto train.json: ValueError"),
+        ({"run::7": "x"}, ": merge: cannot be merged onto train.json: IndexError"),
     ],
 )
 def test_an_overlay_is_read_merged_and_answers_for_its_own_faults(bundle, changes, fault):
@@ -325,8 +427,18 @@ def test_preprocessing_may_differ_in_what_concerns_labels_and_notes(bundle):
 
 
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):
-    bundle.configs["multi_gpu_train"] = {"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"}
-    assert ["LOCAL_RANK stands nowhere" in fault for fault in bundle.lint()] == [True]
+    device = {"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"}
+    bundle.configs |= {"multi_gpu_train": device, "multi_gpu_inference": device}
+    assert ["LOCAL_RANK stands nowhere" in fault for fault in bundle.lint()] == [True, True]
+
+
+def test_the_local_rank_may_stand_beside_the_device(bundle):
+    bundle.configs["multi_gpu_train"] = {
+        "+imports": ["$import os"],
+        "rank": "$int(os.environ['LOCAL_RANK'])",
+        "device": "$torch.device('cuda', @rank) if torch.cuda.is_available() else torch.device('cpu')",
+    }
+    assert bundle.lint() == []
 
 
 def test_an_overlay_of_inference_follows_inference(bundle):
@@ -358,6 +470,16 @@ def test_a_file_that_python_would_read_wrongly_or_not(bundle, text, fault):
     assert any(line.startswith(f"train.json: {fault}") for line in bundle.lint())
 
 
+def test_an_overlay_that_cannot_be_merged_keeps_its_other_faults(bundle):
+    bundle.configs["evaluate"] = '{"run": [], "run": [], "nowhere::x": 1}'
+    assert [line.split(": ")[1:3] for line in bundle.lint()] == [["run", "duplicate-key"], ["", "merge"]]
+
+
+def test_an_overlay_without_its_base_cannot_be_merged(bundle):
+    del bundle.configs["train"]
+    assert ["cannot be merged onto train.json: FileNotFoundError" in line for line in bundle.lint()] == [True, False]
+
+
 @pytest.mark.parametrize("name", ["train", "inference"])
 def test_both_complete_configs_must_be_there(bundle, name):
     del bundle.configs[name], bundle.configs["evaluate"]
@@ -374,6 +496,7 @@ def test_logging_may_use_the_standard_library_only(bundle, line, fault):
     assert len(faults) == 1
     assert faults[0].startswith("logging.conf: : logging: ")
     assert fault in faults[0]
+    assert "would execute" not in faults[0], "what MONAI goes on to say is about a hazard, not about the fault"
 
 
 def test_the_command_ends_with_status_1_where_there_are_faults(bundle, capsys):
@@ -392,6 +515,29 @@ def test_the_command_ends_with_status_0_where_there_are_none(bundle):
     with pytest.raises(SystemExit) as ended:
         main(str(bundle.folder))
     assert ended.value.code == 0
+
+
+def test_without_a_name_every_bundle_of_the_repository_is_read(bundle, monkeypatch, capsys):
+    monkeypatch.setattr("ci.lint_configs.ROOT", bundle.folder.parent)
+    monkeypatch.chdir(bundle.folder.parent)
+    with pytest.raises(InputError, match="no bundle here"):
+        main()
+    bundle.change("train", "device", "cuda:0")
+    bundle.folder = bundle.folder.parent / "bundles" / "one_segmentation"
+    bundle.lint()
+    with pytest.raises(SystemExit):
+        main()
+    faults = capsys.readouterr().out.splitlines()
+    assert faults[0].startswith("bundles/one_segmentation/configs/train.json: device: device: ")
+    assert faults[1] == "1 bundles, 1 faults"
+
+
+def test_bundles_come_in_the_order_of_their_names(tmp_path):
+    names = [f"{letter}_segmentation" for letter in "hbkaejcdgfi"]
+    for name in names:
+        (tmp_path / "bundles" / name / "configs").mkdir(parents=True)
+        (tmp_path / "bundles" / name / "configs" / "metadata.json").touch()
+    assert [bundle.name for bundle in bundles_below(tmp_path)] == sorted(names)
 
 
 def test_a_folder_without_configs_is_a_user_s_error(tmp_path):

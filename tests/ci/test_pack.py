@@ -189,6 +189,9 @@ def test_no_path_of_this_machine_is_inside(toy_bundle, tmp_path):
         ("dataset_dir", "/data/BraTS"),
         ("dataset_dir", "~/BraTS"),
         ("dataset_dir", "C:\\BraTS"),
+        ("dataset_dir", "\\\\server\\BraTS"),
+        ("dataset_dir", "file:///data/BraTS"),
+        ("ckpt_path", "$'%s' % '/models'"),
         ("ckpt_path", "$'/models/' + @device"),
         ("ckpt_path", "$os.path.join('/models', @device)"),
     ],
@@ -212,11 +215,19 @@ def test_shared_in_an_expression_is_refused(toy_bundle, tmp_path):
         pack(toy_bundle, tmp_path)
 
 
-@pytest.mark.parametrize("line", ["import shared.data", "from shared.data import twice"])
+@pytest.mark.parametrize("line", ["import shared.data", "import os, shared.data", "from shared.data import twice"])
 def test_an_absolute_import_of_shared_is_refused(toy_bundle, tmp_path, line):
     (toy_bundle.parents[1] / "shared" / "networks" / "toy_net.py").write_text(f"x = 1\n{line}\n")
     with pytest.raises(InputError, match=r"toy_net.py: line 2 imports shared by its full name"):
         pack(toy_bundle, tmp_path)
+
+
+def test_a_module_that_is_imported_from_its_folder_comes_along(toy_bundle, tmp_path):
+    folder = toy_bundle.parents[1] / "shared" / "networks"
+    (folder / "alone.py").write_text("x = 1\n")
+    (folder / "toy_net.py").write_text(f"from . import alone\n{(folder / 'toy_net.py').read_text()}")
+    with zipfile.ZipFile(pack(toy_bundle, tmp_path)) as archive:
+        assert f"{toy_bundle.name}/{toy_bundle.name}_lib/networks/alone.py" in archive.namelist()
 
 
 def test_a_target_in_no_module_is_refused(toy_bundle, tmp_path):

@@ -98,6 +98,14 @@ def test_more_neighbours_than_colours():
     assert all(one != other for one, other in itertools.pairwise(chosen))
 
 
+def test_noise_is_coloured_by_number(monkeypatch):
+    """Beyond the number of neighbours that can be told apart, neighbours are not looked at."""
+    monkeypatch.setattr(picture_overlay, "MOST_PAIRS", 3)
+    places = np.arange(40).reshape(4, 10)
+    count = len(picture_overlay.OBJECT_COLOURS)
+    assert picture_overlay._distinct_colours(places, 40) == [number % count for number in range(1, 40)]
+
+
 def test_number_of_objects_counts_numbers_with_gaps(tmp_path, monkeypatch):
     image, regions, objects = tissue()
     seen = {}
