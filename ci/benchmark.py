@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from monai.networks.nets import VNet
@@ -18,6 +19,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from shared.losses import FuzzyAuxiliaryLoss
+from shared.metrics import object_dice, object_f1, object_hausdorff
 from shared.transforms import fuzzy_membership
 
 
@@ -65,10 +67,30 @@ def fuzzy_loss_in_a_training_step() -> tuple[float, float]:
     return plain + added, plain
 
 
+def object_scores_of_a_gland_image() -> tuple[float, float]:
+    """Seconds for F1, Dice and Hausdorff of 775 x 522 pixels, 15 glands, three missed and five invented; and 0.3."""
+    rows, columns = np.indices((522, 775))
+    truth = np.zeros((522, 775), dtype=np.int32)
+    for place in range(15):
+        row, column = 90 + 170 * (place // 5), 80 + 150 * (place % 5)
+        truth[((rows - row) / 75) ** 2 + ((columns - column) / 60) ** 2 < 1] = place + 1
+    prediction = np.roll(truth, 9, axis=1)
+    prediction[np.isin(truth, (3, 8, 14))] = 0
+    for place in range(5):
+        prediction[505:517, 100 + 120 * place : 112 + 120 * place] = 16 + place
+
+    def score() -> None:
+        for measure in (object_f1, object_dice, object_hausdorff):
+            measure([prediction], [truth])
+
+    return best_seconds(score, repeats=3)[0], 0.3
+
+
 # What is measured: (name, function that gives the seconds of ours and of the reference, largest ratio allowed).
 BENCHMARKS = [
     ("fuzzy membership / avg_pool3d, 4 x 96 x 128 x 128", membership_against_average_pooling, 1.00),
     ("VNet step 64^3 with / without fuzzy loss", fuzzy_loss_in_a_training_step, 1.05),
+    ("object F1, Dice, Hausdorff of 775 x 522 with 15 glands / 0.3 s", object_scores_of_a_gland_image, 1.00),
 ]
 
 

@@ -1,12 +1,9 @@
-import time
-
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor
 from monai.handlers import IgniteMetricHandler, from_engine
-from scipy.ndimage import label
 from scipy.spatial.distance import cdist
 
 from shared.metrics import ObjectDiceMetric, ObjectSums, object_dice, object_f1, object_hausdorff, object_sums
@@ -205,25 +202,6 @@ def test_image_full_of_objects():
     truth = np.repeat([[4, 4, 4, 9, 9]], 4, axis=0)
     assert scores([truth], [truth]) == (1, 1, 0)
     assert object_sums(np.full((4, 5), 3), truth).predicted == 1
-
-
-def test_fast_enough_for_a_challenge_image():
-    """775 x 522 pixels, 15 glands, as many segmented, three of them missed, five invented: below 0.3 s."""
-    rows, columns = np.indices((522, 775))
-    truth = np.zeros((522, 775), dtype=np.int32)
-    for place in range(15):
-        row, column = 90 + 170 * (place // 5), 80 + 150 * (place % 5)
-        truth[((rows - row) / 75) ** 2 + ((columns - column) / 60) ** 2 < 1] = place + 1
-    prediction = np.roll(truth, 9, axis=1)
-    prediction[np.isin(truth, (3, 8, 14))] = 0
-    prediction[(rows % 340 < 12) & (columns % 300 < 12) & (prediction == 0)] = 50
-    prediction[prediction == 50] += label(prediction == 50)[0][prediction == 50].astype(np.int32)
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        scores([prediction], [truth])
-        times.append(time.process_time() - start)
-    assert min(times) < 0.3
 
 
 def test_metric_of_monai_pools_over_batches():
