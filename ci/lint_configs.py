@@ -82,7 +82,7 @@ def image_part(config: Config, at: str) -> list[Any]:
                 value = [value[index] for index in kept]
                 value = value[0] if len(value) == 1 else value
             is_default = name in defaults and _as_list(value) == _as_list(defaults[name])
-            if not is_default and not name.startswith("label"):
+            if not is_default and not name.startswith("label_"):
                 part[name] = value
         parts.append(part)
     return parts

@@ -35,15 +35,20 @@ class UncertaintyWeightedLoss(nn.Module):
       only such gradients as lead back. A hard clamp would hold it there for good: its gradient is zero in both
       directions. (Of several processes each chooses before the gradients are averaged.)
 
-    With `weights` the sum is Eq. 1, sum_i lambda_i L_i, without learned scalars. A loss of weight 0 is still computed:
-    it is logged, and the part of the network that only it reads takes part in DistributedDataParallel.
+    A weight given in `weights` is fixed, as in Eq. 1, sum_i lambda_i L_i. A loss of weight 0 is still computed: it is
+    logged, and the part of the network that only it reads takes part in DistributedDataParallel.
+
+    Which losses to learn a weight for: those that cannot be made small without learning the task. At the optimum the
+    sum is sum_i 1 + log L_i, so a penalty that a constant prediction satisfies (`GeometryLoss`) pays without end for
+    constant predictions. Learned from the start, its weight rises to the bound and holds the network there; fix it.
 
     Args:
         losses: modules by name, each called with a part of the prediction and of the target, each a scalar. One with
             parameters of its own trains them.
         inputs: for every name the key of the prediction and the key of the target that its loss reads, e.g.
             ``{"class": ("class_logits", "grade")}``; None instead of a key stands for the whole of it.
-        weights: lambda by name, at least 0, instead of learned ones. Losses that it does not name are left out.
+        weights: lambda by name, at least 0, or None to learn that one; losses that it does not name are left out. By
+            default all are learned.
         max_log_variance: the bound on learned s_i, or None for no bound. 3 lets weights be 0.05 to 20.
         terms: names of the losses that take part; by default all, or those in `weights`.
 
@@ -57,7 +62,7 @@ class UncertaintyWeightedLoss(nn.Module):
         self,
         losses: Mapping[str, nn.Module],
         inputs: Mapping[str, Sequence[str | None]],
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[str, float | None] | None = None,
         max_log_variance: float | None = 3.0,
         terms: Sequence[str] | None = None,
     ) -> None:
@@ -70,9 +75,9 @@ class UncertaintyWeightedLoss(nn.Module):
             raise InputError(f"max_log_variance must be positive, or null for no bound, got {max_log_variance}.")
         self.losses = nn.ModuleDict({name: losses[name] for name in names})
         self.inputs = {name: tuple(inputs[name]) for name in names}
-        self.weights = None if weights is None else {name: float(weights[name]) for name in names}
+        self.fixed_weights = {name: float(w) for name, w in (weights or {}).items() if name in names and w is not None}
         self.max_log_variance = max_log_variance
-        learned = names if weights is None else []
+        learned = [name for name in names if name not in self.fixed_weights]
         self.log_variances = nn.ParameterDict([(name, nn.Parameter(torch.zeros(()))) for name in learned])
 
     def forward(self, prediction: Mapping[str, Tensor] | Tensor, target: Mapping[str, Tensor] | Tensor) -> Tensor:
@@ -105,13 +110,13 @@ class UncertaintyWeightedLoss(nn.Module):
                 if value.ndim:
                     raise ValueError(f"the loss {name!r} must be a scalar, got shape {tuple(value.shape)}; reduce it.")
                 terms[name] = value
-                if self.weights is None:
+                if name in self.log_variances:
                     log_variance = self._bounded(self.log_variances[name])
                     terms[f"log_variance_{name}"] = log_variance
                     terms[f"weight_{name}"] = (-log_variance).exp()
                     weighted.append(terms[f"weight_{name}"] * value + log_variance)
                 else:
-                    terms[f"weight_{name}"] = value.new_tensor(self.weights[name])
+                    terms[f"weight_{name}"] = value.new_tensor(self.fixed_weights[name])
                     weighted.append(terms[f"weight_{name}"] * value)
             terms["total"] = torch.stack(weighted).sum()
         return terms
@@ -138,7 +143,7 @@ class _Limit(torch.autograd.Function):
 
 
 def _chosen(
-    losses: Mapping[str, nn.Module], weights: Mapping[str, float] | None, terms: Sequence[str] | None
+    losses: Mapping[str, nn.Module], weights: Mapping[str, float | None] | None, terms: Sequence[str] | None
 ) -> list[str]:
     """Return the names of the losses that take part, in the order of `losses`."""
     for setting, named in (("weights", weights), ("terms", terms)):
@@ -152,9 +157,9 @@ def _chosen(
     if "total" in chosen:
         raise InputError("losses: 'total' is the name of the weighted sum; give the loss another one.")
     for name in chosen if weights is not None else ():
-        weight = weights.get(name)
-        if weight is None or not (math.isfinite(weight) and weight >= 0):
-            raise InputError(f"weights: the loss {name!r} needs a finite weight of at least 0, got {weight}.")
+        weight = weights.get(name, math.nan)
+        if weight is not None and not (math.isfinite(weight) and weight >= 0):
+            raise InputError(f"weights: the loss {name!r} needs a finite weight of at least 0 (null: learned), got {weight}.")
     return [name for name in losses if name in chosen]
 
 

@@ -189,6 +189,7 @@ BROKEN = [
     ("target", "train", "train::inferer::_target_", "shared.inferers.Nobody", "train::inferer", "no such class"),
     ("target", "train", "train::inferer", {"_target_": "Encoder", "_mode_": "callable"}, None, "MONAI has several ("),
     ("target", "train", "train::inferer", {"_target_": "Affine", "_mode_": "callable"}, None, "MONAI has several ("),
+    ("target", "train", IN_BOTH, {"_target_": "Nobodyd", "keys": "image"}, None, "no such class"),
     ("target", "train", "train::inferer::_target_", "math.pi", "train::inferer", "no such class or function"),
     ("argument", "train", "train::inferer", {"_target_": "SimpleInferer", "roi": 1}, None, "takes no argument 'roi'"),
     ("argument", "train", "train::dataloader::num_worker", 1, "train::dataloader", "takes no argument 'num_worker'"),
@@ -292,7 +293,7 @@ def test_a_broken_rule_is_named_with_file_and_id(bundle, rule, name, at, value, 
     assert what in named[0]
 
 
-ORIENTED = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
+PAIRED = {"_target_": "shared.transforms.CalibrationPairsd"}
 ALLOWED = [
     # {(file, id): new value} of changes that break no rule
     {("train", "run::0"): "$print('shared_memory') or @train::trainer.run()"},
@@ -318,8 +319,8 @@ ALLOWED = [
         ("inference", "preprocessing::transforms::1::mode"): "nearest",
     },
     {
-        ("train", "validate::preprocessing::transforms::0"): {**ORIENTED, "labels": None},
-        ("inference", "preprocessing::transforms::0"): ORIENTED,
+        ("train", "validate::preprocessing::transforms::0"): {**PAIRED, "label_key": "truth"},
+        ("inference", "preprocessing::transforms::0"): PAIRED,
     },
     {("train", "classes"): [2], ("train", "network_def::out_channels"): "@classes#0"},
     {
@@ -343,11 +344,23 @@ def test_metadata_may_hold_any_text(bundle):
     assert bundle.lint() == []
 
 
+def test_the_axes_of_an_orientation_are_no_label(bundle):
+    oriented = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
+    flipped = [["R", "L"], ["P", "A"], ["I", "S"]]
+    bundle.change("train", "validate::preprocessing::transforms::0", {**oriented, "labels": flipped})
+    bundle.change("inference", "preprocessing::transforms::0", oriented)
+    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
+
+
 def test_references_that_go_round_in_a_circle_are_named(bundle):
     bundle.change("train", "max_epochs", "@epochs")
     bundle.change("train", "epochs", "@rounds")
     bundle.change("train", "rounds", "@epochs")
-    assert bundle.lint() == [
+    bundle.change("inference", "num_workers", "@workers")
+    bundle.change("inference", "workers", "@num_workers")
+    assert [fault for fault in bundle.lint() if "inference.json: dataloader" not in fault] == [
+        "inference.json: num_workers: reference: @workers leads back to itself",
+        "inference.json: workers: reference: @num_workers leads back to itself",
         "train.json: epochs: reference: @rounds leads back to itself",
         "train.json: rounds: reference: @epochs leads back to itself",
     ]

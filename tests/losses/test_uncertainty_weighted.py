@@ -224,7 +224,7 @@ def test_terms_leave_learned_losses_out():
 
 
 def test_terms_choose_among_weights():
-    assert make(weights=dict.fromkeys(INPUTS, 0.25), terms=["mask"]).weights == {"mask": 0.25}
+    assert make(weights=dict.fromkeys(INPUTS, 0.25), terms=["mask"]).fixed_weights == {"mask": 0.25}
 
 
 def test_weight_zero_is_computed_and_has_no_influence():
@@ -362,6 +362,40 @@ def test_weight_zero_keeps_a_head_in_distributed_data_parallel(process_group):
     train(nn.parallel.DistributedDataParallel(network), only_class, image, target)
 
 
+# some learned, some fixed
+
+
+def test_a_weight_that_is_not_given_is_learned_beside_fixed_ones():
+    """sigma^2 = 2 for the first loss, 0.5 for the second: 3 / 2 + log 2 + 0.5 x 5."""
+    weighted, total = given(3.0, 5.0, weights={"a": None, "b": 0.5})
+    assert [name for name, _ in weighted.named_parameters()] == ["log_variances.a"]
+    set_log_variances(weighted, math.log(2))
+    assert total().item() == pytest.approx(1.5 + math.log(2) + 2.5)
+
+
+def steps_of_learned_geometry(weights):
+    """Sixty steps of SGD on the weights alone, for a network that says the same everywhere."""
+    weighted = make(weights=weights)
+    optimizer = torch.optim.SGD(weighted.parameters(), lr=0.1)
+    constant = {"pred": torch.zeros(1, 3, 8, 8), "class_logits": torch.zeros(1, 2)}
+    target = {"label": torch.ones(1, 1, 8, 8, dtype=torch.long), "grade": torch.tensor([0])}
+    for _ in range(60):
+        optimizer.zero_grad()
+        weighted(constant, target).backward()
+        optimizer.step()
+    return weighted.terms(constant, target)
+
+
+def test_a_constant_prediction_drives_the_learned_weight_of_the_geometry_loss_to_its_bound():
+    """The paper's claim that Eq. 5 holds for L_g as well: a constant prediction has L_g = 0, so 1 + log L_g has no
+    minimum, and the weight of the one loss that rewards saying nothing grows twenty-fold. A fixed one stays."""
+    terms = steps_of_learned_geometry(None)
+    assert terms["geometry"] == 0
+    assert terms["weight_geometry"].item() == pytest.approx(math.exp(3))
+    assert max(terms[f"weight_{name}"].item() for name in ("class", "mask", "topology")) < 2
+    assert steps_of_learned_geometry({**dict.fromkeys(INPUTS), "geometry": 0.25})["weight_geometry"] == 0.25
+
+
 # what is refused
 
 
@@ -376,11 +410,14 @@ def test_weight_zero_keeps_a_head_in_distributed_data_parallel(process_group):
         ({"terms": "mask"}, "terms: mask names no losses"),
         ({"terms": []}, "no loss takes part; name one or more of class, mask, topology, geometry"),
         ({"weights": {}}, "no loss takes part"),
-        ({"weights": {"mask": -1}}, "the loss 'mask' needs a finite weight of at least 0, got -1"),
-        ({"weights": {"mask": math.nan}}, "the loss 'mask' needs a finite weight of at least 0, got nan"),
+        ({"weights": {"mask": -1}}, r"the loss 'mask' needs a finite weight of at least 0 \(null: learned\), got -1"),
+        (
+            {"weights": {"mask": math.nan}},
+            r"the loss 'mask' needs a finite weight of at least 0 \(null: learned\), got nan",
+        ),
         (
             {"weights": {"mask": 1}, "terms": ["class"]},
-            "the loss 'class' needs a finite weight of at least 0, got None",
+            r"the loss 'class' needs a finite weight of at least 0 \(null: learned\), got nan",
         ),
         ({"max_log_variance": 0}, "max_log_variance must be positive, or null for no bound, got 0"),
         ({"max_log_variance": -3.0}, "max_log_variance must be positive"),
