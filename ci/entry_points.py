@@ -3,7 +3,8 @@
     python ci/entry_points.py [bundles/<name> ...]
 
 The bundle is packed with weights of its untrained network and unpacked elsewhere. Every entry point runs on phantoms,
-in an interpreter of its own that knows nothing of the repository. The tests (tests/bundles) use the same rows.
+in a process of its own that knows nothing of the repository: a new interpreter where `PYTHONPATH` is given, else one
+forked from an interpreter that has imported MONAI and nothing more. The tests (tests/bundles) use the same rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import fire
 import torch
@@ -26,9 +28,11 @@ from monai.bundle import ConfigParser
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ci.config_files import bundles_below
+from ci.forked_python import Ended, ForkedPython
+from ci.merged_config import merged, plain
 from ci.pack import network_of, pack
 
-__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "paint_phantoms"]
+__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "paint_phantoms", "several_pythons"]
 
 ROOT = Path(__file__).resolve().parents[1]
 INSIDE, ELSEWHERE, ON_PATH = "its folder", "elsewhere", "elsewhere, `PYTHONPATH`"
@@ -56,13 +60,13 @@ class EntryPoint:
 ABOVE = ("--bundle_root", "{bundle}")
 DATA = ("--dataset_dir", "{data}", "--output_dir", "{out}")
 INFER = ("-m", "monai.bundle", "run", "--config_file", "{infer}", *DATA)
-TRAIN = ("-m", "monai.bundle", "run", "--config_file", "{train}", *DATA, "--max_epochs", "1")
+TRAIN = ("-m", "monai.bundle", "run", "--config_file", "{train}", *DATA, "--ckpt_dir", "{out}", "--max_epochs", "1")
 NETWORK = ("network_def", "--config_file", "{configs}/inference.json", "--meta_file", "{configs}/metadata.json")
 VERIFY = ("-m", "monai.bundle", "verify_net_in_out", *NETWORK)
 EXPORT = ("-m", "monai.bundle", "ckpt_export", *NETWORK, "--ckpt_file", "{weights}", "--filepath", "{out}/model.ts")
 WORKFLOW = """
 from monai.bundle import create_workflow
-settings = {"bundle_root": "{bundle}", "dataset_dir": "{data}", "output_dir": "{out}"}
+settings = {"bundle_root": "{bundle}", "dataset_dir": "{data}", "output_dir": "{out}", **{tiny_weights}}
 workflow = create_workflow(config_file={infer}, workflow_type="infer", **settings)
 missing = workflow.check_properties()
 assert missing == [], missing
@@ -132,14 +136,16 @@ class Site:
         folder: holds everything.
         bundle: the unpacked bundle.
         traced: its network cannot be scripted.
+        tiny_weights: weights for inference_tiny.json where that makes the network smaller, else None.
     """
 
     folder: Path
     bundle: Path
     traced: bool
+    tiny_weights: Path | None
 
     def command(self, entry: EntryPoint, out: Path) -> list[str]:
-        """Return the command line of an entry point whose results go to `out`."""
+        """Return Python's arguments for an entry point whose results go to `out`."""
         configs = Path("configs") if entry.where == INSIDE else self.bundle / "configs"
 
         def with_overlay(name: str, overlay: str) -> str:
@@ -156,34 +162,55 @@ class Site:
             "{parent}": str(self.bundle.parent),
             "{data}": str(self.folder / "phantoms"),
             "{out}": str(out),
+            "{tiny_weights}": str({"ckpt_path": str(self.tiny_weights)} if self.tiny_weights else {}),
         }
         arguments = list(entry.arguments)
         if "ckpt_export" in arguments and self.traced:
             arguments += ["--use_trace", "True"]
+        if "{infer}" in arguments and self.tiny_weights:
+            arguments += ["--ckpt_path", str(self.tiny_weights)]
         for word, value in words.items():
             arguments = [argument.replace(word, value) for argument in arguments]
-        return [sys.executable, *arguments]
+        return arguments
 
-    def run(self, number: int, entry: EntryPoint) -> Outcome:
+    def run(self, number: int, entry: EntryPoint, python: ForkedPython) -> Outcome:
         """Run an entry point in an empty folder; it works if it ends well and leaves what it is asked for."""
         empty, out = self.folder / f"empty_{number}", self.folder / f"out_{number}"
         empty.mkdir()
         out.mkdir()
-        clean = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-        }
+        command = self.command(entry, out)
         if entry.where == ON_PATH:
-            clean["PYTHONPATH"] = str(self.bundle)
-        folder = self.bundle if entry.where == INSIDE else empty
-        ended = subprocess.run(
-            self.command(entry, out), cwd=folder, env=clean, capture_output=True, text=True, check=False
-        )
+            ended = run_new_python(command, empty, PYTHONPATH=str(self.bundle))
+        else:
+            ended = python.run(command, self.bundle if entry.where == INSIDE else empty)
         leaves = any("{out}" in argument for argument in entry.arguments)
-        report = "\n".join((ended.stdout + ended.stderr).splitlines()[-40:])
-        return Outcome(ended.returncode == 0 and (not leaves or any(out.iterdir())), report)
+        report = "\n".join((ended.output + ended.errors).splitlines()[-40:])
+        return Outcome(ended.status == 0 and (not leaves or any(out.iterdir())), report)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment of a person who has nothing of this repository, nor a GPU."""
+    home = tempfile.gettempdir()  # no settings of the person who runs this
+    return {"PATH": os.environ["PATH"], "HOME": home, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def run_new_python(arguments: Sequence[str], folder: Path, **variables: str) -> Ended:
+    """Run a new interpreter to the end."""
+    environment = clean_environment() | variables
+    ended = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@contextmanager
+def several_pythons() -> Iterator[SimpleQueue[ForkedPython]]:
+    """Give interpreters that fork, one for each core up to four; take one from the queue and put it back."""
+    pythons = [ForkedPython(clean_environment()) for _ in range(min(os.cpu_count() or 1, 4))]
+    idle: SimpleQueue[ForkedPython] = SimpleQueue()
+    for python in pythons:
+        idle.put(python)
+    yield idle
+    for python in pythons:
+        python.close()
 
 
 def is_traced(bundle: Path) -> bool:
@@ -192,10 +219,26 @@ def is_traced(bundle: Path) -> bool:
 
 
 def paint_phantoms(bundle: Path, folder: Path) -> None:
-    """Paint the phantoms that a bundle's tiny.json describes ("_phantoms_", which lacks only the folder)."""
+    """Paint the phantoms that a bundle's tiny.json describes ("_phantoms_", which lacks only the folder).
+
+    Where it says how many, three are painted: the fewest that can be split, and each is inferred four times.
+    """
     parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "tiny.json"))
     parser["_phantoms_::output_dir"] = str(folder)
+    if "num_cases" in parser["_phantoms_"]:
+        parser["_phantoms_::num_cases"] = 3
     parser.get_parsed_content("_phantoms_")
+
+
+def save_tiny_weights(bundle: Path, folder: Path) -> Path | None:
+    """Write weights of the network that inference_tiny.json makes of inference.json's, if that is another one."""
+    files = [bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")]
+    tiny, full = (merged([file for file in chosen if file.is_file()]) for chosen in (files, files[:1]))
+    if plain(tiny, tiny.items["network_def"]) == plain(full, full.items["network_def"]):
+        return None
+    network = ConfigParser(tiny.items).get_parsed_content("network_def")
+    torch.save(network.state_dict(), folder / "tiny.pt")
+    return folder / "tiny.pt"
 
 
 @contextmanager
@@ -207,18 +250,27 @@ def unpacked(bundle: Path) -> Iterator[Site]:
         with zipfile.ZipFile(pack(bundle, folder, weights=folder / "untrained.pt")) as archive:
             archive.extractall(folder / "unpacked")
         paint_phantoms(bundle, folder / "phantoms")
-        yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle))
+        yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), save_tiny_weights(bundle, folder))
 
 
-def outcomes_of(bundle: Path, entries: Sequence[EntryPoint]) -> list[Outcome]:
-    """Try entry points of a bundle, as many at once as there are cores.
+def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], pythons: SimpleQueue[ForkedPython]) -> list[Outcome]:
+    """Try entry points of a bundle, as many at once as there are interpreters.
 
     Args:
         bundle: folder in ``bundles/``.
         entries: some of `ENTRY_POINTS`.
+        pythons: see `several_pythons`.
     """
-    with unpacked(bundle.resolve()) as site, ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(site.run, range(len(entries)), entries))
+    with unpacked(bundle.resolve()) as site, ThreadPoolExecutor(pythons.qsize()) as pool:
+
+        def tried(number: int, entry: EntryPoint) -> Outcome:
+            python = pythons.get()
+            try:
+                return site.run(number, entry, python)
+            finally:
+                pythons.put(python)
+
+        return list(pool.map(tried, range(len(entries)), entries))
 
 
 def main(*bundles: str) -> None:
@@ -228,7 +280,8 @@ def main(*bundles: str) -> None:
         bundles: folders, such as bundles/<name>; without any, every bundle of the repository.
     """
     chosen = [Path(bundle) for bundle in bundles] or bundles_below(ROOT)
-    columns = [outcomes_of(bundle, ENTRY_POINTS) for bundle in chosen]
+    with several_pythons() as pythons:
+        columns = [outcomes_of(bundle, ENTRY_POINTS, pythons) for bundle in chosen]
     print("| Entry point | From | " + " | ".join(f"`{bundle.resolve().name}`" for bundle in chosen) + " |")
     print("|---|---|" + "---|" * len(chosen))
     for entry, *outcomes in zip(ENTRY_POINTS, *columns, strict=True):

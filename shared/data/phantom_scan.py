@@ -19,10 +19,10 @@ BRIGHTNESS = {
     "fluid": (0.30, 0.30, 1.30, 0.20, 0.08),
     "lesion": (0.85, 0.86, 0.85, 0.98, 0.08),
     "vessel": (0.72, 1.75, 0.33, 0.45, 0.12),
-    "oedema": (0.78, 0.79, 0.90, 1.11, 0.07),
-    "solid": (0.72, 0.74, 0.95, 1.06, 0.07),
+    "oedema": (0.78, 0.79, 0.90, 1.14, 0.07),
+    "solid": (0.72, 0.74, 0.95, 0.95, 0.07),
     "necrosis": (0.48, 0.35, 1.12, 0.38, 0.08),
-    "enhancing": (0.76, 1.55, 0.78, 1.04, 0.07),
+    "enhancing": (0.76, 1.55, 0.78, 0.95, 0.07),
 }
 WHITE_LEVEL = {"t1": 620.0, "t1ce": 580.0, "t2": 900.0, "flair": 800.0}  # scanner units for brightness 1
 
@@ -77,7 +77,7 @@ def _scan(
     table = np.array([BRIGHTNESS[tissue] for tissue in TISSUES])
     level = table[:, SEQUENCES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
     place = points / 70.0
-    coil = np.exp(place @ generator.normal(0.0, 0.13, 3) + place**2 @ generator.normal(0.0, 0.13, 3))
+    coil = np.exp(place @ generator.normal(0.0, 0.12, 3) + place**2 @ generator.normal(0.0, 0.12, 3))
     signal = (shares @ level) * coil * (1.0 + generator.uniform(-0.06, 0.06) * grain)
     noise = generator.uniform(0.02, 0.04) * generator.standard_normal((2, len(points)))
     gain = WHITE_LEVEL[name] * generator.uniform(0.7, 1.4)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
+
+from ci.forked_python import Ended, ForkedPython
 
 BUNDLES = sorted(path.parent.parent for path in Path("bundles").glob("*/configs/train.json"))
 
@@ -88,37 +89,16 @@ def trained(request, tmp_path_factory) -> Bundle:
     torch.set_num_threads(threads)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it wrote."""
-
-    status: int
-    output: str
-    errors: str
-
-
 @pytest.fixture(scope="session")
-def monai_bundle(tmp_path_factory) -> Callable[..., Ended]:
+def monai_bundle() -> Callable[..., Ended]:
     """A function that runs `python -m monai.bundle` with the arguments that it is given, in a process of its own."""
-    folder = tmp_path_factory.mktemp("commands")
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("command_server.py"))],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    python = ForkedPython({**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
 
     def run(arguments: list[str], kill_worker: bool = False) -> Ended:
-        out, err = folder / "out", folder / "err"
-        request = {"arguments": arguments, "out": str(out), "err": str(err), "kill_worker": kill_worker}
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        return Ended(int(server.stdout.readline()), out.read_text(), err.read_text())
+        return python.run(["-m", "monai.bundle", *arguments], kill_worker=kill_worker)
 
     yield run
-    server.stdin.close()
-    server.wait()
+    python.close()
 
 
 @pytest.fixture(autouse=True)

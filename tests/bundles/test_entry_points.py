@@ -1,27 +1,59 @@
-"""A packed bundle in clean interpreters, away from the repository: all ways in on the first, four on the others."""
+"""A packed bundle in processes that know nothing of the repository: all ways in on the first, four on the others."""
 
-import functools
 from pathlib import Path
 
 import pytest
 
 from ci.config_files import bundles_below
-from ci.entry_points import ENTRY_POINTS, outcomes_of
+from ci.entry_points import ENTRY_POINTS, outcomes_of, several_pythons
 
 BUNDLES = bundles_below(Path())
 TRIED = [(bundle, entry) for bundle in BUNDLES for entry in ENTRY_POINTS if bundle == BUNDLES[0] or entry.everywhere]
+IS_CLEAN = """
+import os, sys
+assert sys.argv == ["-c", "an argument"] and sys.path[0] == "" and __name__ == "__main__"
+assert os.getcwd() == {folder!r} and "PYTHONPATH" not in os.environ
+assert "monai" in sys.modules and not {{"ci", "shared", "conftest", "pytest"}} & sys.modules.keys()
+assert not [path for path in sys.path if path.startswith({repository!r}) and "site-packages" not in path], sys.path
+try:
+    import shared
+except ImportError:
+    sys.exit(3)
+"""
 
 
-@functools.cache
-def outcomes(bundle):
-    entries = [entry for tried, entry in TRIED if tried == bundle]
-    return dict(zip(entries, outcomes_of(bundle, entries), strict=True))
+@pytest.fixture(scope="module")
+def pythons():
+    with several_pythons() as idle:
+        yield idle
+
+
+@pytest.fixture(scope="module")
+def outcome_of(pythons):
+    """A function that tries all entry points of a bundle when it is first asked for one."""
+    outcomes = {}
+
+    def outcome(bundle, entry):
+        if bundle not in outcomes:
+            entries = [entry for tried, entry in TRIED if tried == bundle]
+            outcomes[bundle] = dict(zip(entries, outcomes_of(bundle, entries, pythons), strict=True))
+        return outcomes[bundle][entry]
+
+    return outcome
 
 
 @pytest.mark.parametrize(("bundle", "entry"), TRIED, ids=lambda value: getattr(value, "name", None))
-def test_entry_point(bundle, entry):
-    outcome = outcomes(bundle)[entry]
+def test_entry_point(outcome_of, bundle, entry):
+    outcome = outcome_of(bundle, entry)
     assert outcome.works == entry.works, outcome.report
+
+
+def test_a_forked_process_knows_nothing_of_the_repository(pythons, tmp_path):
+    python = pythons.get()
+    code = IS_CLEAN.format(folder=str(tmp_path), repository=str(Path.cwd()))
+    ended = python.run(["-c", code, "an argument"], folder=tmp_path)
+    pythons.put(python)
+    assert (ended.status, ended.errors) == (3, "")
 
 
 def test_there_are_sixteen_and_all_but_one_work():

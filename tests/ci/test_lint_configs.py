@@ -373,6 +373,21 @@ def test_a_transform_that_is_named_by_reference_is_compared_too(bundle):
     assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
 
 
+@pytest.mark.parametrize("odd", ["$monai.transforms.Identity()", {"keys": "image"}])
+def test_a_transform_that_is_no_component_is_compared_too(bundle, odd):
+    bundle.change("inference", "preprocessing::transforms", [LOADED, SPACED, odd])
+    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
+    bundle.change("train", "validate::preprocessing::transforms", [LOADED, SPACED, odd])
+    bundle.folder = bundle.folder.with_name("other_segmentation")
+    assert bundle.lint() == []
+
+
+def test_preprocessing_that_is_an_expression_is_compared_too(bundle):
+    bundle.change("train", "validate::preprocessing", "$monai.transforms.Identity(@spacing_mm)")
+    bundle.change("inference", "preprocessing", "$monai.transforms.Compose(@spacing_mm)")
+    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
+
+
 def test_a_data_key_is_found_behind_a_reference(bundle):
     bundle.change("train", "images", ["image", "image_low"])
     bundle.change("train", f"{IN_BOTH}::keys", "@images")

@@ -1,0 +1,107 @@
+"""Many Python processes for one import of MONAI, which takes longer than what most of them do.
+
+This file is run as an interpreter that imports MONAI and nothing else. It forks for every request; the child takes the
+arguments, folder and path that `python` would, and ends as an interpreter of its own does: through `sys.excepthook`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Ended", "ForkedPython"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended (its exit status; -9: killed), and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+
+class ForkedPython:
+    """Run `python -m module ...` or `python -c code`, each in a process of its own.
+
+    Args:
+        environment: all the environment variables that the processes see.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.server = subprocess.Popen(
+            [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, arguments: Sequence[str], folder: str | os.PathLike = ".", kill_worker: bool = False) -> Ended:
+        """Run to the end.
+
+        Args:
+            arguments: those of Python, the first being ``-m`` or ``-c``.
+            folder: working directory.
+            kill_worker: kill the first process that this one starts, as the system does when memory is short.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            written = [Path(place, name) for name in ("out", "err")]
+            request = [list(arguments), str(Path(folder).resolve()), *map(str, written), kill_worker]
+            print(json.dumps(request), file=self.server.stdin, flush=True)
+            status = int(self.server.stdout.readline())
+            return Ended(status, *(path.read_text(encoding="utf-8", errors="replace") for path in written))
+
+    def close(self) -> None:
+        """End the interpreter that forks."""
+        self.server.stdin.close()
+        self.server.wait()
+        self.server.stdout.close()
+
+
+def _kill_first_child_of(process: int) -> None:
+    children = Path(f"/proc/{process}/task/{process}/children")
+    while not os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if found := children.read_text().split():
+            os.kill(int(found[0]), signal.SIGKILL)
+            return
+        time.sleep(0.005)
+
+
+def _serve() -> list[str] | None:
+    """Answer every request with a status; return the arguments in a child, None when nobody asks any more."""
+    while line := sys.stdin.readline():
+        arguments, folder, out, err, kill_worker = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os.chdir(folder)
+            for descriptor, file in enumerate((os.devnull, out, err)):
+                opened = os.open(file, os.O_RDWR | os.O_CREAT)
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            return arguments
+        if kill_worker:
+            _kill_first_child_of(child)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    import monai.bundle  # noqa: F401
+
+    gc.freeze()  # else every child would sweep up what it shares with the others: seconds
+    request = _serve()
+    if request is not None:
+        option, what, *rest = request
+        sys.argv = [what if option == "-m" else option, *rest]
+        sys.path[0] = os.getcwd() if option == "-m" else ""
+        if option == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
