@@ -9,4 +9,3 @@ if [ ! -f .venv/requirements.txt ] || ! cmp -s requirements.txt .venv/requiremen
 fi
 python=.venv/bin/python
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}  # threads that spin while they wait starve others on few cores

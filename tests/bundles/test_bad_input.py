@@ -80,8 +80,8 @@ def cases_of(bundle):
 
 def image_of(case):
     """Key and path of the first image of a case; an image is a path, or a path and a channel."""
-    key = next(key for key in case if key not in NO_IMAGES)
-    return key, Path(case[key] if isinstance(case[key], str) else case[key][0])
+    paths = {key: Path(value if isinstance(value, str) else value[0]) for key, value in case.items()}
+    return next((key, path) for key, path in paths.items() if key not in NO_IMAGES and path.is_file())
 
 
 @pytest.fixture
@@ -120,9 +120,9 @@ def test_an_image_that_cannot_be_used(refused, trained, spoilt, command, how, wh
     ("command", "how", "what"),
     [
         ("train", damage.unknown_value, "77"),
-        ("train", damage.cropped, "grid|shape|size"),
+        ("train", damage.cropped, "grid|shape|size|pixels"),
         ("train", damage.moved, "grid"),
-        ("evaluate", damage.cropped, "grid|shape|size"),
+        ("evaluate", damage.cropped, "grid|shape|size|pixels"),
     ],
 )
 def test_a_label_that_does_not_fit(refused, trained, spoilt, command, how, what):
