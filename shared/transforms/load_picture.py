@@ -56,6 +56,9 @@ class LoadPictured(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
+        if absent := [key for key in self.keys if key not in loaded and not self.allow_missing_keys]:
+            case = loaded.get("case", "")
+            raise InputError(f"case {case}: has no picture under {absent[0]!r}; give one, or leave the case out.")
         for key in self.key_iterator(loaded):
             if not _is_array(loaded[key]):
                 if "case" not in loaded:

@@ -129,7 +129,7 @@ def test_what_is_a_tensor_or_no_picture_stays(write, colours):
     assert loaded["image"] is tensor
     assert LoadPictured("image")({"image": write("a.png", colours), "case": "mine"})["case"] == "mine"
     assert LoadPictured("image", allow_missing_keys=True)({"grade": 1}) == {"grade": 1}
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="case : has no picture under 'image'; give one"):
         LoadPictured("image")({"grade": 1})
 
 
