@@ -8,27 +8,33 @@ them from a file: {name: {"overlays": [...], further settings}}. All other optio
 for every variant. With `--folds 0,1,2,3` (and `--num_folds 4`) the folds of a seed count as one run.
 
 Runs that are done are left alone, an interrupted one goes on from its checkpoint, so that the command can be given
-again. Results: <out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`ci/tables.py`).
+again. `--jobs 2` does two runs at a time, which share the processor's cores (small networks gain little from many
+threads) and the GPU. Results: <out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`ci/tables.py`).
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import logging
+import multiprocessing
+import os
 import re
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import fire
+import torch
 from monai.bundle import ConfigWorkflow
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ci import tables  # noqa: E402
-from shared.errors import InputError  # noqa: E402
+from shared.errors import InputError, find_input_error  # noqa: E402
 from shared.handlers import install_one_line_errors  # noqa: E402
 
 Variants = dict[str, dict[str, Any]]  # name to settings; "overlays" among them
@@ -72,8 +78,8 @@ def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None
     gc.collect()  # engines and handlers refer to one another
 
 
-def train_and_evaluate(bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any]) -> Path:
-    """Do what is left of one run and return its evaluation.csv."""
+def train_and_evaluate(bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any]) -> None:
+    """Do what is left of one run."""
     settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
     overlays = settings.pop("overlays", [])
     models = folder / "models"
@@ -82,10 +88,45 @@ def train_and_evaluate(bundle: Path, variant: dict[str, Any], folder: Path, sett
         run(bundle, [*overlays, *going_on], settings)
     if not (folder / "evaluation.csv").is_file():
         run(bundle, [*overlays, "evaluate"], settings)
-    return folder / "evaluation.csv"
 
 
-def main(bundle: str, out: str, variants: str, seeds: Any = 0, folds: Any = None, **settings: Any) -> None:
+def at_a_time(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
+    """Call `train_and_evaluate` with each of the arguments, so many at a time; the first error ends what waits."""
+    if jobs == 1:
+        for arguments in tasks:
+            train_and_evaluate(*arguments)
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    context = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU that its parent has used
+    threads = max(1, cores // jobs)
+    with ProcessPoolExecutor(jobs, context, torch.set_num_threads, (threads,), max_tasks_per_child=1) as pool:
+        futures = [pool.submit(named_run, *arguments) for arguments in tasks]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def named_run(bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any]) -> None:
+    """Train and evaluate in a process of its own, whose messages begin with the run's name."""
+    make_record = logging.getLogRecordFactory()
+
+    def record(name: str, level: int, file: str, line: int, message: str, *rest: Any, **more: Any) -> logging.LogRecord:
+        return make_record(name, level, file, line, f"{folder.parent.name}/{folder.name}: {message}", *rest, **more)
+
+    logging.setLogRecordFactory(record)
+    try:
+        train_and_evaluate(bundle, variant, folder, settings)
+    except Exception as error:  # on its way to the first process it loses its causes
+        raise find_input_error(error) or error from None
+    finally:
+        logging.setLogRecordFactory(make_record)
+
+
+def main(
+    bundle: str, out: str, variants: str, seeds: Any = 0, folds: Any = None, jobs: int = 1, **settings: Any
+) -> None:
     """Run a study.
 
     Args:
@@ -94,11 +135,13 @@ def main(bundle: str, out: str, variants: str, seeds: Any = 0, folds: Any = None
         variants: "name; name: overlay,overlay; ..." or a JSON file.
         seeds: a run each, e.g. 0,1,2.
         folds: of a cross-validation (set --num_folds as well), e.g. 0,1,2,3.
+        jobs: how many runs at a time.
         settings: of the bundle, for all variants.
     """
-    chosen = read_variants(variants)
-    runs = []
-    for name, variant in chosen.items():
+    if not isinstance(jobs, int) or jobs < 1:
+        raise InputError(f"jobs: give how many runs at a time, 1 or more, not {jobs!r}.")
+    rows, tasks = [], []
+    for name, variant in read_variants(variants).items():
         slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         of_seeds = []
         for seed in listed(seeds):
@@ -106,10 +149,12 @@ def main(bundle: str, out: str, variants: str, seeds: Any = 0, folds: Any = None
             for fold in [None] if folds is None else listed(folds):
                 folder = Path(out) / slug / (f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}")
                 of_run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
-                of_folds.append(str(train_and_evaluate(Path(bundle), variant, folder, {**settings, **of_run})))
+                tasks.append((Path(bundle), variant, folder, {**settings, **of_run}))
+                of_folds.append(str(folder / "evaluation.csv"))
             of_seeds.append("+".join(of_folds))
-        runs.append(f"{name}={','.join(of_seeds)}")
-    tables.main(*runs, out=str(Path(out) / "table"))
+        rows.append(f"{name}={','.join(of_seeds)}")
+    at_a_time(jobs, tasks)
+    tables.main(*rows, out=str(Path(out) / "table"))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,7 @@ def stop(engine):
 def run_two_processes(arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment["PYTHONFAULTHANDLER"] = "1"  # an abort shows where
     return subprocess.run(
         [*command, "monai.bundle", *arguments], capture_output=True, text=True, env=environment, timeout=600
     )

@@ -51,6 +51,18 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("jobs", [0, "two"])
+def test_a_senseless_number_of_jobs_is_refused(tmp_path, jobs):
+    with pytest.raises(InputError, match="jobs: give how many"):
+        study.main("bundle", str(tmp_path), "ours", jobs=jobs)
+
+
+def test_a_run_in_a_process_of_its_own_tells_what_is_wrong_and_which_run_it_is(tmp_path, caplog):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        study.named_run(BUNDLE, {"overlays": ["equal"]}, tmp_path / "equal" / "seed3", {"dataset_dir": "nowhere"})
+    assert "equal/seed3: " in caplog.text
+
+
 def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, one_thread):
     settings = json.loads((BUNDLE / "configs" / "tiny.json").read_text())["_phantoms_"]
     settings.pop("_target_")
@@ -62,7 +74,7 @@ def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, on
         "dataset_dir": str(paint_gland_phantoms(tmp_path / "phantoms", **settings)),
         "max_epochs": 1,
     }
-    study.main(**options)
+    study.main(**options, jobs=2)
     folders = [tmp_path / "study" / variant / "seed7" for variant in ("learned", "equal_weights")]
     for folder, is_learned in zip(folders, (True, False), strict=True):
         executed = json.loads((folder / "train_executed.json").read_text())
