@@ -1,4 +1,8 @@
-"""Read evaluation.csv, of `EvaluationTable` (scores that are averaged over cases) or of `ObjectEvaluation` (pooled)."""
+"""Read evaluation.csv, of one of three kinds, told apart by their columns.
+
+The scores of `EvaluationTable` are averaged over cases, those of `ObjectEvaluation` pooled; `MaskAndClassEvaluation`
+has both.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,11 @@ import numpy as np
 from shared.errors import InputError
 
 POOLED_SCORE = "object_dice"  # only tables of `ObjectEvaluation` have it
+CLASS_SCORE = "macro_f1"  # only those of `MaskAndClassEvaluation` have it
 POOLED_ROW = "pooled"
-Columns = dict[str, np.ndarray]  # a column's name to one score per case, or to the one of a pooled row
+MEAN_ROW = "mean"
+WORDS = ("part", "true_class")  # columns that hold no numbers
+Columns = dict[str, np.ndarray]  # a column's name to one score per case, or to the one of a summary row
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Evaluation:
 
 def is_summary(name: str) -> bool:
     """Whether a row's name is not that of a case."""
-    return name in ("mean", "standard deviation", POOLED_ROW) or name.startswith(f"{POOLED_ROW} ")
+    return name in (MEAN_ROW, "standard deviation", POOLED_ROW) or name.startswith(f"{POOLED_ROW} ")
 
 
 def read_evaluation(path: str) -> Evaluation:
@@ -40,8 +47,11 @@ def read_evaluation(path: str) -> Evaluation:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = {row.pop("case"): row for row in csv.DictReader(file)}
-        parts = {name: row.pop("part") for name, row in rows.items() if "part" in row}
-        scores = {name: {column: float(cell or "nan") for column, cell in row.items()} for name, row in rows.items()}
+        parts = {name: row["part"] for name, row in rows.items() if "part" in row}
+        scores = {
+            name: {column: float(cell or "nan") for column, cell in row.items() if column not in WORDS}
+            for name, row in rows.items()
+        }
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is not a table of an evaluation; correct the path, or evaluate again.") from error
     return Evaluation(
@@ -56,10 +66,12 @@ def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Colu
 
     Args:
         paths: a file per fold.
-        rows: which pooled row is wanted; None for "pooled" where there are such, else for the cases.
+        rows: which summary row is wanted; None for "pooled" of objects and "mean" of masks with a class. Tables
+            without pooled scores have no choice.
 
     Returns:
-        The cases, sorted, and every column's scores in their order; or the cases that were pooled, and their scores.
+        The cases, sorted, and every column's scores in their order; or the cases that were summed up, and the scores of
+        the summary row. What it leaves empty beside masks, as F1 of the class, is of all cases together.
     """
     whole = Evaluation({}, {}, {})
     for path in paths:
@@ -72,13 +84,17 @@ def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Colu
     cases = sorted(whole.cases)
     names = list(whole.cases[cases[0]])
     if POOLED_SCORE in names:
-        return _pooled(whole, paths, rows or POOLED_ROW)
+        return _summary(whole, paths, rows or POOLED_ROW)
+    if CLASS_SCORE in names:
+        cases, columns = _summary(whole, paths, rows or MEAN_ROW)
+        _, together = _summary(whole, paths, POOLED_ROW)
+        return cases, {name: np.where(np.isnan(score), together[name], score) for name, score in columns.items()}
     if rows is not None:
         raise InputError(f"{paths[0]}: has no pooled rows to choose from; leave out --rows.")
     return cases, {name: np.array([whole.cases[case].get(name, np.nan) for case in cases]) for name in names}
 
 
-def _pooled(whole: Evaluation, paths: list[str], rows: str) -> tuple[list[str], Columns]:
+def _summary(whole: Evaluation, paths: list[str], rows: str) -> tuple[list[str], Columns]:
     if len(paths) > 1:
         raise InputError(f"{paths[0]}: pooled scores of folds cannot be joined; evaluate all cases in one run.")
     if rows not in whole.summaries:

@@ -32,8 +32,8 @@ RULES = {rule.__name__.replace("_", "-"): rule for rule in (*CONFIG_RULES, *ZOO_
 
 # Arguments of a transform that may hold one value per key.
 PER_KEY = {"align_corners", "dtype", "mode", "padding_mode"}
-# Transforms that change no image: one derives a label, one notes the names of the files.
-NOT_ON_IMAGES = {"GlandRegionsd", "NoteInputsd"}
+# Transforms that change no image: two make labels, one notes the names of the files.
+NOT_ON_IMAGES = {"GlandRegionsd", "JoinMasksd", "NoteInputsd"}
 
 
 def faults_of(config: Config) -> list[tuple[str, str, str]]:
@@ -54,7 +54,10 @@ def lint_file(path: Path) -> list[tuple[str, str, str]]:
         found = faults_of(merged([base, path] if base else [path]))
     except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
         return [*faults, ("", "merge", f"cannot be merged onto {base.name if base else 'nothing'}: {error!r}")]
-    return faults + [fault for fault in found if fault not in known]
+    found = [fault for fault in found if fault not in known]
+    if base:  # what an overlay replaces may leave settings of its base idle
+        found = [(at, rule, what) for at, rule, what in found if rule != "unused" or at.split("::")[0] in content]
+    return faults + found
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -71,7 +74,9 @@ def image_part(config: Config, at: str) -> list[Any]:
             continue
         keys = _as_list(transform.get("keys", []))
         kept = [index for index, key in enumerate(keys) if key != "label"]
-        if (keys and not kept) or transform["_target_"].split(".")[-1] in NOT_ON_IMAGES:
+        target = transform["_target_"].split(".")[-1]
+        is_spare_copy = target == "CopyItemsd" and not set(keys) & set(_as_list(transform.get("names")))
+        if (keys and not kept) or target in NOT_ON_IMAGES or is_spare_copy:
             continue
         defaults = defaults_of(locate_target(transform["_target_"])[0])
         part = {}

@@ -1,7 +1,7 @@
-"""Paint a small data set of phantoms: `.venv/bin/python ci/paint_phantoms.py --out DIR [--kind gland]`.
+"""Paint a small data set of phantoms: `.venv/bin/python ci/paint_phantoms.py --out DIR [--kind gland|breast]`.
 
-`--kind brats` (the default) paints brain tumours, `--kind gland` colon glands. A second run finds them painted and does
-nothing.
+`--kind brats` (the default) paints brain tumours, `--kind gland` colon glands, `--kind breast` breast
+ultrasound. A second run finds them painted and does nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import fire
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared.data import paint_brats_phantoms, paint_gland_phantoms
+from shared.data import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms
 from shared.errors import InputError
 
-KINDS = {"brats": paint_brats_phantoms, "gland": paint_gland_phantoms}
+KINDS = {"brats": paint_brats_phantoms, "gland": paint_gland_phantoms, "breast": paint_breast_phantoms}
 
 
 def main(*, out: str, kind: str = "brats", **options: Any) -> None:
@@ -31,9 +31,12 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
     Options of kind gland: num_train, num_test_a, num_test_b (images per part); seed; size (rows and columns, as
     "[261,387]"); pixel_size_um (edge of a pixel); suffix (bmp or png).
 
+    Options of kind breast: num_normal, num_benign, num_malignant (images per class); seed; size (rows and columns, as
+    "[192,256]").
+
     Args:
         out: folder of the data set.
-        kind: brats or gland.
+        kind: brats, gland or breast.
         options: of the kind.
     """
     if kind not in KINDS:

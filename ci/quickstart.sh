@@ -16,8 +16,8 @@ $python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 3 "${gr
 
 echo "2. VNet on FLAIR in three forms: training, evaluation, table"
 $python ci/study.py --bundle $bundle --out "$out" --variants "ours; ours without rho: no_rho; baseline: baseline" \
-    --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.03 --max_epochs 18 \
-    --val_interval 18 --checkpoint_interval 18 --num_workers 0
+    --jobs 3 --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.02 --max_epochs 20 \
+    --val_interval 20 --checkpoint_interval 20 --num_workers 0
 
 echo "3. Inference on two new cases"
 [ -d "$out/inference" ] || $python -m monai.bundle run --bundle_root $bundle \

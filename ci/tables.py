@@ -9,6 +9,9 @@ Table 4): a row per method, mean Dice of the regions, every region, then distanc
 
     python ci/tables.py --out table --rows "pooled testA" learned=run1/evaluation.csv equal=run2/evaluation.csv
 
+Tables of a mask and a class per image (breast lesions) are laid out as Table 2 of Al Shafi et al., 2026: the mask's
+scores, means over the images with a lesion or with `--rows pooled` over their pixels; then those of the class.
+
 What differs from the first method by less than the runs of one method differ among themselves is marked.
 """
 
@@ -24,7 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ci.evaluation_files import POOLED_ROW, POOLED_SCORE, Columns, read_methods  # noqa: E402
+from ci.evaluation_files import CLASS_SCORE, MEAN_ROW, POOLED_ROW, POOLED_SCORE, Columns, read_methods  # noqa: E402
 from shared.errors import InputError  # noqa: E402
 from shared.whole_file import whole_file  # noqa: E402
 
@@ -36,14 +39,26 @@ POOLED_HEADINGS = {
     "object Dice": (["object_dice"], 100.0, 2),
     "object Hausdorff (um)": (["object_hausdorff_um"], 1.0, 2),
 }
+MASK_AND_CLASS_HEADINGS = {
+    "lesion IoU": (["iou"], 100.0, 2),
+    "lesion Dice": (["dice"], 100.0, 2),
+    "sensitivity": (["sensitivity"], 100.0, 2),
+    "precision": (["precision"], 100.0, 2),
+    "class accuracy": (["class_correct"], 100.0, 2),
+    "class F1": (["macro_f1"], 100.0, 2),
+    "class AUC": (["auc"], 100.0, 2),
+    "class precision": (["macro_precision"], 100.0, 2),
+}
 Headings = dict[str, tuple[list[str], float, int]]  # heading to columns to average, factor, decimals
 Table = dict[str, dict[str, np.ndarray]]  # method to heading to one number per run
 
 
 def layout(names: list[str]) -> Headings:
-    """Choose headings for columns: Dice, then one distance, then calibration; or those of pooled scores."""
+    """Choose headings for columns: of objects, of mask and class, or Dice, then one distance, then calibration."""
     if POOLED_SCORE in names:
         return POOLED_HEADINGS
+    if CLASS_SCORE in names:
+        return MASK_AND_CLASS_HEADINGS
     dice = [name for name in names if name.startswith("dice_")]
     averaged = [name for name in dice if "_pp" not in name]  # ET_pp500 repeats ET
     headings = {}
@@ -134,6 +149,21 @@ def draw(path: Path, table: Table, title: str, label: str, headings: list[str]) 
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
+def _words(names: list[str], num_cases: int, rows: str | None) -> tuple[str, str, str]:
+    """Return what the scores are of, what stands at the picture's axis, and below the table."""
+    cases = f"Cases: {num_cases}"
+    runs = "mean over runs (smallest to largest run)."
+    if POOLED_SCORE in names:
+        cases = f"{cases}, {rows or POOLED_ROW}"
+        return cases, "score x 100", f"{cases}. Accuracies, F1 and Dice x 100, {runs}"
+    if CLASS_SCORE in names:
+        of_masks = {MEAN_ROW: "means over images with a lesion", POOLED_ROW: "over the pixels of images with a lesion"}
+        lesion = of_masks.get(rows or MEAN_ROW, rows)
+        of_class = "over all images, F1, AUC and precision as means over classes"
+        return cases, "score x 100", f"{cases}. Mask: {lesion}; class: {of_class}. All x 100, {runs}"
+    return cases, "Dice x 100", f"{cases}. Dice x 100, mean over cases and runs (smallest to largest run)."
+
+
 def main(*runs: str, out: str, rows: str | None = None) -> None:
     """Merge evaluations.
 
@@ -141,17 +171,14 @@ def main(*runs: str, out: str, rows: str | None = None) -> None:
         runs: "method=path,path,...": evaluation.csv files, one per run (wildcards allowed), or one per fold, joined by
             "+"; the first method is the reference.
         out: where the table is written, without suffix.
-        rows: of tables with pooled scores, which row counts: "pooled" (all parts), "pooled testA", "mean" ...
+        rows: of tables with pooled scores, which row counts: of objects "pooled" (all parts; default), "pooled testA",
+            "mean" ...; of mask and class "mean" (default) or "pooled".
     """
     methods, num_cases = read_methods(runs, rows)
     names = list(next(iter(methods.values()))[0])
     headings = layout(names)
     table = score(methods, headings)
-    cases, label = f"Cases: {num_cases}", "Dice x 100"
-    explanation = f"{cases}. Dice x 100, mean over cases and runs (smallest to largest run)."
-    if POOLED_SCORE in names:
-        cases, label = f"{cases}, {rows or POOLED_ROW}", "score x 100"
-        explanation = f"{cases}. Accuracies, F1 and Dice x 100, mean over runs (smallest to largest run)."
+    cases, label, explanation = _words(names, num_cases, rows)
     text = markdown(table, explanation, {heading: decimals for heading, (*_, decimals) in headings.items()})
     with whole_file(f"{out}.md") as path:
         path.write_text(text, encoding="utf-8")

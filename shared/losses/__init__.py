@@ -1,21 +1,31 @@
 """Training losses. Every loss takes logits (B, C, *spatial) first and a target second."""
 
+from .boundary_curvature import BoundaryCurvatureLoss, curvature_distance, curvature_kernel
+from .focal_cross_entropy import FocalCrossEntropyLoss
+from .focal_tversky import FocalTverskyLoss
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss, fuzzy_auxiliary_terms
 from .geometry import GeometryLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .label_hierarchy import HierarchyLoss, label_states, state_log_probabilities
 from .pareto_fuzzy import ParetoFuzzyLoss
+from .texture import TextureLoss
 from .uncertainty_weighted import UncertaintyWeightedLoss
 
 __all__ = [
+    "BoundaryCurvatureLoss",
+    "FocalCrossEntropyLoss",
+    "FocalTverskyLoss",
     "FuzzyAuxiliaryLoss",
     "GeometryLoss",
     "HierarchicalMaskLoss",
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
     "ParetoFuzzyLoss",
+    "TextureLoss",
     "UncertaintyWeightedLoss",
+    "curvature_distance",
+    "curvature_kernel",
     "fuzzy_auxiliary_terms",
     "label_states",
     "state_log_probabilities",

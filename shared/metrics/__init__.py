@@ -1,6 +1,6 @@
 """Scores on predictions."""
 
-from .calibration_error import ExpectedCalibrationErrorMetric, expected_calibration_error
+from .calibration_error import ExpectedCalibrationErrorMetric, calibration_bins, expected_calibration_error
 from .hausdorff_95 import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
@@ -11,6 +11,7 @@ __all__ = [
     "ObjectDiceMetric",
     "ObjectSums",
     "OneEmptyMetric",
+    "calibration_bins",
     "expected_calibration_error",
     "hausdorff_95",
     "object_dice",

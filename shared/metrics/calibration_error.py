@@ -7,7 +7,26 @@ from monai.metrics import CumulativeIterationMetric
 from monai.metrics.utils import do_metric_reduction
 from torch import Tensor
 
-__all__ = ["ExpectedCalibrationErrorMetric", "expected_calibration_error"]
+__all__ = ["ExpectedCalibrationErrorMetric", "calibration_bins", "expected_calibration_error"]
+
+
+def calibration_bins(confidence: Tensor, correct: Tensor, num_bins: int = 20) -> Tensor:
+    """Sort predictions by confidence into bins of equal width and add up each bin; sums of data sets are additive.
+
+    Args:
+        confidence: any shape; probability of the predicted class, in [0, 1].
+        correct: same shape; whether the prediction was right.
+        num_bins: number M of bins; bin m holds confidences in ((m - 1)/M, m/M], the first one 0 as well.
+
+    Returns:
+        (M, 3), float64, on the CPU: number of predictions, sum of confidences, number of right predictions.
+    """
+    if confidence.shape != correct.shape:
+        raise ValueError(f"shapes differ: confidence {tuple(confidence.shape)}, correct {tuple(correct.shape)}")
+    probability = confidence.detach().flatten().double().cpu()  # bincount is not repeatable on CUDA
+    bins = (probability * num_bins).ceil().long().sub(1).clamp(0, num_bins - 1)
+    columns = torch.ones_like(probability), probability, correct.detach().flatten().double().cpu()
+    return torch.stack([torch.bincount(bins, weights=column, minlength=num_bins) for column in columns], dim=1)
 
 
 def expected_calibration_error(confidence: Tensor, correct: Tensor, num_bins: int = 20) -> Tensor:
@@ -27,12 +46,8 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor, num_bins: in
     Returns:
         Scalar in [0, 1], float64; NaN if there are no predictions.
     """
-    if confidence.shape != correct.shape:
-        raise ValueError(f"shapes differ: confidence {tuple(confidence.shape)}, correct {tuple(correct.shape)}")
-    probability = confidence.detach().flatten().double().cpu()  # bincount is not repeatable on CUDA
-    bins = (probability * num_bins).ceil().long().sub(1).clamp(0, num_bins - 1)
-    gaps = torch.bincount(bins, weights=correct.detach().flatten().double().cpu() - probability, minlength=num_bins)
-    error = gaps.abs().sum() / probability.numel()  # |B_m| |acc - conf| = |sum of correct - sum of confidence|
+    predictions, confidences, right = calibration_bins(confidence, correct, num_bins).unbind(dim=1)
+    error = (right - confidences).abs().sum() / predictions.sum()  # |B_m| |acc - conf| = |right - sum of confidence|
     return error.to(confidence.device)
 
 

@@ -1,6 +1,7 @@
 """Array transforms and their dictionary versions (suffix ``d``)."""
 
 from .calibration_pairs import CalibrationPairsd
+from .class_contradiction import class_contradiction
 from .fuzzy_membership import (
     LABELLED_AT_LEAST,
     FuzzyMembership,
@@ -15,12 +16,14 @@ from .fuzzy_membership import (
 from .gland_instances import GlandInstancesd, gland_instances
 from .gland_regions import GlandRegionsd, gland_regions
 from .hierarchical_segmentation import HierarchicalSegmentationd
+from .join_masks import JoinMasksd
 from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
 from .label_hierarchy import label_states, state_log_probabilities
 from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
+from .mask_and_class import MaskAndClassd
 from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
 from .note_brain import NoteBraind
@@ -46,11 +49,13 @@ __all__ = [
     "GlandInstancesd",
     "GlandRegionsd",
     "HierarchicalSegmentationd",
+    "JoinMasksd",
     "KeepLabeld",
     "LoadImageModalitiesd",
     "LoadPictured",
     "MapLabel",
     "MapLabeld",
+    "MaskAndClassd",
     "NormalizeInBrain",
     "NormalizeInBraind",
     "NoteBraind",
@@ -64,6 +69,7 @@ __all__ = [
     "TumourRegions",
     "TumourRegionsd",
     "brain_of_normalized",
+    "class_contradiction",
     "draw_overlay",
     "draw_picture_overlay",
     "flipped_share",

@@ -37,7 +37,7 @@ def draw_picture_overlay(
     path: str | os.PathLike,
     *,
     region_names: Sequence[str],
-    pixel_size_um: float,
+    pixel_size_um: float | None,
     uncertainty: Tensor | None = None,
     instances: Tensor | None = None,
     reference: Tensor | None = None,
@@ -54,7 +54,7 @@ def draw_picture_overlay(
         segmentation: (1, H, W), regions 0, 1, ...
         path: of the PNG; written in place.
         region_names: names of the regions from 0 on.
-        pixel_size_um: length of a pixel's side in micrometres, for the scale bar.
+        pixel_size_um: length of a pixel's side in micrometres, for the scale bar; None for no bar.
         uncertainty: (1, H, W), 1 - probability of the region shown.
         instances: (1, H, W), objects' numbers, 0 where there is none.
         reference: (1, H, W), true regions.
@@ -85,7 +85,7 @@ def draw_picture_overlay(
     if uncertainty is not None:
         unsure = adaptive_avg_pool2d(uncertainty.detach().as_subclass(Tensor).float(), size)[0].cpu().numpy()
         panels["uncertainty"] = unsure
-    drawn_pixel_um = pixel_size_um * max(image.shape[1:]) / max(size)
+    drawn_pixel_um = None if pixel_size_um is None else pixel_size_um * max(image.shape[1:]) / max(size)
     _draw(path, panels, region_names, drawn_pixel_um, title)
 
 
@@ -171,7 +171,7 @@ def _draw(
     path: str | os.PathLike,
     panels: dict[str, np.ndarray],
     region_names: Sequence[str],
-    pixel_um: float,
+    pixel_um: float | None,
     title: str,
 ) -> None:
     """Lay the panels out in one row, or in two from four on.
@@ -200,7 +200,7 @@ def _draw(
         ax.set_title(name, fontsize=10, pad=4)
         ax.set_xticks([])
         ax.set_yticks([])
-        if name == "image":
+        if name == "image" and pixel_um is not None:
             _scale_bar(ax, drawn, pixel_um)
         if panel.ndim == 2:
             place = ((left + across + 0.1) / width, low / height, 0.15 / width, down / height)

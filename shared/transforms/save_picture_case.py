@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..whole_file import whole_file
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
+from .class_contradiction import class_contradiction
 from .picture_overlay import draw_picture_overlay
 
 __all__ = ["SavePictureCased"]
@@ -28,14 +29,18 @@ class SavePictureCased(Transform):
     - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
-    Maps bear the pixel's size as their resolution. All but the times in the record is repeatable byte by byte.
+    Maps bear the pixel's size as their resolution; without one areas are in pixels and there is no scale bar. Where one
+    class has no lesion, record and overlay say whether mask and class contradict each other ("contradiction", null if
+    they do not). All but the times in the record is repeatable byte by byte.
 
     Args:
         output_dir: folder in which the cases' folders are made.
         region_names: names of the regions from 0, the ground, on.
         class_names: names of the classes of the whole image from 0 on.
         metadata_path: the bundle's metadata.json, whose name and version go into the record.
-        pixel_size_um: length of a pixel's side in micrometres.
+        pixel_size_um: length of a pixel's side in micrometres; None if it is not known.
+        ground_class: the class without a lesion (region 0 only); a name that is not among the classes if all have one;
+            None if the class says nothing about lesions.
         pred_key: regions (1, H, W).
         uncertainty_key: (1, H, W).
         image_key: (3, H, W) or (1, H, W), in [0, 1].
@@ -51,7 +56,8 @@ class SavePictureCased(Transform):
         region_names: Sequence[str],
         class_names: Sequence[str],
         metadata_path: str,
-        pixel_size_um: float,
+        pixel_size_um: float | None,
+        ground_class: str | None = None,
         pred_key: str = "pred",
         uncertainty_key: str = "uncertainty",
         image_key: str = "image",
@@ -60,13 +66,14 @@ class SavePictureCased(Transform):
         label_key: str = "label",
         label_instances_key: str = "instances",
     ) -> None:
-        if not pixel_size_um > 0:
-            raise ValueError(f"pixel_size_um must be positive, got {pixel_size_um}.")
+        if pixel_size_um is not None and not pixel_size_um > 0:
+            raise ValueError(f"pixel_size_um must be positive, or null if it is not known; got {pixel_size_um}.")
         self.folder = Path(output_dir)
         self.region_names = list(region_names)
         self.class_names = list(class_names)
         self.bundle = bundle_name_and_version(metadata_path)
         self.pixel_size_um = pixel_size_um
+        self.ground_class = ground_class
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
         self.keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
 
@@ -97,7 +104,7 @@ class SavePictureCased(Transform):
                 instances=found.get("instances"),
                 reference=found.get("label"),
                 reference_instances=found.get("label_instances"),
-                title=f"{case}: {findings['class']} ({findings['class_probabilities'][findings['class']]:.2f})",
+                title=_title(case, findings),
             )
         record = {"case": case, "notice": NOTICE, "inputs": files_read(data, data[self.keys["image"]]), **findings}
         record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
@@ -107,7 +114,9 @@ class SavePictureCased(Transform):
     def _check(self, found: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image", "classes") if name not in found]
         if missing:
-            raise ValueError(f"there is no tensor under {missing}; run HierarchicalSegmentationd before.")
+            raise ValueError(
+                f"there is no tensor under {missing}; a transform as MaskAndClassd makes them from logits."
+            )
         maps = {self.keys[name]: tuple(value.shape[1:]) for name, value in found.items() if name != "classes"}
         if len(set(maps.values())) > 1 or found["image"].ndim != 3:
             raise ValueError(f"all must be on one grid (H, W), got {maps}.")
@@ -121,7 +130,7 @@ class SavePictureCased(Transform):
 
     def _findings(self, found: Mapping[str, Tensor]) -> dict[str, Any]:
         regions, uncertainty = found["pred"].numpy(), found["uncertainty"].numpy()
-        pixel_um2 = self.pixel_size_um**2
+        unit, pixel = ("px", 1) if self.pixel_size_um is None else ("um2", self.pixel_size_um**2)
         areas = dict(zip(*(part.tolist() for part in np.unique(regions, return_counts=True)), strict=True))
         probabilities = [round(float(probability), 6) for probability in found["classes"]]
         segmented = regions > 0
@@ -134,20 +143,22 @@ class SavePictureCased(Transform):
                 {
                     "value": value,
                     "name": name,
-                    "area_um2": round(areas.get(value, 0) * pixel_um2, 2),
+                    f"area_{unit}": round(areas.get(value, 0) * pixel, 2),
                     "share": round(areas.get(value, 0) / regions.size, 6),
                 }
                 for value, name in enumerate(self.region_names)
             ],
         }
+        if self.ground_class is not None:
+            findings["contradiction"] = class_contradiction(findings["class"], self.ground_class, bool(segmented.any()))
         if "instances" in found:
             numbers, pixels = np.unique(found["instances"].numpy(), return_counts=True)
             objects = {
-                str(number): round(count * pixel_um2, 2)
+                str(number): round(count * pixel, 2)
                 for number, count in zip(numbers.tolist(), pixels.tolist(), strict=True)
                 if number != 0
             }
-            findings["objects"] = {"number": len(objects), "area_um2": objects}
+            findings["objects"] = {"number": len(objects), f"area_{unit}": objects}
         mean = float(np.mean(uncertainty, where=segmented, dtype=np.float64)) if segmented.any() else None
         return findings | {"mean_uncertainty_where_segmented": mean if mean is None else round(mean, 6)}
 
@@ -170,5 +181,14 @@ class SavePictureCased(Transform):
     def _write_map(self, path: Path, values: np.ndarray) -> None:
         from PIL import Image
 
-        options = {"compression": "tiff_adobe_deflate"} if path.suffix == ".tif" else {}
-        Image.fromarray(values).save(path, dpi=(25400 / self.pixel_size_um,) * 2, **options)  # pixels per inch
+        options: dict[str, Any] = {"compression": "tiff_adobe_deflate"} if path.suffix == ".tif" else {}
+        if self.pixel_size_um is not None:
+            options["dpi"] = (25400 / self.pixel_size_um,) * 2  # pixels per inch
+        Image.fromarray(values).save(path, **options)
+
+
+def _title(case: str, findings: Mapping[str, Any]) -> str:
+    """Return "P1: normal (0.75)", or "P1: normal (0.75), but a lesion is segmented"."""
+    name = findings["class"]
+    contradiction = findings.get("contradiction") or ""
+    return f"{case}: {name} ({findings['class_probabilities'][name]:.2f}){contradiction.removeprefix(f'class {name}')}"

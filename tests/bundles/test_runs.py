@@ -137,5 +137,5 @@ def test_two_processes_infer_every_case_once_and_end_with_one_status(trained, tm
     ended = run_two_processes(trained.command("inference", "multi_gpu_inference", **options))
     assert ended.returncode == int(with_a_bad_case), ended.stderr[-3000:]
     assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.stderr) == with_a_bad_case
-    assert sorted(re.findall(r"progress: case \d/\d: (\S+);", ended.stdout)) == done
+    assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.stdout)) == done
     assert sorted(path.parent.name for path in tmp_path.glob("*/*.json")) == done

@@ -417,7 +417,8 @@ def test_all_faults_of_all_files_come_at_once(bundle):
         ({"+validate::handlers": [{"_target_": "Nobody"}]}, "validate::handlers::1: target: Nobody: no such"),
         ({"run": ["$@validate::evaluater.run()"]}, "run::0: reference: @validate::evaluater is not defined"),
         ({"network": "@network_def"}, None),
-        ({"train::trainer::max_epochs": 3}, "max_epochs: unused: nothing refers to this key"),
+        ({"train::trainer::max_epochs": 3}, None),  # leaves a setting of train.json idle, as replacing a network does
+        ({"spare": 3}, "spare: unused: nothing refers to this key"),
         (
             {"validate::evaluater::amp": True},
             ": merge: cannot be merged onto train.json: KeyError('query key: evaluater')",
@@ -452,6 +453,14 @@ def test_preprocessing_may_differ_in_what_concerns_labels_and_notes(bundle):
     bundle.change("inference", "preprocessing::transforms::1", {**loader, "extra_keys": []})
     bundle.folder = bundle.folder.with_name("other_segmentation")
     assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
+
+
+@pytest.mark.parametrize(("names", "rules"), [("shown", []), ("image", ["preprocessing"])])
+def test_a_spare_copy_of_the_image_is_no_difference_but_one_over_it_is(bundle, names, rules):
+    transforms = bundle.configs["inference"]["preprocessing"]["transforms"]
+    copy = {"_target_": "CopyItemsd", "keys": "image", "names": names}
+    bundle.change("inference", "preprocessing::transforms", [*transforms, copy])
+    assert [fault.split(": ")[2] for fault in bundle.lint()] == rules
 
 
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):

@@ -176,7 +176,64 @@ def test_unknown_grades_have_no_accuracy(tmp_path, capsys):
     assert cells(capsys.readouterr().out)[2] == ["ours", "1", "nan", "70.00", "80.00", "80.00", "40.00"]
 
 
-def test_rejects_rows_that_are_not_there(runs, gland_runs, tmp_path):
+BREASTS = (
+    "case,true_class,dice,iou,sensitivity,precision,lesion_found_in_normal,class_correct,probability_normal,"
+    "probability_benign,macro_f1,macro_precision,auc,class_expected_calibration_error,mask_expected_calibration_error"
+)
+
+
+def breast_evaluation(path, mean, pooled, of_class):
+    """An evaluation of two images: mean and pooled scores of the mask, then macro F1, precision and AUC."""
+    rows = {
+        "normal (1),normal": ",,,,1,1,0.8,0.2,,,,,",
+        "benign (1),benign": "0.1,0.1,0.1,0.1,,0,0.6,0.4,,,,,",
+        "mean,": f"{','.join(map(str, mean))},1,0.5,0.7,0.3,,,,,",
+        "standard deviation,": "9,9,9,9,,9,9,9,,,,,",
+        "pooled,": f"{','.join(map(str, pooled))},1,0.5,,,{','.join(map(str, of_class))},0.1,0.2",
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([BREASTS, *[f"{name},{cells}" for name, cells in rows.items()], ""]))
+    return str(path)
+
+
+@pytest.fixture
+def breast_runs(tmp_path):
+    """Two runs of a method, one of another."""
+    return [
+        breast_evaluation(tmp_path / name / "evaluation.csv", *scores)
+        for name, scores in {
+            "full0": ([0.8, 0.7, 0.75, 0.85], [0.6, 0.5, 0.55, 0.65], [0.82, 0.84, 0.95]),
+            "full1": ([0.84, 0.74, 0.77, 0.89], [0.6, 0.5, 0.55, 0.65], [0.88, 0.86, 0.97]),
+            "base": ([0.81, 0.6, 0.7, 0.8], [0.4, 0.3, 0.2, 0.1], [0.5, 0.6, 0.7]),
+        }.items()
+    ]
+
+
+def test_mask_and_class_in_the_order_of_the_paper(breast_runs, tmp_path, capsys):
+    main(f"full={breast_runs[0]},{breast_runs[1]}", f"base={breast_runs[2]}", out=str(tmp_path / "table"))
+    rows = cells(capsys.readouterr().out)
+    assert rows[0] == [
+        *["method", "runs", "lesion IoU", "lesion Dice", "sensitivity", "precision"],
+        *["class accuracy", "class F1", "class AUC", "class precision"],
+    ]
+    assert rows[2] == [
+        *["full", "2", "72.00 (70.00 to 74.00)", "82.00 (80.00 to 84.00)", "76.00 (75.00 to 77.00)"],
+        *["87.00 (85.00 to 89.00)", "50.00 (50.00 to 50.00)", "85.00 (82.00 to 88.00)", "96.00 (95.00 to 97.00)"],
+        "85.00 (84.00 to 86.00)",
+    ]
+    assert rows[3] == ["base", "1", "60.00", "81.00 ≈", "70.00", "80.00", "50.00", "50.00", "70.00", "60.00"]
+    assert rows[5][0].startswith("Cases: 2. Mask: means over images with a lesion; class: over all images, F1, AUC")
+    assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_mask_pooled_over_pixels(breast_runs, tmp_path, capsys):
+    main(f"base={breast_runs[2]}", out=str(tmp_path / "table"), rows="pooled")
+    rows = cells(capsys.readouterr().out)
+    assert rows[2] == ["base", "1", "30.00", "40.00", "20.00", "10.00", "50.00", "50.00", "70.00", "60.00"]
+    assert rows[4][0].startswith("Cases: 2. Mask: over the pixels of images with a lesion; class: over all images, F1")
+
+
+def test_rejects_rows_that_are_not_there(runs, gland_runs, breast_runs, tmp_path):
     for arguments, rows, message in [
         (
             [f"a={gland_runs[0]}"],
@@ -184,6 +241,7 @@ def test_rejects_rows_that_are_not_there(runs, gland_runs, tmp_path):
             "has no row 'pooled testC'; choose one of mean, standard deviation, pool",
         ),
         ([f"a={gland_runs[0]}"], "a1", "has no row 'a1'"),
+        ([f"a={breast_runs[0]}"], "pooled test", "has no row 'pooled test'; choose one of mean, standard deviation, p"),
         ([f"a={gland_runs[0]}+{gland_runs[1]}"], None, "case a1 is in another fold too"),
         ([f"a={runs[0]}"], "pooled", "has no pooled rows to choose from; leave out --rows"),
         ([f"a={runs[0]}", f"b={gland_runs[0]}"], None, "evaluation.csv: other cases than"),

@@ -4,7 +4,7 @@ from ignite.engine import Engine
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import CalibrationErrorMetric
 
-from shared.metrics import ExpectedCalibrationErrorMetric, expected_calibration_error
+from shared.metrics import ExpectedCalibrationErrorMetric, calibration_bins, expected_calibration_error
 
 
 def predictions(number, seed=0):
@@ -18,6 +18,15 @@ def test_two_bins_by_hand():
     confidence, correct = torch.tensor([[0.4, 0.7, 0.8, 0.9]]), torch.tensor([[1, 1, 0, 1]])
     expected = 1 / 4 * 0.6 + 3 / 4 * (0.8 - 2 / 3)
     assert expected_calibration_error(confidence, correct, num_bins=2).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_bins_by_hand():
+    """Number, sum of confidences, number of right ones; a bin holds its upper edge, and the first one 0."""
+    confidence, correct = torch.tensor([[0.0, 0.5, 0.75, 1.0]]), torch.tensor([[1, 1, 0, 1]])
+    bins = calibration_bins(confidence, correct, num_bins=2)
+    assert bins.tolist() == [[2, 0.5, 2], [2, 1.75, 1]]
+    with pytest.raises(ValueError, match="shapes differ"):
+        calibration_bins(confidence, correct[0])
 
 
 @pytest.mark.parametrize("num_bins", [1, 15, 20])

@@ -148,6 +148,12 @@ def test_scale_bar_has_its_length(tmp_path, monkeypatch, pixel_size_um, length_u
     assert texts == [f"{length_um:g} µm"]
 
 
+def test_no_scale_no_bar(tmp_path):
+    image, regions, _ = tissue()
+    panel, _ = panels_of(draw(tmp_path / "overlay.png", image, regions, pixel_size_um=None), 2)
+    assert near(panel, [204, 128, 178]).all()
+
+
 def test_large_image_is_drawn_smaller_with_its_scale(tmp_path, monkeypatch):
     """90 pixels drawn as 30: a pixel is three times as long, the picture is averaged, regions are not."""
     monkeypatch.setattr(picture_overlay, "LONGEST_SIDE", 30)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from PIL import Image
+from PIL import Image, TiffTags
 
 from shared.errors import InputError
 from shared.transforms import NoteInputsd, SavePictureCased, draw_picture_overlay
@@ -102,6 +102,52 @@ def test_record(case, tmp_path):
         "software": {"monai": monai.__version__, "torch": torch.__version__},
     }
     assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*record["outputs"].values(), "P1.json"}
+
+
+def test_without_scale(case, tmp_path):
+    """Areas count pixels, no file claims a resolution, and the picture has no scale bar."""
+    saver(tmp_path, pixel_size_um=None)(case)
+    record = record_in(tmp_path)
+    assert record["pixel_size_um"] is None
+    assert [region["area_px"] for region in record["regions"]] == [63, 15, 2]
+    assert record["objects"] == {"number": 2, "area_px": {"1": 12, "7": 5}}
+    assert "um2" not in json.dumps(record)
+    assert "dpi" not in read(tmp_path / "out/P1/P1_seg.png")[1]
+    with Image.open(tmp_path / "out/P1/P1_uncertainty.tif") as uncertainty:
+        assert not {TiffTags.lookup(tag).name for tag in uncertainty.tag_v2} & {"XResolution", "YResolution"}
+    draw_picture_overlay(
+        case["image"],
+        case["pred"],
+        tmp_path / "expected.png",
+        region_names=REGIONS,
+        pixel_size_um=None,
+        uncertainty=case["uncertainty"],
+        instances=case["pred_instances"],
+        title="P1: malignant (0.75)",
+    )
+    assert (tmp_path / "out/P1/P1_overlay.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("ground_class", "segmented", "sentence"),
+    [
+        ("malignant", True, "class malignant, but a lesion is segmented"),
+        ("benign", False, "class malignant, but nothing is segmented"),
+        ("normal", False, "class malignant, but nothing is segmented"),  # no class without a lesion
+        ("benign", True, None),
+        ("malignant", False, None),
+    ],
+)
+def test_contradictions_are_in_record_and_title(case, tmp_path, monkeypatch, ground_class, segmented, sentence):
+    titles = []
+    monkeypatch.setitem(
+        SavePictureCased.__call__.__globals__,
+        "draw_picture_overlay",
+        lambda image, regions, path, title, **options: titles.append(title),
+    )
+    saver(tmp_path, ground_class=ground_class)(case | {"pred": segmented * case["pred"]})
+    assert record_in(tmp_path)["contradiction"] == sentence
+    assert titles == ["P1: malignant (0.75)" + (sentence or "").removeprefix("class malignant")]
 
 
 @pytest.mark.parametrize(("most", "name", "kind"), [(65535, "P1_instances.png", np.uint16), (65536, None, np.int32)])
