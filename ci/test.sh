@@ -7,4 +7,4 @@ source ci/environment.sh
 .venv/bin/ruff format --check .
 $python ci/lint_configs.py
 export OMP_NUM_THREADS=1  # tiny operations cost many times more on two threads that share cores with others
-$python -m pytest "$@"
+$python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"

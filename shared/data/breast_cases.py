@@ -118,20 +118,23 @@ def count_cases_with_duplicates(tested: Sequence[Mapping[str, Any]], others: Seq
 
 
 def _cases_of_folders(root: Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    found = [(name, root / name) for name in class_names if (root / name).is_dir()]
-    if not found:
-        return _cases_of_folder(root, None, class_names)
-    if absent := [name for name in class_names if not (root / name).is_dir()]:
-        logging.getLogger(__name__).warning("%s has no folder %s: no image of that class.", root, ", ".join(absent))
-    return [case for name, folder in found for case in _cases_of_folder(folder, name, class_names)]
+    folders = {name: root / name for name in class_names if (root / name).is_dir()}
+    if not folders:
+        cases = _cases_of_folder(root, None, class_names)
+    else:
+        cases = [case for name, folder in folders.items() for case in _cases_of_folder(folder, name, class_names)]
+        found = {case["class"] for case in cases}
+        if absent := [name for number, name in enumerate(class_names) if number not in found]:
+            logging.getLogger(__name__).warning("%s holds no image of class %s.", root, ", ".join(absent))
+    if not cases:
+        inner = next((path.parent for name in class_names for path in sorted(root.glob(f"*/{name}"))), None)
+        hint = f"give {inner}" if inner else "correct --dataset_dir"
+        raise InputError(f"{root}: no picture found (looked for {', '.join(SUFFIXES)}); {hint}.")
+    return cases
 
 
 def _cases_of_folder(folder: Path, class_name: str | None, class_names: Sequence[str]) -> list[dict[str, Any]]:
     pictures, masks = _sort(folder)
-    if not pictures:
-        inner = next((path.parent for name in class_names for path in sorted(folder.glob(f"*/{name}"))), None)
-        hint = f"give {inner}" if inner and class_name is None else "correct --dataset_dir"
-        raise InputError(f"{folder}: no picture found (looked for {', '.join(SUFFIXES)}); {hint}.")
     cases = []
     for name, image in pictures.items():
         prefix = "" if class_name is None or name.startswith(class_name) else f"{class_name}_"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import damage
@@ -15,10 +16,12 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
+from ci.pack import network_of
 from shared.errors import InputError, find_input_error
 
 COMMANDS = {"train": ("train",), "evaluate": ("train", "evaluate"), "inference": ("inference",)}
-NO_IMAGES = {"case", "patient", "label", "instances", "brain"}
+LABELS = ("label", "instances", "mask")
+NO_IMAGES = {"case", "patient", "group", "brain", *LABELS}
 every_command = pytest.mark.parametrize("command", COMMANDS)
 
 
@@ -80,8 +83,15 @@ def cases_of(bundle):
 
 def image_of(case):
     """Key and path of the first image of a case; an image is a path, or a path and a channel."""
-    paths = {key: Path(str(value[0] if isinstance(value, list) else value)) for key, value in case.items()}
-    return next((key, path) for key, path in paths.items() if key not in NO_IMAGES and path.is_file())
+    values = {key: value for key, value in case.items() if key not in NO_IMAGES}
+    paths = {key: Path(str(value[0] if isinstance(value, list) else value)) for key, value in values.items()}
+    return next((key, path) for key, path in paths.items() if path.is_file())
+
+
+def label_of(case):
+    """The first label of a case; several are a list."""
+    value = next(case[key] for key in LABELS if key in case)
+    return Path(value[0] if isinstance(value, list) else value)
 
 
 @pytest.fixture
@@ -126,8 +136,7 @@ def test_an_image_that_cannot_be_used(refused, trained, spoilt, command, how, wh
     ],
 )
 def test_a_label_that_does_not_fit(refused, trained, spoilt, command, how, what):
-    case = cases_of(trained)[command][0]
-    folder, file = spoilt(how, Path(case.get("label", case.get("instances"))))
+    folder, file = spoilt(how, label_of(cases_of(trained)[command][0]))
     line = refused(command, dataset_dir=folder)
     assert str(file) in line
     assert re.search(what, line)
@@ -190,6 +199,8 @@ def test_a_sequence_on_another_grid(refused, trained, spoilt, tmp_path, command)
 @every_command
 def test_network_and_data_that_disagree_on_the_channels(refused, trained, tmp_path, command):
     metadata = ConfigParser.load_config_file(trained.root / "configs" / "metadata.json")
+    if "in_channels" not in signature(type(network_of(trained.root))).parameters:
+        pytest.skip("This bundle's network takes one number of channels only.")
     options = {"network_def#in_channels": 2 * metadata["network_data_format"]["inputs"]["image"]["num_channels"]}
     if command != "train":
         options["ckpt_path"] = save_weights(trained, tmp_path / "model.pt", **options)

@@ -103,7 +103,7 @@ def test_images_of_one_name_in_two_classes(put):
 def test_a_class_without_folder_and_a_mask_without_picture_are_reported(put, caplog):
     folder = put("benign/a.png", "benign/a_mask.png", "benign/b_mask.png")
     assert len(find_breast_cases(folder, CLASSES)) == 1
-    assert "has no folder normal, malignant" in caplog.text
+    assert "holds no image of class normal, malignant" in caplog.text
     assert "1 masks have no picture" in caplog.text
     assert "b_mask.png" in caplog.text
 
