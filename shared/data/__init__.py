@@ -1,19 +1,19 @@
 """Which files exist and how cases are dealt out."""
 
-from .breast_cases import count_cases_with_duplicates, find_breast_cases, split_breast_cases
+from .breast_cases import find_breast_cases, split_breast_cases
 from .breast_phantom_tissue import paint_breast
 from .breast_phantoms import paint_breast_phantoms
 from .case_stream import CaseStream
 from .cases import LAYOUTS, find_cases
 from .epoch_dataset import EpochDataset
-from .gland_cases import GRADES, count_cases_of_known_patients, find_gland_cases, split_gland_cases
+from .gland_cases import GRADES, find_gland_cases, split_gland_cases
 from .gland_phantom_stain import paint_glands
 from .gland_phantoms import paint_gland_phantoms
 from .near_duplicates import group_near_duplicates, picture_similarity
 from .phantom_scan import SEQUENCES, paint_case, upright_affine
 from .phantoms import paint_brats_phantoms
 from .process_share import process_share
-from .splits import PARTS, split_cases
+from .splits import PARTS, count_cases_sharing, split_cases
 
 __all__ = [
     "GRADES",
@@ -22,8 +22,7 @@ __all__ = [
     "SEQUENCES",
     "CaseStream",
     "EpochDataset",
-    "count_cases_of_known_patients",
-    "count_cases_with_duplicates",
+    "count_cases_sharing",
     "find_breast_cases",
     "find_cases",
     "find_gland_cases",

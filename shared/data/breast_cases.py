@@ -15,13 +15,14 @@ import numpy as np
 
 from ..errors import InputError
 from .near_duplicates import group_near_duplicates
-from .splits import PARTS, split_cases
+from .splits import PARTS, count_cases_sharing, split_cases
 
-__all__ = ["count_cases_with_duplicates", "find_breast_cases", "split_breast_cases"]
+__all__ = ["find_breast_cases", "split_breast_cases"]
 
 NORMAL = "normal"  # the class without a lesion
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 MASK = re.compile(r"(?P<picture>.+)_mask(_\d+)?")  # the name of a mask, without suffix
+SUMMARIES = ("mean", "standard deviation", "pooled")  # rows of an evaluation beside those of the cases
 COLUMNS = ("image", "mask", "class", "case", "group")
 
 
@@ -71,7 +72,7 @@ def split_breast_cases(
     fractions: Sequence[float] = (0.7, 0.15, 0.15),
     seed: int = 42,
     similarity: float = 0.5,
-    keep_groups: bool = True,
+    duplicates_together: bool = True,
     files: Mapping[str, str | os.PathLike | None] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Split cases into "train", "validation" and "test", each sorted by name, with the classes in equal shares.
@@ -84,8 +85,8 @@ def split_breast_cases(
         fractions: shares of the images in the three parts, summing to one.
         seed: chooses the split, with the names of cases and groups.
         similarity: at which two pictures are near-duplicates, see `picture_similarity`.
-        keep_groups: False splits file by file, as in Al Shafi et al., 2026 (546, 117 and 117 of the 780 images): then
-            a tested image may have a near-duplicate among those trained on, which is counted and logged.
+        duplicates_together: False splits file by file, as in Al Shafi et al., 2026 (546, 117 and 117 of the 780
+            images): then a tested image may have a near-duplicate in another part, which is counted and logged.
         files: take the split from text files instead, see `split_cases`.
 
     Raises:
@@ -95,26 +96,15 @@ def split_breast_cases(
     if files is not None:
         split = split_cases(cases, files=files)
     else:
-        drawn = _draw(cases, fractions, seed, keep_groups)
+        drawn = _draw(cases, fractions, seed, duplicates_together)
         split = {part: [case for case in cases if drawn[case["case"]] == part] for part in PARTS}
-    if shared := count_cases_with_duplicates(split["test"], [*split["train"], *split["validation"]]):
+    if shared := count_cases_sharing(split["test"], [*split["train"], *split["validation"]], "group"):
         logging.getLogger(__name__).warning(
             "%d of %d tested images have a near-duplicate in another part: results on them are too good.",
             shared,
             len(split["test"]),
         )
     return split
-
-
-def count_cases_with_duplicates(tested: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> int:
-    """Count the tested cases of which a near-duplicate is among the others.
-
-    Args:
-        tested: items with "group".
-        others: items with "group".
-    """
-    known = {case["group"] for case in others}
-    return sum(case["group"] in known for case in tested)
 
 
 def _cases_of_folders(root: Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
@@ -199,12 +189,15 @@ def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: 
     name = cells.get("class", "")
     if name not in ("", *class_names):
         raise InputError(f"{place}: class {name!r} is unknown; write {' or '.join(class_names)}.")
+    name_of_case = cells.get("case") or Path(cells["image"]).stem
+    if name_of_case != Path(name_of_case).name or name_of_case in ("", "..", *SUMMARIES):
+        raise InputError(f"{place}: case {name_of_case!r} cannot name files or a row of a table; choose another name.")
     image = root / cells["image"]
     masks = [root / path.strip() for path in cells.get("mask", "").split(";") if path.strip()]
     for path in (image, *masks):
         if not path.is_file():
             raise InputError(f"{place}: {path} is no file; correct it (paths start at {root}).")
-    case: dict[str, Any] = {"case": cells.get("case") or image.stem, "image": str(image)}
+    case: dict[str, Any] = {"case": name_of_case, "image": str(image)}
     if masks or name == NORMAL:
         case["mask"] = [str(path) for path in masks]
     if name:
@@ -255,13 +248,13 @@ def _members(cases: Sequence[Mapping[str, Any]], key: str) -> dict[str, list[Map
 
 
 def _draw(
-    cases: Sequence[Mapping[str, Any]], fractions: Sequence[float], seed: int, keep_groups: bool
+    cases: Sequence[Mapping[str, Any]], fractions: Sequence[float], seed: int, duplicates_together: bool
 ) -> dict[str, str]:
     """Return {case: part}. Large groups draw first, each a part with the chance of the places that are free in it."""
     if len(fractions) != len(PARTS) or min(fractions) < 0 or abs(sum(fractions) - 1) > 0.01:
         raise InputError(f"fractions {list(fractions)}: give three shares ({', '.join(PARTS)}) that sum to one.")
     classes = sorted({case.get("class", -1) for case in cases})
-    members = _members(cases, "group" if keep_groups else "case")
+    members = _members(cases, "group" if duplicates_together else "case")
     numbers = {
         group: np.array([sum(case.get("class", -1) == number for case in own) for number in classes])
         for group, own in members.items()

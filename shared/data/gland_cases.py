@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from .splits import PARTS, split_cases
 
-__all__ = ["GRADES", "count_cases_of_known_patients", "find_gland_cases", "split_gland_cases"]
+__all__ = ["GRADES", "find_gland_cases", "split_gland_cases"]
 
 GRADES = ("benign", "malignant")  # the number of a grade is its place here
 TRAIN, TESTS = "train", ("testA", "testB")
@@ -85,7 +85,8 @@ def split_gland_cases(
 
     With the published parts, the test cases are testA and testB, and the validation cases are drawn from part train:
     whole patients, so that about `validation_fraction` of the benign and of the malignant images are drawn. The
-    published parts themselves do not keep patients apart: see `count_cases_of_known_patients`.
+    published parts themselves do not keep patients apart: 59 of the 60 cases of testA and all 20 of testB are of
+    patients who have cases in part train too (`count_cases_sharing` counts them).
 
     Cases without parts (one's own data) are split by patient into three, by `split_cases`.
 
@@ -122,20 +123,6 @@ def split_gland_cases(
         for name, case in by_name.items()
     }
     return {part: [by_name[name] for name in sorted(by_name) if place[name] == part] for part in PARTS}
-
-
-def count_cases_of_known_patients(tested: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]]) -> int:
-    """Count the tested cases whose patient also has a case among the trained ones.
-
-    In the published `Grade.csv` that is 59 of the 60 cases of testA and all 20 of testB, against part train as a whole:
-    results on them say little about new patients. A number on these parts should stand beside this count.
-
-    Args:
-        tested: items with "patient".
-        trained: items with "patient".
-    """
-    known = {str(case["patient"]) for case in trained}
-    return sum(str(case["patient"]) in known for case in tested)
 
 
 def _single_picture(path: Path, needs_label: bool) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def _small(path: str | os.PathLike) -> np.ndarray:
 
     try:
         with Image.open(Path(path).expanduser()) as picture:
-            small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+            deep = picture.mode.startswith("I")  # 16 bits, which a conversion to 8 would cut off
+            grey = Image.fromarray(np.asarray(picture, np.float32) / 257) if deep else picture.convert("L")
+            small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
     except Exception as error:  # Pillow has several of its own, and lets struct.error and others through
         raise InputError(
             f"{path}: cannot be read as a picture, it is missing, damaged or of another format; copy it again, or take "

@@ -12,7 +12,7 @@ from monai.data import partition_dataset
 
 from ..errors import InputError
 
-__all__ = ["PARTS", "split_cases"]
+__all__ = ["PARTS", "count_cases_sharing", "split_cases"]
 
 PARTS = ("train", "validation", "test")
 
@@ -55,6 +55,20 @@ def split_cases(
         part: [item for name, item in sorted(by_name.items()) if str(item.get("patient", name)) in drawn[part]]
         for part in PARTS
     }
+
+
+def count_cases_sharing(tested: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], key: str) -> int:
+    """Count the tested cases that have something in common with one of the others: a patient, a near-duplicate.
+
+    A score on them says little about new patients, and should stand beside this count.
+
+    Args:
+        tested: items with `key`.
+        others: items with `key`, such as those trained on.
+        key: "patient", "group".
+    """
+    known = {str(case[key]) for case in others}
+    return sum(str(case[key]) in known for case in tested)
 
 
 def _draw(patients: Sequence[str], fractions: Sequence[float], seed: int) -> dict[str, list[str]]:

@@ -55,7 +55,7 @@ class TrainingCheckpoint:
         save_dir: folder of the three files.
         objects: what has a state dict: must hold "network"; optimiser, scheduler, loss.
         evaluator: the validation engine, whose best score is kept.
-        interval: every how many epochs ``checkpoint.pt`` is written; it is also written at the end.
+        interval: every how many epochs ``checkpoint.pt`` is written; it is also written at the end, early or not.
         resume: start from ``checkpoint.pt``.
     """
 
@@ -118,7 +118,7 @@ class TrainingCheckpoint:
             return
         if self.evaluator.state.best_metric_epoch == epoch:
             _save(self._weights(), self.folder / "model.pt")
-        if epoch % self.interval == 0 or epoch == engine.state.max_epochs:
+        if epoch % self.interval == 0 or epoch == engine.state.max_epochs or engine.should_terminate:
             self._save_all(engine)
 
     def finish(self, engine: Engine) -> None:

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from ..transforms import class_contradiction
 from ..whole_file import require_writable, whole_file
+from .all_processes import of_all_processes
 from .class_pictures import draw_confusion, draw_reliability, draw_roc
 from .class_scores import class_scores
 from .mask_cohort import POOLED_ONLY, UNKNOWN, MaskCohort
@@ -25,7 +26,7 @@ from .score_table import (
     plus_minus,
     write_rows,
 )
-from .scored_mask import CALIBRATION_BINS, LESION_SCORES, ScoredMask, gather_masks, lesion_scores, score_mask
+from .scored_mask import CALIBRATION_BINS, LESION_SCORES, ScoredMask, lesion_scores, score_mask
 
 __all__ = ["MaskAndClassEvaluation"]
 
@@ -110,7 +111,7 @@ class MaskAndClassEvaluation:
 
     def write(self, engine: Engine) -> None:
         """Write the files, log the summary and leave the scores in the engine's metrics."""
-        cohort = MaskCohort(gather_masks(self.images), self.class_names)
+        cohort = MaskCohort(of_all_processes(self.images, ScoredMask), self.class_names)
         metrics = dict(
             zip(LESION_SCORES, means(np.array([lesion_scores([image]) for image in cohort.images])), strict=True)
         )

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from ..data import GRADES
 from ..whole_file import require_writable, whole_file
+from .all_processes import of_all_processes
 from .score_table import (
     Points,
     count_cases,
@@ -22,7 +23,7 @@ from .score_table import (
     plus_minus,
     write_rows,
 )
-from .scored_image import SCORES, ScoredImage, of_all_processes, pooled_scores, score_image
+from .scored_image import SCORES, ScoredImage, image_of, pooled_scores, score_image
 
 __all__ = ["ObjectEvaluation"]
 
@@ -102,7 +103,7 @@ class ObjectEvaluation:
 
     def write(self, engine: Engine) -> None:
         """Write the three files, log the summary and leave the pooled scores in the engine's metrics."""
-        images = of_all_processes(self.images)
+        images = of_all_processes(self.images, image_of)
         names = [name.replace("class_correct", "class_accuracy") for name in SCORES]
         scores = zip(names, pooled_scores(images), strict=True)
         engine.state.metrics.update({name: score for name, score in scores if not np.isnan(score)})

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from monai.utils import string_list_all_gather
 
 from ..data import GRADES
 from ..errors import InputError
 from ..metrics import ObjectSums, object_sums
 
-__all__ = ["SCORES", "ScoredImage", "of_all_processes", "pooled_scores", "score_image"]
+__all__ = ["SCORES", "ScoredImage", "image_of", "pooled_scores", "score_image"]
 
 SCORES = (
     "object_f1",
@@ -90,6 +88,11 @@ def score_image(item: Mapping[str, Any], result: Mapping[str, Any], pixel_size_u
     )
 
 
+def image_of(objects: Mapping[str, Any], **fields: Any) -> ScoredImage:
+    """Make a `ScoredImage` of plain values again, those of its objects in a mapping."""
+    return ScoredImage(objects=ObjectSums(**objects), **fields)
+
+
 def pooled_scores(images: Sequence[ScoredImage]) -> list[float]:
     """Return the scores of all images together, in the order of SCORES; NaN for the probability, which has none."""
     objects = sum((image.objects for image in images), ObjectSums())
@@ -97,10 +100,3 @@ def pooled_scores(images: Sequence[ScoredImage]) -> list[float]:
     right = [image.predicted_grade == image.grade for image in images if image.grade is not None]
     class_accuracy = sum(right) / len(right) if right else np.nan
     return [objects.f1, objects.dice, objects.hausdorff_um, pixel_accuracy, class_accuracy, np.nan]
-
-
-def of_all_processes(images: Sequence[ScoredImage]) -> list[ScoredImage]:
-    """Gather the images that the processes scored; an image that several scored is there once."""
-    found = map(json.loads, string_list_all_gather([json.dumps(asdict(image)) for image in images]))
-    gathered = [ScoredImage(**{**fields, "objects": ObjectSums(**fields["objects"])}) for fields in found]
-    return list({image.case: image for image in gathered}.values())

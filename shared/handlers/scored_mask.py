@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from monai.utils import string_list_all_gather
 
 from ..errors import InputError
 from ..metrics import calibration_bins
 
-__all__ = ["CALIBRATION_BINS", "LESION_SCORES", "ScoredMask", "gather_masks", "lesion_scores", "score_mask"]
+__all__ = ["CALIBRATION_BINS", "LESION_SCORES", "ScoredMask", "lesion_scores", "score_mask"]
 
 CALIBRATION_BINS = 10
 LESION_SCORES = ("dice", "iou", "sensitivity", "precision")
@@ -101,9 +99,3 @@ def lesion_scores(images: Sequence[ScoredMask]) -> list[float]:
     if not with_lesion:
         return [np.nan] * len(LESION_SCORES)
     return [2 * common / (true + found), common / (true + found - common), common / true, common / max(found, 1)]
-
-
-def gather_masks(images: Sequence[ScoredMask]) -> list[ScoredMask]:
-    """Gather the images that the processes scored; an image that several scored is there once."""
-    found = map(json.loads, string_list_all_gather([json.dumps(asdict(image)) for image in images]))
-    return list({image.case: image for image in (ScoredMask(**fields) for fields in found)}.values())

@@ -27,7 +27,7 @@ class FrozenStartEfficientNet(nn.Module):
         super().__init__()
         names = EfficientNetEncoder.get_encoder_names()[:8]
         if name not in names:
-            raise ValueError(f"encoder must be one of {', '.join(names)}, got {name!r}.")
+            raise InputError(f"encoder {name!r}: no such one; choose one of {', '.join(names)}.")
         self.channels = EfficientNetEncoder.num_channels_per_output()[names.index(name)]
         try:
             self.features = EfficientNetBNFeatures(

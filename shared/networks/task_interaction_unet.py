@@ -9,6 +9,7 @@ import torch
 from monai.networks.nets.attentionunet import AttentionBlock
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .efficientnet_encoder import FrozenStartEfficientNet
 from .multi_scale_block import MultiScaleBlock
 from .task_interaction import TaskInteractionModule
@@ -66,7 +67,9 @@ class TaskInteractionUNet(nn.Module):
         self.encoder = FrozenStartEfficientNet(encoder, pretrained)
         widths = self.encoder.channels
         if len(decoder_channels) != len(widths) - 1 or min(decoder_channels) < 2:
-            raise ValueError(f"decoder_channels must hold four widths of 2 or more, got {list(decoder_channels)}.")
+            raise InputError(
+                f"decoder_channels must hold four widths of 2 or more, got {list(decoder_channels)}; correct it."
+            )
         self.adapters = nn.ModuleList(MultiScaleBlock(width, width, fusion, attention=fusion) for width in widths)
         self.class_features = nn.ModuleList(
             nn.Sequential(nn.Linear(width, CLASS_FEATURES), nn.ReLU()) for width in widths[:0:-1]
@@ -144,11 +147,15 @@ class TaskInteractionUNet(nn.Module):
 
     def _check(self, image: Tensor) -> None:
         if image.ndim != 4 or image.shape[1] != 3 or image.shape[2] % 32 or image.shape[3] % 32:
-            raise ValueError(
-                f"image must be (B, 3, H, W) with H and W multiples of 32, got {tuple(image.shape)}; resize or pad it."
+            raise InputError(
+                f"image: must be (B, 3, H, W) with H and W multiples of 32, got {tuple(image.shape)}; resize it "
+                "(--image_size), or pad it."
             )
         if self.training and len(image) < 2:
-            raise ValueError("training needs batches of two images or more; drop the last, incomplete batch.")
+            raise InputError(
+                "image: training needs batches of two images or more, got one; set --batch_size to 2 or more, and drop "
+                "an incomplete last batch."
+            )
 
 
 @dataclass

@@ -21,7 +21,8 @@ class UncertaintyProxyAttention(nn.Module):
 
     Departure: the mean over the batch stands for u's mean in training only, and its running mean in evaluation, as in
     batch normalisation (the first batch starts it, then a share of 0.1 per batch). By the batch's own mean an image's
-    weights depend on the images beside it, and alone it would have u~ = 1 whatever it shows.
+    weights depend on the images beside it, and alone it would have u~ = 1 whatever it shows. Of several
+    processes each uses the mean of its own batch, and the first one's running mean is kept.
     """
 
     epsilon = 1e-8

@@ -67,6 +67,28 @@ def test_network_takes_and_gives_what_the_metadata_say(bundle):
     verify_net_in_out(**network_files(bundle), device="cpu", bundle_root=str(bundle))
 
 
+NETWORKS = sorted(path for bundle in bundles_below(Path()) for path in bundle.glob("configs/network_*.json"))
+
+
+@pytest.mark.parametrize("overlay", NETWORKS, ids=lambda path: path.stem)
+def test_another_network_fits_training_and_inference_and_finds_its_own_weights(overlay):
+    """An overlay that replaces the network gives what the bundle's own does."""
+    configs, networks, folders = overlay.parent, [], []
+    for first, tiny in (("train", "tiny"), ("inference", "inference_tiny")):
+        parser = ConfigParser()
+        parser.read_config([str(path) for path in (configs / f"{first}.json", configs / f"{tiny}.json", overlay)])
+        networks.append(parser.get_parsed_content("network_def").eval())
+        folders.append(parser.get_parsed_content("ckpt_dir"))
+        if first == "inference":
+            assert parser.get_parsed_content("ckpt_path") == f"{folders[0]}/model.pt"
+    networks[1].load_state_dict(networks[0].state_dict())
+    metadata = ConfigParser.load_config_file(configs / "metadata.json")["network_data_format"]
+    image = torch.rand(2, metadata["inputs"]["image"]["num_channels"], 64, 64)
+    with torch.no_grad():
+        output = networks[1](image)
+    assert output.shape == (2, metadata["outputs"]["pred"]["num_channels"], 64, 64)
+
+
 def test_exported_network_gives_the_same(bundle, tmp_path):
     """A network is scripted, or traced where its README says so."""
     network = network_of(bundle).eval()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.data import PARTS, count_cases_with_duplicates, find_breast_cases, split_breast_cases
+from shared.data import PARTS, count_cases_sharing, find_breast_cases, split_breast_cases
 from shared.errors import InputError
 
 CLASSES = ["normal", "benign", "malignant"]
@@ -150,7 +150,9 @@ def test_a_lesion_without_outline_is_unknown_and_not_empty(table):
         ("image,class\np/a.bmp,bening\n", r"line 2: class 'bening' is unknown; write normal or benign or malignant"),
         ("image,mask\np/a.bmp,m/c.bmp\n", r"line 2: .*m/c.bmp is no file; correct it \(paths start at"),
         ("image\n\np/c.bmp\n", r"line 3: .*p/c.bmp is no file"),
-        ("image,class\n,benign\n", r"line 2: .* is no file"),
+        ("image,class\n,benign\n", r"line 2: case '' cannot name files"),
+        ("image,case\np/a.bmp,P1/left\n", r"line 2: case 'P1/left' cannot name files"),
+        ("image,case\np/a.bmp,mean\n", r"line 2: case 'mean' cannot name files or a row"),
         ("image\np/a.bmp\nm/a.bmp\n", r"line 3 names case a again"),
         ("image,class\np/a.bmp\n", r"line 2 has 1 cells, the first line 2"),
         ("image\n", r"lists no image"),
@@ -197,8 +199,8 @@ def test_groups_stay_together_and_classes_stay_in_shares():
     for seed in range(10):
         split = split_breast_cases(cases, seed=seed)
         assert sum(len(split[part]) for part in PARTS) == 120
-        assert not count_cases_with_duplicates(split["test"], split["train"] + split["validation"])
-        assert not count_cases_with_duplicates(split["validation"], split["train"])
+        assert not count_cases_sharing(split["test"], split["train"] + split["validation"], "group")
+        assert not count_cases_sharing(split["validation"], split["train"], "group")
         for part, share in zip(PARTS, (0.7, 0.15, 0.15)):
             np.testing.assert_allclose(counts(split)[part], share * np.array((20, 60, 40)), atol=6)
 
@@ -221,8 +223,8 @@ def test_the_seed_chooses_and_the_order_does_not():
 def test_by_file_near_duplicates_part_and_it_is_said(caplog):
     cases = make_cases(20, 60, 40, group=lambda name, i: f"{name}{i // 2}")
     with caplog.at_level(logging.INFO):
-        split = split_breast_cases(cases, keep_groups=False)
-    shared = count_cases_with_duplicates(split["test"], split["train"] + split["validation"])
+        split = split_breast_cases(cases, duplicates_together=False)
+    shared = count_cases_sharing(split["test"], split["train"] + split["validation"], "group")
     assert shared > 5
     assert f"{shared} of {len(split['test'])} tested images have a near-duplicate in another part" in caplog.text
     assert "Near-duplicates: 120 of 120 images, in 60 groups, 0 of which" in caplog.text

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.data import GRADES, count_cases_of_known_patients, find_gland_cases, split_gland_cases
+from shared.data import GRADES, count_cases_sharing, find_gland_cases, split_gland_cases
 from shared.errors import InputError
 
 HEADER = "name,patient ID, grade (GlaS), grade (Sirinukunwattana et al. 2015)"
@@ -217,7 +217,7 @@ def test_own_data_are_split_in_three_by_patient(tmp_path):
     cases = [{"case": f"s{i}", "patient": f"p{i // 2}"} for i in range(40)]
     split = split_gland_cases(cases, validation_fraction=0.25, test_fraction=0.2)
     assert [len(split[part]) for part in ("train", "validation", "test")] == [24, 8, 8]
-    assert count_cases_of_known_patients(split["test"], split["train"] + split["validation"]) == 0
+    assert count_cases_sharing(split["test"], split["train"] + split["validation"], "patient") == 0
     (tmp_path / "test.txt").write_text("s3\n")
     assert names(split_gland_cases(cases, files={"test": tmp_path / "test.txt"}))["test"] == ["s3"]
 
@@ -233,7 +233,7 @@ def test_wrong_splits():
 
 def test_known_patients_are_counted_by_hand():
     trained = [{"patient": "1"}, {"patient": "2"}]
-    assert count_cases_of_known_patients([{"patient": p} for p in ("1", "1", "3", "2")], trained) == 3
+    assert count_cases_sharing([{"patient": p} for p in ("1", "1", "3", "2")], trained, "patient") == 3
 
 
 @pytest.fixture
@@ -260,6 +260,6 @@ def test_test_images_of_the_real_grade_file_come_from_known_patients(real, tmp_p
     cases = find_gland_cases(tmp_path)
     parts = {part: [case for case in cases if case["part"] == part] for part in ("train", "testA", "testB")}
     assert {part: len(found) for part, found in parts.items()} == {"train": 85, "testA": 60, "testB": 20}
-    assert count_cases_of_known_patients(parts["testA"], parts["train"]) == 59
-    assert count_cases_of_known_patients(parts["testB"], parts["train"]) == 20
+    assert count_cases_sharing(parts["testA"], parts["train"], "patient") == 59
+    assert count_cases_sharing(parts["testB"], parts["train"], "patient") == 20
     assert len({case["patient"] for case in cases}) == 16

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from shared.data import count_cases_of_known_patients, find_gland_cases, paint_gland_phantoms, paint_glands
+from shared.data import count_cases_sharing, find_gland_cases, paint_gland_phantoms, paint_glands
 from shared.errors import InputError
 from shared.transforms import gland_regions
 
@@ -68,8 +68,8 @@ def test_grades_and_patients_are_read_as_from_the_published_file(folder):
         "testB": 1,
     }
     assert len({case["patient"] for case in parts["train"]}) == 3
-    assert count_cases_of_known_patients(parts["testA"], parts["train"]) == 4
-    assert count_cases_of_known_patients(parts["testB"], parts["train"]) == 0
+    assert count_cases_sharing(parts["testA"], parts["train"], "patient") == 4
+    assert count_cases_sharing(parts["testB"], parts["train"], "patient") == 0
 
 
 def test_same_seed_same_bytes_and_other_seed_others(folder, tmp_path):

@@ -34,6 +34,13 @@ def test_correlation_of_a_picture_with_itself_and_its_negative(write, scenes):
     assert np.abs(found[0, 2]) < 0.2  # -1 where they lie on each other, but the best shift counts
 
 
+def test_sixteen_bits_are_like_eight(tmp_path, write, scenes):
+    Image.fromarray((257 * scenes[0].round().clip(0, 255)).astype(np.uint16)).save(tmp_path / "deep.png")
+    found = picture_similarity([tmp_path / "deep.png", write("a.png", scenes[0]), write("b.png", scenes[1])])
+    assert found[0, 1] > 0.99
+    assert found[0, 2] < 0.5
+
+
 @pytest.mark.parametrize(
     "change",
     [

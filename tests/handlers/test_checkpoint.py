@@ -10,7 +10,7 @@ from monai.transforms import AsDiscreted, Compose, RandGaussianNoised
 
 from shared.data import EpochDataset
 from shared.errors import InputError
-from shared.handlers import EpochSeed, TrainingCheckpoint, WeightsLoader
+from shared.handlers import EarlyStopping, EpochSeed, TrainingCheckpoint, WeightsLoader
 
 EPOCHS = 5
 
@@ -30,7 +30,15 @@ class LearnableWeight(torch.nn.Module):
         return self.raw.sigmoid() * torch.nn.functional.cross_entropy(logits, label[:, 0].long())
 
 
-def make_training(folder, resume=False, objects=("network", "optimizer", "lr_scheduler", "loss"), width=4, amp=False):
+def make_training(
+    folder,
+    resume=False,
+    objects=("network", "optimizer", "lr_scheduler", "loss"),
+    width=4,
+    amp=False,
+    interval=1,
+    patience=EPOCHS,
+):
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(1, width, 3, padding=1), torch.nn.Dropout(0.5), torch.nn.Conv2d(width, 2, 1)
@@ -62,7 +70,8 @@ def make_training(folder, resume=False, objects=("network", "optimizer", "lr_sch
             EpochSeed(dataset, seed=3),
             LrScheduleHandler(scheduler, print_lr=False),
             ValidationHandler(1, evaluator),
-            TrainingCheckpoint(folder, {name: every[name] for name in objects}, evaluator, interval=1, resume=resume),
+            EarlyStopping(evaluator, patience),
+            TrainingCheckpoint(folder, {name: every[name] for name in objects}, evaluator, interval, resume),
         ],
     )
     return trainer, evaluator, every
@@ -122,6 +131,14 @@ def test_a_finished_training_resumes_to_itself(tmp_path):
     trainer, _, after = train(tmp_path, resume=True)
     assert trainer.state.epoch == EPOCHS
     assert torch.equal(before["network"][0].weight, after["network"][0].weight)
+
+
+def test_a_training_that_stops_early_leaves_its_last_checkpoint(tmp_path):
+    trainer, evaluator, _ = make_training(tmp_path, interval=100, patience=2)
+    trainer.add_event_handler(Events.EPOCH_STARTED(once=2), lambda _: setattr(evaluator.state, "best_metric", 2.0))
+    trainer.run()
+    assert trainer.state.epoch == 3
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["epoch"] == 3
 
 
 def test_model_holds_the_best_weights_and_model_last_the_last(tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.engines import SupervisedTrainer
 
 from shared.handlers import GradientClip
@@ -28,22 +29,12 @@ def test_a_long_gradient_is_scaled_to_the_norm_and_a_short_one_left_alone():
     torch.testing.assert_close(step_of(1.0, scale=0.1), torch.tensor([0.3, 0.4]))
 
 
-class Scaler:
-    """Stands in for torch.amp.GradScaler, which works on a GPU only."""
-
-    def __init__(self, parameters, factor):
-        self.parameters, self.factor = list(parameters), factor
-
-    def unscale_(self, optimizer):
-        for parameter in self.parameters:
-            parameter.grad /= self.factor
-
-
 def test_scaled_gradients_are_unscaled_before_they_are_measured():
     network = torch.nn.Linear(2, 1, bias=False)
-    network.weight.grad = torch.tensor([[30.0, 40.0]])
-    engine = type("Engine", (), {"network": network, "optimizer": None})()
-    engine.scaler = Scaler(network.parameters(), 100.0)
+    engine = Engine(lambda engine, batch: None)
+    engine.network, engine.optimizer = network, torch.optim.SGD(network.parameters(), lr=1.0)
+    engine.scaler = torch.amp.GradScaler("cpu", init_scale=100.0)
+    engine.scaler.scale(network(torch.tensor([[0.3, 0.4]])).sum()).backward()
     GradientClip(1.0)(engine)
     torch.testing.assert_close(network.weight.grad, torch.tensor([[0.3, 0.4]]))
 

@@ -9,7 +9,7 @@ from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 
 from shared.errors import InputError
-from shared.handlers import MaskAndClassEvaluation, mask_and_class_evaluation, scored_mask
+from shared.handlers import MaskAndClassEvaluation, all_processes, mask_and_class_evaluation, scored_mask
 from shared.metrics import calibration_bins, expected_calibration_error
 
 CLASSES = ["normal", "benign", "malignant"]
@@ -230,9 +230,9 @@ def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypa
     """The other process scored the last image and, as there were not enough, the first one again."""
     scored = [scored_mask.score_mask(case, postprocess(case), 3) for case in items()]
     sent = []
-    monkeypatch.setattr(scored_mask, "string_list_all_gather", lambda texts: sent.extend(texts) or texts)
-    assert scored_mask.gather_masks([scored[4], scored[0]]) == [scored[4], scored[0]]
-    monkeypatch.setattr(scored_mask, "string_list_all_gather", lambda texts: texts + sent)
+    monkeypatch.setattr(all_processes, "string_list_all_gather", lambda texts: sent.extend(texts) or texts)
+    assert all_processes.of_all_processes([scored[4], scored[0]], scored_mask.ScoredMask) == [scored[4], scored[0]]
+    monkeypatch.setattr(all_processes, "string_list_all_gather", lambda texts: texts + sent)
     evaluate(tmp_path, items()[:4])
     assert (tmp_path / "evaluation.csv").read_text() == EXPECTED
 

@@ -8,7 +8,7 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import IgniteMetricHandler, from_engine
 
 from shared.errors import InputError
-from shared.handlers import ObjectEvaluation, scored_image
+from shared.handlers import ObjectEvaluation, all_processes, scored_image
 from shared.metrics import ObjectDiceMetric
 
 EXPECTED = """\
@@ -143,9 +143,9 @@ def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypa
     """The other process scored the last image and, as there were not enough, the first one again."""
     first, _, last = [scored_image.score_image(case, postprocess(case), pixel_size_um=0.5) for case in items()]
     sent = []
-    monkeypatch.setattr(scored_image, "string_list_all_gather", lambda texts: sent.extend(texts) or texts)
-    assert scored_image.of_all_processes([last, first]) == [last, first]
-    monkeypatch.setattr(scored_image, "string_list_all_gather", lambda texts: texts + sent)
+    monkeypatch.setattr(all_processes, "string_list_all_gather", lambda texts: sent.extend(texts) or texts)
+    assert all_processes.of_all_processes([last, first], scored_image.image_of) == [last, first]
+    monkeypatch.setattr(all_processes, "string_list_all_gather", lambda texts: texts + sent)
     evaluate(tmp_path, items()[:2])
     assert (tmp_path / "evaluation.csv").read_text() == EXPECTED
 

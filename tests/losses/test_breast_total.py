@@ -1,5 +1,6 @@
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from shared.losses import (
     BoundaryCurvatureLoss,
@@ -41,3 +42,11 @@ def test_fixed_weights_give_the_papers_total():
     loss.backward()
     assert all(part.grad.abs().max() > 0 for part in prediction.values())
     assert set(of_mask) <= set(total.terms(prediction, target))
+
+
+def test_the_bundle_has_these_weights():
+    parser = ConfigParser()
+    parser.read_config("bundles/breast_ultrasound_segmentation_interaction/configs/train.json")
+    loss = parser.get_parsed_content("loss")
+    assert loss.terms is not None
+    assert {name: parser.get_parsed_content("loss::weights")[name] for name in WEIGHTS} == pytest.approx(WEIGHTS)
