@@ -8,6 +8,7 @@ source ci/environment.sh
 out=${QUICKSTART_DIR:-quickstart}
 bundle=bundles/brats_mri_segmentation_pareto_vnet
 grid=(--size "[42, 48, 36]" --spacing_mm "[3.5, 3.5, 3.5]")
+norm=network_instance_norm  # which batches of one image need
 small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
 
 echo "1. Phantoms (painted, no patients)"
@@ -15,14 +16,16 @@ $python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 --seed 2 "${gr
 $python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
 
 echo "2. VNet on FLAIR in three forms: training, evaluation, table"
-$python ci/study.py --bundle $bundle --out "$out" --variants "ours; ours without rho: no_rho; baseline: baseline" \
-    --jobs 3 --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.02 --max_epochs 20 \
-    --val_interval 20 --checkpoint_interval 20 --num_workers 0
+forms="ours: $norm; ours without rho: no_rho,$norm; baseline: baseline,$norm"
+$python ci/study.py --bundle $bundle --out "$out" --variants "$forms" --jobs 3 \
+    --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.02 --max_epochs 22 \
+    --val_interval 22 --checkpoint_interval 22 --num_workers 0
 
 echo "3. Inference on two new cases"
 [ -d "$out/inference" ] || $python -m monai.bundle run --bundle_root $bundle \
-    --config_file $bundle/configs/inference.json --dataset_dir "$out/new_cases" "${small[@]}" \
-    --ckpt_path "$out/ours/seed0/models/model.pt" --output_dir "$out/inference"
+    --config_file "['$bundle/configs/inference.json','$bundle/configs/$norm.json']" \
+    --dataset_dir "$out/new_cases" "${small[@]}" --ckpt_path "$out/ours/seed0/models/model.pt" \
+    --output_dir "$out/inference"
 
 cat <<END
 

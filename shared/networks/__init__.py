@@ -5,6 +5,7 @@ from .distribute import distribute
 from .dual_attention import DualAttention
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
+from .instance_norm import with_instance_norm
 from .multi_scale_block import MultiScaleBlock
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
@@ -21,4 +22,5 @@ __all__ = [
     "UncertaintyProxyAttention",
     "WithClassHead",
     "distribute",
+    "with_instance_norm",
 ]

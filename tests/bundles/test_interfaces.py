@@ -74,19 +74,19 @@ NETWORKS = sorted(path for bundle in bundles_below(Path()) for path in bundle.gl
 def test_another_network_fits_training_and_inference_and_finds_its_own_weights(overlay):
     """An overlay that replaces the network gives what the bundle's own does."""
     configs, networks, folders = overlay.parent, [], []
+    metadata = ConfigParser.load_config_file(configs / "metadata.json")["network_data_format"]
+    channels, axes = (metadata["inputs"]["image"][key] for key in ("num_channels", "spatial_shape"))
     for first, tiny in (("train", "tiny"), ("inference", "inference_tiny")):
         parser = ConfigParser()
         parser.read_config([str(path) for path in (configs / f"{first}.json", configs / f"{tiny}.json", overlay)])
         networks.append(parser.get_parsed_content("network_def").eval())
-        folders.append(parser.get_parsed_content("ckpt_dir"))
-        if first == "inference":
-            assert parser.get_parsed_content("ckpt_path") == f"{folders[0]}/model.pt"
+        folders.append(parser.get_parsed_content("ckpt_dir" if first == "train" else "ckpt_path"))
+    assert folders[1] == f"{folders[0]}/model.pt"
     networks[1].load_state_dict(networks[0].state_dict())
-    metadata = ConfigParser.load_config_file(configs / "metadata.json")["network_data_format"]
-    image = torch.rand(2, metadata["inputs"]["image"]["num_channels"], 64, 64)
+    size = [64] * 2 if len(axes) == 2 else [32] * 3
     with torch.no_grad():
-        output = networks[1](image)
-    assert output.shape == (2, metadata["outputs"]["pred"]["num_channels"], 64, 64)
+        output = networks[1](torch.rand(2, channels, *size))
+    assert output.shape == (2, metadata["outputs"]["pred"]["num_channels"], *size)
 
 
 def test_exported_network_gives_the_same(bundle, tmp_path):
