@@ -37,10 +37,10 @@ def test_all_studies_of_the_bundles_name_overlays_and_settings_that_exist():
     files = sorted(Path("bundles").glob("*/studies/*.json"))
     assert files
     for file in files:
-        known = json.loads((file.parents[1] / "configs" / "train.json").read_text())
         for variant in study.read_variants(str(file)).values():
-            assert variant.keys() - known.keys() <= {"overlays"}
-            assert all((file.parents[1] / "configs" / f"{name}.json").is_file() for name in variant.get("overlays", []))
+            configs = [file.parents[1] / "configs" / f"{name}.json" for name in ["train", *variant.get("overlays", [])]]
+            known = {key for config in configs for key in json.loads(config.read_text())}
+            assert variant.keys() - known <= {"overlays"}
 
 
 @pytest.fixture
