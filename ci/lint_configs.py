@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -55,9 +56,18 @@ def lint_file(path: Path) -> list[tuple[str, str, str]]:
     except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
         return [*faults, ("", "merge", f"cannot be merged onto {base.name if base else 'nothing'}: {error!r}")]
     found = [fault for fault in found if fault not in known]
-    if base:  # what an overlay replaces may leave settings of its base idle
-        found = [(at, rule, what) for at, rule, what in found if rule != "unused" or at.split("::")[0] in content]
-    return faults + found
+    idle = _settings_of_replaced_parts(merged([base]), content) if base else set()
+    return faults + [(at, rule, what) for at, rule, what in found if rule != "unused" or at not in idle]
+
+
+def _settings_of_replaced_parts(base: Config, overlay: dict[str, Any]) -> set[str]:
+    """Return what the components that an overlay replaces refer to: such settings may be idle with it.
+
+    A setting whose place an overlay takes with a plain value is no such: giving it would change nothing, unseen.
+    """
+    replaced = [base.values.get(key) for key in overlay]
+    texts = [json.dumps(part) for part in replaced if isinstance(part, dict | list)]
+    return {name for text in texts for name in re.findall(r"@(\w+)", text)}
 
 
 def _as_list(value: Any) -> list[Any]:

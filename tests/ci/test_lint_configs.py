@@ -417,7 +417,7 @@ def test_all_faults_of_all_files_come_at_once(bundle):
         ({"+validate::handlers": [{"_target_": "Nobody"}]}, "validate::handlers::1: target: Nobody: no such"),
         ({"run": ["$@validate::evaluater.run()"]}, "run::0: reference: @validate::evaluater is not defined"),
         ({"network": "@network_def"}, None),
-        ({"train::trainer::max_epochs": 3}, None),  # leaves a setting of train.json idle, as replacing a network does
+        ({"train::trainer::max_epochs": 3}, "max_epochs: unused: nothing refers to this key"),
         ({"spare": 3}, "spare: unused: nothing refers to this key"),
         (
             {"validate::evaluater::amp": True},
@@ -433,6 +433,17 @@ def test_an_overlay_is_read_merged_and_answers_for_its_own_faults(bundle, change
     faults = [line for line in bundle.lint() if line.startswith("evaluate.json: ")]
     assert len(faults) == (fault is not None)
     assert fault is None or fault in faults[0]
+
+
+def test_an_overlay_that_replaces_a_component_may_leave_its_settings_idle(bundle):
+    bundle.change("train", "classes", 2)
+    for name in ("train", "inference"):
+        bundle.change(name, "network_def::out_channels", "@classes" if name == "train" else 2)
+    bundle.configs["network_unet"] = {"network_def": {"_target_": "VNet", "in_channels": 4, "out_channels": 2}}
+    assert [line for line in bundle.lint() if "network_unet" in line] == []
+    bundle.configs["network_unet"] = {"network_def::out_channels": 2}
+    bundle.folder = bundle.folder.with_name("other_segmentation")
+    assert "classes: unused" in next(line for line in bundle.lint() if "network_unet" in line)
 
 
 def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle):
