@@ -1,13 +1,14 @@
-"""Read evaluation.csv, of one of three kinds, told apart by their columns.
+"""Read evaluation.csv, of one of three kinds, and subsets.csv, told apart by their columns.
 
 The scores of `EvaluationTable` are averaged over cases, those of `ObjectEvaluation` pooled; `MaskAndClassEvaluation`
-has both.
+has both. The rows of `SubsetEvaluation`, one per case and subset of the sequences, become one per case.
 """
 
 from __future__ import annotations
 
 import csv
 import glob
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ POOLED_SCORE = "object_dice"  # only tables of `ObjectEvaluation` have it
 CLASS_SCORE = "macro_f1"  # only those of `MaskAndClassEvaluation` have it
 POOLED_ROW = "pooled"
 MEAN_ROW = "mean"
+OF_SUBSET = " of "  # "dice_WT of t1+t2": a score of `SubsetEvaluation`
 WORDS = ("part", "true_class")  # columns that hold no numbers
 Columns = dict[str, np.ndarray]  # a column's name to one score per case, or to the one of a summary row
 
@@ -46,7 +48,7 @@ def read_evaluation(path: str) -> Evaluation:
     """Read a file."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = {row.pop("case"): row for row in csv.DictReader(file)}
+            rows = _rows(csv.DictReader(file))
         parts = {name: row["part"] for name, row in rows.items() if "part" in row}
         scores = {
             name: {column: float(cell or "nan") for column, cell in row.items() if column not in WORDS}
@@ -59,6 +61,18 @@ def read_evaluation(path: str) -> Evaluation:
         summaries={name: row for name, row in scores.items() if is_summary(name)},
         parts=parts,
     )
+
+
+def _rows(table: Iterable[dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the cells of every case and summary; those of a case's subsets of sequences side by side."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in table:
+        name, subset = row.pop("case"), row.pop("subset", None)
+        if subset is not None:
+            del row["missing"]
+            row = {f"{score}{OF_SUBSET}{subset}": cell for score, cell in row.items()}
+        rows.setdefault(name, {}).update(row)
+    return rows
 
 
 def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Columns]:

@@ -18,8 +18,8 @@ $python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 3 "${gr
 echo "2. VNet on FLAIR in three forms: training, evaluation, table"
 forms="ours: $norm; ours without rho: no_rho,$norm; baseline: baseline,$norm"
 $python ci/study.py --bundle $bundle --out "$out" --variants "$forms" --jobs 3 \
-    --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.04 --max_epochs 17 \
-    --val_interval 17 --checkpoint_interval 17 --num_workers 0
+    --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.04 --max_epochs 18 \
+    --val_interval 18 --checkpoint_interval 18 --num_workers 0 --rotation_degrees 0
 
 echo "3. Inference on two new cases"
 [ -d "$out/inference" ] || $python -m monai.bundle run --bundle_root $bundle \

@@ -10,6 +10,7 @@ for every variant. With `--folds 0,1,2,3` (and `--num_folds 4`) the folds of a s
 Runs that are done are left alone, an interrupted one goes on from its checkpoint, so that the command can be given
 again. `--jobs 2` does two runs at a time, which share the processor's cores (small networks gain little from many
 threads) and the GPU. Results: <out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`ci/tables.py`).
+With `--evaluation evaluate_subsets` every subset of the sequences is scored, and the results are <out>/table_subsets.*.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ from ci import tables  # noqa: E402
 from shared.errors import InputError, find_input_error  # noqa: E402
 from shared.handlers import install_one_line_errors  # noqa: E402
 
+TABLES = {  # overlay to the file that it leaves in a run's folder, and the name of the merged table
+    "evaluate": ("evaluation.csv", "table"),
+    "evaluate_subsets": ("subsets.csv", "table_subsets"),
+}
 Variants = dict[str, dict[str, Any]]  # name to settings; "overlays" among them
 
 
@@ -78,7 +83,9 @@ def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None
     gc.collect()  # engines and handlers refer to one another
 
 
-def train_and_evaluate(bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any]) -> None:
+def train_and_evaluate(
+    bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
+) -> None:
     """Do what is left of one run."""
     settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
     overlays = settings.pop("overlays", [])
@@ -86,8 +93,8 @@ def train_and_evaluate(bundle: Path, variant: dict[str, Any], folder: Path, sett
     if not (models / "model_last.pt").is_file():
         going_on = ["resume"] if (models / "checkpoint.pt").is_file() else []
         run(bundle, [*overlays, *going_on], settings)
-    if not (folder / "evaluation.csv").is_file():
-        run(bundle, [*overlays, "evaluate"], settings)
+    if not (folder / TABLES[evaluation][0]).is_file():
+        run(bundle, [*overlays, evaluation], settings)
 
 
 def at_a_time(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
@@ -108,7 +115,9 @@ def at_a_time(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def named_run(bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any]) -> None:
+def named_run(
+    bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
+) -> None:
     """Train and evaluate in a process of its own, whose messages begin with the run's name."""
     make_record = logging.getLogRecordFactory()
 
@@ -117,7 +126,7 @@ def named_run(bundle: Path, variant: dict[str, Any], folder: Path, settings: dic
 
     logging.setLogRecordFactory(record)
     try:
-        train_and_evaluate(bundle, variant, folder, settings)
+        train_and_evaluate(bundle, variant, folder, settings, evaluation)
     except Exception as error:  # on its way to the first process it loses its causes
         raise find_input_error(error) or error from None
     finally:
@@ -125,7 +134,14 @@ def named_run(bundle: Path, variant: dict[str, Any], folder: Path, settings: dic
 
 
 def main(
-    bundle: str, out: str, variants: str, seeds: Any = 0, folds: Any = None, jobs: int = 1, **settings: Any
+    bundle: str,
+    out: str,
+    variants: str,
+    seeds: Any = 0,
+    folds: Any = None,
+    jobs: int = 1,
+    evaluation: str = "evaluate",
+    **settings: Any,
 ) -> None:
     """Run a study.
 
@@ -136,10 +152,14 @@ def main(
         seeds: a run each, e.g. 0,1,2.
         folds: of a cross-validation (set --num_folds as well), e.g. 0,1,2,3.
         jobs: how many runs at a time.
+        evaluation: the bundle's overlay that scores a run: evaluate or evaluate_subsets.
         settings: of the bundle, for all variants.
     """
     if not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"jobs: give how many runs at a time, 1 or more, not {jobs!r}.")
+    if evaluation not in TABLES:
+        raise InputError(f"evaluation: give one of {', '.join(TABLES)}, not {evaluation!r}.")
+    scores, table = TABLES[evaluation]
     rows, tasks = [], []
     for name, variant in read_variants(variants).items():
         slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
@@ -149,12 +169,12 @@ def main(
             for fold in [None] if folds is None else listed(folds):
                 folder = Path(out) / slug / (f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}")
                 of_run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
-                tasks.append((Path(bundle), variant, folder, {**settings, **of_run}))
-                of_folds.append(str(folder / "evaluation.csv"))
+                tasks.append((Path(bundle), variant, folder, {**settings, **of_run}, evaluation))
+                of_folds.append(str(folder / scores))
             of_seeds.append("+".join(of_folds))
         rows.append(f"{name}={','.join(of_seeds)}")
     at_a_time(jobs, tasks)
-    tables.main(*rows, out=str(Path(out) / "table"))
+    tables.main(*rows, out=str(Path(out) / table))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ Table 4): a row per method, mean Dice of the regions, every region, then distanc
 Tables of a mask and a class per image (breast lesions) are laid out as Table 2 of Al Shafi et al., 2026: the mask's
 scores, means over the images with a lesion or with `--rows pooled` over their pixels; then those of the class.
 
+Tables of every subset of the sequences (subsets.csv) are laid out as Tables 2 and 3 of PGO, with a heat map.
+
 What differs from the first method by less than the runs of one method differ among themselves is marked.
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import fire
@@ -27,11 +30,19 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ci.evaluation_files import CLASS_SCORE, MEAN_ROW, POOLED_ROW, POOLED_SCORE, Columns, read_methods  # noqa: E402
+from ci.evaluation_files import (  # noqa: E402
+    CLASS_SCORE,
+    MEAN_ROW,
+    OF_SUBSET,
+    POOLED_ROW,
+    POOLED_SCORE,
+    Columns,
+    read_methods,
+)
+from ci.run_spread import MARK, Table, spread_sentence, within_spread  # noqa: E402
 from shared.errors import InputError  # noqa: E402
 from shared.whole_file import whole_file  # noqa: E402
 
-MARK = "≈"
 POOLED_HEADINGS = {
     "class accuracy": (["class_correct"], 100.0, 2),
     "pixel accuracy": (["pixel_accuracy"], 100.0, 2),
@@ -49,8 +60,8 @@ MASK_AND_CLASS_HEADINGS = {
     "class AUC": (["auc"], 100.0, 2),
     "class precision": (["macro_precision"], 100.0, 2),
 }
+Merged = tuple[Table, str, Callable[[Path], None] | None]  # scores, Markdown, what draws them
 Headings = dict[str, tuple[list[str], float, int]]  # heading to columns to average, factor, decimals
-Table = dict[str, dict[str, np.ndarray]]  # method to heading to one number per run
 
 
 def layout(names: list[str]) -> Headings:
@@ -78,7 +89,7 @@ def score(methods: dict[str, list[Columns]], headings: Headings) -> Table:
     """Average every run over its cases and, where a heading has several, over columns."""
     return {
         method: {
-            heading: np.array([factor * np.mean([_mean(run[name]) for name in names]) for run in runs])
+            heading: np.array([factor * _mean(np.array([_mean(run[name]) for name in names])) for run in runs])
             for heading, (names, factor, _) in headings.items()
         }
         for method, runs in methods.items()
@@ -88,11 +99,6 @@ def score(methods: dict[str, list[Columns]], headings: Headings) -> Table:
 def _mean(scores: np.ndarray) -> float:
     known = scores[~np.isnan(scores)]
     return float(known.mean()) if known.size else np.nan
-
-
-def within_spread(values: np.ndarray, reference: np.ndarray) -> bool:
-    """Whether two means differ by less than the larger of the two ranges over runs; a single run has none."""
-    return abs(values.mean() - reference.mean()) < max(np.ptp(values), np.ptp(reference))
 
 
 def markdown(table: Table, explanation: str, decimals: dict[str, int]) -> str:
@@ -107,10 +113,7 @@ def markdown(table: Table, explanation: str, decimals: dict[str, int]) -> str:
             mark = f" {MARK}" if method != first and within_spread(values, table[first][heading]) else ""
             cells.append(mean + (f" ({low} to {high})" if len(values) > 1 else "") + mark)
         rows.append([method, str(len(values)), *cells])
-    spread = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
-    if max(len(next(iter(scores.values()))) for scores in table.values()) == 1:
-        spread = "One run per method: how much runs differ by chance is unknown, and so is what a difference means."
-    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", f"{explanation} {spread}", ""])
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", f"{explanation} {spread_sentence(table)}", ""])
 
 
 def write_csv(path: Path, table: Table) -> None:
@@ -168,27 +171,46 @@ def main(*runs: str, out: str, rows: str | None = None) -> None:
     """Merge evaluations.
 
     Args:
-        runs: "method=path,path,...": evaluation.csv files, one per run (wildcards allowed), or one per fold, joined by
-            "+"; the first method is the reference.
+        runs: "method=path,path,...": evaluation.csv or subsets.csv files, one per run (wildcards allowed), or one per
+            fold, joined by "+"; the first method is the reference.
         out: where the table is written, without suffix.
         rows: of tables with pooled scores, which row counts: of objects "pooled" (all parts; default), "pooled testA",
             "mean" ...; of mask and class "mean" (default) or "pooled".
     """
     methods, num_cases = read_methods(runs, rows)
     names = list(next(iter(methods.values()))[0])
-    headings = layout(names)
-    table = score(methods, headings)
-    cases, label, explanation = _words(names, num_cases, rows)
-    text = markdown(table, explanation, {heading: decimals for heading, (*_, decimals) in headings.items()})
+    if OF_SUBSET in names[0]:
+        table, text, picture = _by_subset(methods, names, num_cases)
+    else:
+        table, text, picture = _by_method(methods, names, num_cases, rows)
     with whole_file(f"{out}.md") as path:
         path.write_text(text, encoding="utf-8")
     with whole_file(f"{out}.csv") as path:
         write_csv(path, table)
-    drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
-    if drawn:
+    if picture is not None:
         with whole_file(f"{out}.png") as path:
-            draw(path, table, f"{cases}; bar: mean over runs, point: one run", label, drawn)
+            picture(path)
     print(text, end="")
+
+
+def _by_method(methods: dict[str, list[Columns]], names: list[str], num_cases: int, rows: str | None) -> Merged:
+    """Merge evaluations into one row per method."""
+    headings = layout(names)
+    table = score(methods, headings)
+    cases, label, explanation = _words(names, num_cases, rows)
+    text = markdown(table, explanation, {heading: decimals for heading, (*_, decimals) in headings.items()})
+    drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
+    title = f"{cases}; bar: mean over runs, point: one run"
+    return table, text, (lambda path: draw(path, table, title, label, drawn)) if drawn else None
+
+
+def _by_subset(methods: dict[str, list[Columns]], names: list[str], num_cases: int) -> Merged:
+    """Merge evaluations of every subset of the sequences."""
+    from ci.subset_tables import SubsetLayout  # imports MONAI, which takes seconds
+
+    by_subset = SubsetLayout(names)
+    table = score(methods, by_subset.headings)
+    return table, by_subset.markdown(table, num_cases), lambda path: by_subset.draw(path, table, num_cases)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ KEEPS_NAN_MARK = {
     "LoadImage", "NormalizeIntensity", "Orientation", "RandAffine", "RandAxisFlip", "RandCropByLabelClasses",
     "RandCropByPosNegLabel", "RandFlip", "RandGaussianNoise", "RandGaussianSmooth", "RandRotate", "RandRotate90",
     "RandScaleCrop", "RandScaleIntensity", "RandShiftIntensity", "RandSpatialCrop", "RandSpatialCropSamples",
-    "RandZoom", "Resize", "ResizeWithPadOrCrop", "Rotate", "Rotate90", "SelectItems", "ShiftIntensity", "Spacing",
-    "SpatialCrop", "SpatialPad", "ToDevice", "ToTensor", "Zoom",
+    "RandStdShiftIntensity", "RandZoom", "Resize", "ResizeWithPadOrCrop", "Rotate", "Rotate90", "SelectItems",
+    "ShiftIntensity", "Spacing", "SpatialCrop", "SpatialPad", "ToDevice", "ToTensor", "Zoom",
 }
+ONLY_CHANNEL_WISE = {"NormalizeIntensity", "RandStdShiftIntensity"}  # else one channel's NaN reaches all
 INFERENCE_IDS = [
     "bundle_root", "checkpointloader", "dataloader", "datalist", "dataset", "dataset::data", "dataset_dir", "device",
     "evaluator", "handlers", "inferer", "initialize", "network", "network_def", "output_dir", "postprocessing",
@@ -110,9 +111,10 @@ def nan_mark(config: Config) -> Faults:
         ours = component["_target_"].startswith("shared.")
         if "preprocessing" not in at.split("::") or not on_image or ours or found is None:
             continue
-        if found.__name__.removesuffix("d") not in KEEPS_NAN_MARK:
+        name = found.__name__.removesuffix("d")
+        if name not in KEEPS_NAN_MARK:
             yield at, f"{component['_target_']} is not known to keep the NaN of an absent sequence"
-        elif found.__name__.startswith("NormalizeIntensity") and component.get("channel_wise") is not True:
+        elif name in ONLY_CHANNEL_WISE and component.get("channel_wise") is not True:
             yield at, f"{component['_target_']} without channel_wise spreads the NaN of an absent sequence"
 
 

@@ -9,6 +9,7 @@ from .epoch_dataset import EpochDataset
 from .gland_cases import GRADES, find_gland_cases, split_gland_cases
 from .gland_phantom_stain import paint_glands
 from .gland_phantoms import paint_gland_phantoms
+from .modality_subsets import NOT_RUN, modality_subsets, subset_name
 from .near_duplicates import group_near_duplicates, picture_similarity
 from .phantom_scan import SEQUENCES, paint_case, upright_affine
 from .phantoms import paint_brats_phantoms
@@ -18,6 +19,7 @@ from .splits import PARTS, count_cases_sharing, split_cases
 __all__ = [
     "GRADES",
     "LAYOUTS",
+    "NOT_RUN",
     "PARTS",
     "SEQUENCES",
     "CaseStream",
@@ -27,6 +29,7 @@ __all__ = [
     "find_cases",
     "find_gland_cases",
     "group_near_duplicates",
+    "modality_subsets",
     "paint_brats_phantoms",
     "paint_breast",
     "paint_breast_phantoms",
@@ -38,5 +41,6 @@ __all__ = [
     "split_breast_cases",
     "split_cases",
     "split_gland_cases",
+    "subset_name",
     "upright_affine",
 ]

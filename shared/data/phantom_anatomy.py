@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from .phantom_metastases import Metastases
 from .phantom_shapes import Canvas, SmoothField, cover, distance_to_line, ellipsoid_depth, rotation
-from .phantom_tumour import Tumour
+from .phantom_tumour import ThinRimTumour, Tumour
 
-__all__ = ["Head"]
+__all__ = ["TUMOURS", "Head"]
+
+TUMOURS = {"glioma": Tumour, "thin_rims": ThinRimTumour, "metastases": Metastases}
 
 MIRROR = np.float32((0, 1, 1))
 # The plan of a brain. What lies right lies left too, until each head's irregular growth takes the symmetry away.
@@ -26,9 +29,10 @@ class Head:
 
     Args:
         generator: of random numbers.
+        tumours: one of `TUMOURS`; the head around them is the same.
     """
 
-    def __init__(self, generator: np.random.Generator) -> None:
+    def __init__(self, generator: np.random.Generator, tumours: str = "glioma") -> None:
         self.size = generator.uniform(0.95, 1.03, 3)
         self.turn = rotation(generator.normal(0.0, 0.06, 3))
         self.ventricle_mm = generator.uniform(3.5, 7.5)
@@ -37,7 +41,7 @@ class Head:
         self.lesions = [_lesion(generator) for _ in range(generator.integers(2, 7))]
         self.growth = [SmoothField(generator, 24.0) for _ in range(3)]
         self.folds = SmoothField(generator, 6.5)
-        self.tumour = Tumour(generator)
+        self.tumour = TUMOURS[tumours](generator)
 
     def paint(self, points: np.ndarray, voxel_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Say what is at world coordinates (N, 3).

@@ -33,6 +33,7 @@ def paint_case(
     size: Sequence[int] = (56, 64, 48),
     affine: np.ndarray | None = None,
     sequences: Sequence[str] = SEQUENCES,
+    tumours: str = "glioma",
 ) -> dict[str, np.ndarray]:
     """Paint one phantom: the same head for the same (seed, index), whatever the grid.
 
@@ -43,13 +44,14 @@ def paint_case(
         affine: (4, 4), voxel to world in millimetres (x right, y front, z up; the brain's middle is the origin); by
             default `upright_affine(size)`.
         sequences: which of `SEQUENCES` to paint; each is the same with and without the others.
+        tumours: which of `TUMOURS` the head has.
 
     Returns:
         Each sequence, int16, 0 outside the brain and positive inside; "label", uint8: 0 background, 1 necrosis or
         non-enhancing tumour, 2 oedema, 3 enhancing tumour. All of shape `size`.
     """
     affine = upright_affine(size) if affine is None else np.asarray(affine, dtype=float)
-    head = Head(np.random.default_rng((seed, index, 0)))
+    head = Head(np.random.default_rng((seed, index, 0)), tumours)
     points = np.indices(size, dtype=np.float32).reshape(3, -1).T @ np.float32(affine[:3, :3].T) + np.float32(
         affine[:3, 3]
     )

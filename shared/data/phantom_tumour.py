@@ -6,7 +6,7 @@ import numpy as np
 
 from .phantom_shapes import Canvas, SmoothField, cover, distance_to_point
 
-__all__ = ["Tumour"]
+__all__ = ["ThinRimTumour", "Tumour"]
 
 KINDS = {"ring": 0.66, "enhancing": 0.17, "not enhancing": 0.17}  # how the core looks, and how often
 
@@ -25,7 +25,7 @@ class Tumour:
         self.centres = [centre, *(centre + further)]
         self.radii = [self.radius, *(self.radius * generator.uniform(0.5, 0.85, len(further)))]
         self.kind = generator.choice(list(KINDS), p=list(KINDS.values()))
-        self.rim_mm = generator.uniform(2.2, 6.0)
+        self.rim_mm, self.rim_variation = generator.uniform(2.2, 6.0), 0.45
         self.oedema_mm = generator.uniform(7.0, 17.0)
         self.oedema_edge_mm = generator.uniform(2.0, 4.5)
         self.push_mm = generator.uniform(0.15, 0.35) * self.radius
@@ -47,7 +47,7 @@ class Tumour:
         head, balls, part = head[near], balls[near], Canvas(canvas.shares[near], canvas.voxel_mm)
         fluid = part.share("fluid")
         core = balls + 2.5 * self.shape(head) + 0.8 * self.roughness(head)
-        rim_mm = self.rim_mm * np.exp(0.45 * self.rim(head))
+        rim_mm = self.rim_mm * np.exp(self.rim_variation * self.rim(head))
         oedema = balls + self._oedema_reach(head, part.share("grey"))
         cover(part, "oedema", oedema, self.oedema_edge_mm, within=1.0 - fluid)
         cover(part, "solid" if self.kind == "not enhancing" else "enhancing", core, edge_mm=1.0)
@@ -76,3 +76,12 @@ class Tumour:
         if self.kind == "ring":
             label[inside & (core > rim_mm)] = 1
         return label
+
+
+class ThinRimTumour(Tumour):
+    """The tumour that `Tumour` would be, but always a ring, whose rim is thin: one to two voxels of 2.5 mm."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        super().__init__(generator)
+        self.kind = "ring"
+        self.rim_mm, self.rim_variation = generator.uniform(2.5, 4.0), 0.15

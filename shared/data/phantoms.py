@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..whole_file import whole_file
+from .phantom_anatomy import TUMOURS
 from .phantom_folder import RECORD, as_json, lies_there, write_text
 from .phantom_scan import SEQUENCES, paint_case, upright_affine
 
@@ -53,6 +54,7 @@ def paint_brats_phantoms(
     modalities: str | Sequence[str] = SEQUENCES,
     missing_share: float = 0.0,
     affine: Sequence[Sequence[float]] | None = None,
+    tumours: str = "glioma",
 ) -> Path:
     """Paint a data set of brain-tumour phantoms, or do nothing where exactly this one lies already.
 
@@ -71,6 +73,8 @@ def paint_brats_phantoms(
         missing_share: probability that a case lacks some of these sequences, at random; it keeps one at least.
         affine: (4, 4), voxel to world in millimetres, in place of the upright grid that `spacing_mm` describes; the
             middle of the brain is at the world's origin.
+        tumours: "glioma" (one, of all sizes and forms), "thin_rims" (the same, each with an enhancing rim of one to two
+            voxels of 2.5 mm) or "metastases" (four to ten of 3 to 10 mm across, with little oedema).
 
     Returns:
         `output_dir`.
@@ -79,6 +83,8 @@ def paint_brats_phantoms(
     _check_numbers(num_cases, seed, size, spacing_mm, missing_share)
     if layout not in LABEL_VALUES:
         raise InputError(f"layout {layout!r} is unknown; choose {' or '.join(LABEL_VALUES)}.")
+    if tumours not in TUMOURS:
+        raise InputError(f"tumours {tumours!r} are unknown; choose {' or '.join(TUMOURS)}.")
     if layout == MSD and missing_share:
         raise InputError("missing_share: in layout msd every case has all channels; use 0, or another layout.")
     grid = upright_affine(size, spacing_mm) if affine is None else _checked_affine(affine)
@@ -92,6 +98,8 @@ def paint_brats_phantoms(
         "modalities": names,
         "missing_share": missing_share,
     }
+    if tumours != "glioma":  # left out else, so that folders from before there was a choice are known again
+        parameters["tumours"] = tumours
     folder = Path(output_dir)
     cases = {f"Phantom_{index:03d}": _present(names, missing_share, seed, index) for index in range(num_cases)}
     files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
@@ -100,7 +108,7 @@ def paint_brats_phantoms(
     write_text(folder / RECORD, as_json(parameters))
     write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
     for index, (case, present) in enumerate(cases.items()):
-        volumes = paint_case(index, seed=seed, size=size, affine=grid, sequences=present)
+        volumes = paint_case(index, seed=seed, size=size, affine=grid, sequences=present, tumours=tumours)
         for key, file in _files(case, layout, present).items():
             _write_nifti(folder / file, _as_published(key, volumes, layout), grid)
     if layout == MSD:

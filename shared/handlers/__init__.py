@@ -8,6 +8,8 @@ from .epoch_seed import EpochSeed
 from .evaluation_table import EvaluationTable
 from .fuzzy_weight import ConstantWeight, ExponentialDecay, LinearDecay
 from .gradient_clip import GradientClip
+from .gradient_statistics import GradientStatistics
+from .linear_ramp import LinearRamp
 from .loss_terms import LossTerms, write_epoch_scalars
 from .mask_and_class_evaluation import MaskAndClassEvaluation
 from .object_evaluation import ObjectEvaluation
@@ -15,6 +17,7 @@ from .one_line_errors import install_one_line_errors, one_line_of
 from .prepare_batch import PrepareBatchTargets
 from .progress import CaseProgress, EpochProgress
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
+from .subset_evaluation import SubsetEvaluation
 
 __all__ = [
     "CaseProgress",
@@ -25,11 +28,14 @@ __all__ = [
     "EvaluationTable",
     "ExponentialDecay",
     "GradientClip",
+    "GradientStatistics",
     "LinearDecay",
+    "LinearRamp",
     "LossTerms",
     "MaskAndClassEvaluation",
     "ObjectEvaluation",
     "PrepareBatchTargets",
+    "SubsetEvaluation",
     "TrainingCheckpoint",
     "TrainingCurves",
     "WeightsLoader",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
 from pathlib import Path
 
 from ignite.engine import Engine, Events
 from monai.utils import is_scalar
 
-from ..errors import InputError
-from ..whole_file import whole_file
+from .epoch_rows import draw_epoch_rows, read_epoch_rows, write_epoch_rows
 
 __all__ = ["TrainingCurves"]
 
@@ -51,7 +48,7 @@ class TrainingCurves:
         """Begin to average; before the first epoch, fetch what an interrupted training left."""
         self.losses: list[float] = []
         if self.rows is None:  # only now, since a checkpoint may set the epoch when the run starts
-            self.rows = _read(self.folder / "curves.csv", below=engine.state.epoch)
+            self.rows = read_epoch_rows(self.folder / "curves.csv", below=engine.state.epoch)
 
     def add(self, engine: Engine) -> None:
         """Add one iteration's loss."""
@@ -69,18 +66,14 @@ class TrainingCurves:
             "learning_rate": self.learning_rate,
         }
         self.rows.append({"epoch": str(engine.state.epoch), **{name: f"{value:.6g}" for name, value in row.items()}})
-        with whole_file(self.folder / "curves.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, ["epoch", *_columns(self.rows)], lineterminator="\n")
-            table.writeheader()
-            table.writerows(self.rows)
+        write_epoch_rows(self.folder / "curves.csv", self.rows, _columns(self.rows))
         if engine.state.epoch % self.interval == 0:
             self.draw(engine)
 
     def draw(self, engine: Engine) -> None:
         """Draw the rows."""
         if self.rows:
-            with whole_file(self.folder / "curves.png") as path:
-                _draw(path, self.rows)
+            draw_epoch_rows(self.folder / "curves.png", self.rows, _columns(self.rows))
 
 
 def _columns(rows: list[dict[str, str]]) -> list[str]:
@@ -88,37 +81,3 @@ def _columns(rows: list[dict[str, str]]) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row if name != "epoch"))
     place = {"loss": 0, "learning_rate": 3}
     return sorted(names, key=lambda name: place.get(name, 1 if name.startswith("validation_") else 2))
-
-
-def _read(path: Path, below: int) -> list[dict[str, str]]:
-    """Read the rows of epochs below `below`, without their empty cells."""
-    if below == 1 or not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < below]
-        return [{name: text for name, text in row.items() if text} for row in rows]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: is not a table of this program's curves; move it away.") from error
-
-
-def _draw(path: Path, rows: list[Mapping[str, str]]) -> None:
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    names = _columns(rows)
-    columns = min(3, len(names))
-    lines = -(-len(names) // columns)
-    figure = Figure(figsize=(4 * columns, 2.6 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).flatten()
-    for ax, name in zip(axes, names, strict=False):
-        points = [(int(row["epoch"]), float(row[name])) for row in rows if name in row]
-        ax.plot(*zip(*points, strict=True), marker="." if len(points) < 30 else None)
-        ax.set_title(name.replace("_", " "), fontsize=10)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        ax.grid(alpha=0.3)
-    for ax in axes[len(names) :]:
-        ax.set_axis_off()
-    for ax in axes[max(0, len(names) - columns) : len(names)]:
-        ax.set_xlabel("epoch")
-    figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -33,7 +33,7 @@ class ConstantWeight:
 
     def __call__(self, current_step: int) -> float:
         """Return lambda for an epoch, counted from 1."""
-        _epochs_before(current_step)
+        epochs_before(current_step)
         return self.initial_value
 
 
@@ -53,13 +53,13 @@ class LinearDecay:
 
     def __post_init__(self) -> None:
         _check_initial_value(self.initial_value)
-        _check_max_epochs(self.max_epochs)
+        check_max_epochs(self.max_epochs)
         if not 0 <= self.final_share <= 1:
             raise ValueError(f"final_share must be in [0, 1], got {self.final_share}.")
 
     def __call__(self, current_step: int) -> float:
         """Return lambda for an epoch, counted from 1."""
-        progress = min(_epochs_before(current_step) / self.max_epochs, 1.0)
+        progress = min(epochs_before(current_step) / self.max_epochs, 1.0)
         return self.initial_value * (1 - (1 - self.final_share) * progress)
 
 
@@ -81,17 +81,18 @@ class ExponentialDecay:
 
     def __post_init__(self) -> None:
         _check_initial_value(self.initial_value)
-        _check_max_epochs(self.max_epochs)
+        check_max_epochs(self.max_epochs)
         if not 0 < self.final_share <= 1:
             raise ValueError(f"final_share must be in (0, 1], got {self.final_share}.")
 
     def __call__(self, current_step: int) -> float:
         """Return lambda for an epoch, counted from 1."""
         alpha = -math.log(self.final_share) / self.max_epochs
-        return self.initial_value * math.exp(-alpha * _epochs_before(current_step))
+        return self.initial_value * math.exp(-alpha * epochs_before(current_step))
 
 
-def _epochs_before(current_step: int) -> int:
+def epochs_before(current_step: int) -> int:
+    """Return t for an epoch, counted from 1."""
     if current_step < 1:
         raise ValueError(f"current_step must be an epoch's number, counted from 1, got {current_step}.")
     return current_step - 1
@@ -102,6 +103,7 @@ def _check_initial_value(initial_value: float) -> None:
         raise ValueError(f"initial_value must be finite and at least 0, got {initial_value}.")
 
 
-def _check_max_epochs(max_epochs: int) -> None:
+def check_max_epochs(max_epochs: int) -> None:
+    """Refuse a training without epochs."""
     if max_epochs < 1:
         raise ValueError(f"max_epochs must be at least 1, got {max_epochs}.")

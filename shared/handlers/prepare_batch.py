@@ -1,4 +1,4 @@
-"""Hand the loss more than a label."""
+"""Hand the loss more than a label, and the network more than an image."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ __all__ = ["PrepareBatchTargets"]
 
 
 class PrepareBatchTargets(PrepareBatch):
-    """Give the network the image, and the loss a dictionary of targets.
+    """Give the network the image and what else it takes, and the loss a dictionary of targets.
 
     Args:
         target_keys: items of the batch that the loss reads, e.g. ``["label", "memberships"]``.
+        input_keys: further items for the network, as positional arguments behind the image, e.g. ``["keep"]``.
     """
 
-    def __init__(self, target_keys: Sequence[str]) -> None:
+    def __init__(self, target_keys: Sequence[str], input_keys: Sequence[str] = ()) -> None:
         self.target_keys = tuple(target_keys)
+        self.input_keys = tuple(input_keys)
 
     def __call__(
         self,
@@ -27,10 +29,11 @@ class PrepareBatchTargets(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: object,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return (image, targets), moved to `device`; `kwargs` go to `Tensor.to`."""
+    ) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor, ...], dict[str, Tensor]]:
+        """Return (image, targets, further inputs, {}), moved to `device`; `kwargs` go to `Tensor.to`."""
 
         def moved(item: Tensor) -> Tensor:
             return item.to(device=device, non_blocking=non_blocking, **kwargs)
 
-        return moved(batchdata["image"]), {key: moved(batchdata[key]) for key in self.target_keys}
+        targets = {key: moved(batchdata[key]) for key in self.target_keys}
+        return moved(batchdata["image"]), targets, tuple(moved(batchdata[key]) for key in self.input_keys), {}

@@ -1,5 +1,6 @@
 """How to predict."""
 
+from .modality_subsets import ModalitySubsetsInferer
 from .whole_or_window import WholeOrWindowInferer
 
-__all__ = ["WholeOrWindowInferer"]
+__all__ = ["ModalitySubsetsInferer", "WholeOrWindowInferer"]

@@ -9,8 +9,11 @@ from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .label_hierarchy import HierarchyLoss, label_states, state_log_probabilities
 from .pareto_fuzzy import ParetoFuzzyLoss
+from .region_curriculum import RegionCurriculum, region_curriculum_weights
 from .texture import TextureLoss
 from .uncertainty_weighted import UncertaintyWeightedLoss
+from .voxel_weighted_dice_ce import VoxelWeightedDiceCELoss, voxel_weighted_dice_loss
+from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss, weighted_cross_entropy
 
 __all__ = [
     "BoundaryCurvatureLoss",
@@ -22,11 +25,17 @@ __all__ = [
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
     "ParetoFuzzyLoss",
+    "RegionCurriculum",
     "TextureLoss",
     "UncertaintyWeightedLoss",
+    "VoxelWeightedDiceCELoss",
+    "WeightedCrossEntropyDiceLoss",
     "curvature_distance",
     "curvature_kernel",
     "fuzzy_auxiliary_terms",
     "label_states",
+    "region_curriculum_weights",
     "state_log_probabilities",
+    "voxel_weighted_dice_loss",
+    "weighted_cross_entropy",
 ]

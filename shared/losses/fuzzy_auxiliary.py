@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .region_curriculum import weighted_mean
+
 __all__ = ["FuzzyAuxiliaryLoss", "fuzzy_auxiliary_terms"]
 
 CONFIDENT = 0.75  # any bound from 1/2 (one class at most is above it) to well below 1 (rounding of 1 - p)
@@ -98,9 +100,10 @@ class FuzzyAuxiliaryLoss(nn.Module):
         """Credibility of the fuzzy label, weight of the non-membership term, a scalar."""
         return self.raw_rho_2.sigmoid() if self.learnable else self.fixed_rho_2
 
-    def terms(self, logits: Tensor, memberships: Tensor) -> dict[str, Tensor]:
+    def terms(self, logits: Tensor, memberships: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
         """Return the loss `fuzzy` and what it is made of, scalars; `non_membership` is not weighted by rho_2."""
-        soft_cross_entropy, non_membership = (term.mean() for term in fuzzy_auxiliary_terms(logits, memberships))
+        terms = fuzzy_auxiliary_terms(logits, memberships)
+        soft_cross_entropy, non_membership = (weighted_mean(term, weights) for term in terms)
         attenuation = (logits.shape[1] - 1) * self.rho_1.log()
         return {
             "soft_cross_entropy": soft_cross_entropy,
@@ -110,6 +113,12 @@ class FuzzyAuxiliaryLoss(nn.Module):
             "rho_2": self.rho_2,
         }
 
-    def forward(self, logits: Tensor, memberships: Tensor) -> Tensor:
-        """Take logits and memberships, both (B, C, *spatial); return a scalar."""
-        return self.terms(logits, memberships)["fuzzy"]
+    def forward(self, logits: Tensor, memberships: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            logits: (B, C, *spatial).
+            memberships: same shape, summing to one over C.
+            weights: of the voxels in the mean, (B, 1, *spatial), at least 0; None where all count alike.
+        """
+        return self.terms(logits, memberships, weights)["fuzzy"]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..transforms.fuzzy_membership import flipped_share, fuzzy_membership, keep_argmax, onehot_label
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
+from .region_curriculum import RegionCurriculum
 
 __all__ = ["ParetoFuzzyLoss"]
 
@@ -30,6 +31,8 @@ class ParetoFuzzyLoss(nn.Module):
         fuzzy_weight: lambda, until it is set.
         radius: of the neighbourhood, for memberships of a bare label.
         keep_argmax: for memberships of a bare label, see `shared.transforms.keep_argmax`.
+        curriculum: weighs the voxels in both losses; `base_loss` then takes the weights as well, as
+            `VoxelWeightedDiceCELoss` does. None: all count alike.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class ParetoFuzzyLoss(nn.Module):
         fuzzy_weight: float = 1.0,
         radius: int = 1,
         keep_argmax: bool = False,
+        curriculum: RegionCurriculum | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(radius, int) or radius < 1:
@@ -47,6 +51,7 @@ class ParetoFuzzyLoss(nn.Module):
         self.fuzzy_loss = fuzzy_loss
         self.radius = radius
         self.keep_argmax = keep_argmax
+        self.curriculum = curriculum
         self.register_buffer("fuzzy_weight", torch.zeros(()))
         self.set_fuzzy_weight(fuzzy_weight)
 
@@ -67,10 +72,14 @@ class ParetoFuzzyLoss(nn.Module):
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = _at_least_float32(logits)
-            if self.fuzzy_weight == 0:
+            if self.fuzzy_weight == 0 and self.curriculum is None:
                 return self.base_loss(logits, _label(target))
             memberships = self._memberships(target, logits.shape[1])  # first, since it names a label's unknown values
-            return self.base_loss(logits, _label(target)) + self.fuzzy_weight * self.fuzzy_loss(logits, memberships)
+            weights = self._voxel_weights(logits, target, memberships)
+            base = self.base_loss(logits, _label(target), *weights)
+            if self.fuzzy_weight == 0:
+                return base
+            return base + self.fuzzy_weight * self.fuzzy_loss(logits, memberships, *weights)
 
     def terms(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the loss is made of, as scalars for logging.
@@ -79,12 +88,14 @@ class ParetoFuzzyLoss(nn.Module):
         `non_membership`, `rho_1` and `rho_2` those of `fuzzy`; `boundary_share` is the share of voxels that belong to
         no class entirely. `non_membership` is not weighted by rho_2, whose fall alone makes `fuzzy` fall.
         `flipped_share_<c>` is the share of class c's voxels whose memberships point to another class (NaN without any).
+        With a curriculum: `admitted_uncertainty`, and `voxel_weight`, the mean weight.
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = _at_least_float32(logits)
             memberships = self._memberships(target, logits.shape[1])
-            base = self.base_loss(logits, _label(target))
-            fuzzy_terms = self.fuzzy_loss.terms(logits, memberships)
+            weights = self._voxel_weights(logits, target, memberships)
+            base = self.base_loss(logits, _label(target), *weights)
+            fuzzy_terms = self.fuzzy_loss.terms(logits, memberships, *weights)
             flipped = flipped_share(onehot_label(_label(target), logits.shape[1]), memberships)
             return {
                 "total": base + self.fuzzy_weight * fuzzy_terms["fuzzy"],
@@ -93,7 +104,21 @@ class ParetoFuzzyLoss(nn.Module):
                 "fuzzy_weight": self.fuzzy_weight.clone(),
                 "boundary_share": (memberships.amax(dim=1) < 1).float().mean(),
                 **{f"flipped_share_{number}": share for number, share in enumerate(flipped)},
+                **self._curriculum_terms(weights),
             }
+
+    def _voxel_weights(
+        self, logits: Tensor, target: Tensor | Mapping[str, Tensor], memberships: Tensor
+    ) -> tuple[()] | tuple[Tensor]:
+        """Return the curriculum's weights, or nothing."""
+        if self.curriculum is None:
+            return ()
+        return (self.curriculum(logits, onehot_label(_label(target), logits.shape[1]), memberships),)
+
+    def _curriculum_terms(self, weights: tuple[()] | tuple[Tensor]) -> dict[str, Tensor]:
+        if self.curriculum is None:
+            return {}
+        return {"admitted_uncertainty": self.curriculum.admitted_uncertainty.clone(), "voxel_weight": weights[0].mean()}
 
     def _memberships(self, target: Tensor | Mapping[str, Tensor], num_classes: int) -> Tensor:
         if isinstance(target, Mapping):

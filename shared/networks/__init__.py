@@ -3,24 +3,40 @@
 from .class_head import WithClassHead
 from .distribute import distribute
 from .dual_attention import DualAttention
+from .early_fusion import EarlyFusion
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
+from .mmformer import MMFormer
+from .modality_pairs import ModalityEncoders, available_modalities
 from .multi_scale_block import MultiScaleBlock
+from .region_aware_fusion import RegionAwareFusion
+from .rfnet import RFNet
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
+from .uhemis import UHeMIS
+from .uhved import UHVED, product_of_gaussians
 from .uncertainty_proxy_attention import UncertaintyProxyAttention
 
 __all__ = [
+    "UHVED",
     "DualAttention",
+    "EarlyFusion",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
+    "MMFormer",
+    "ModalityEncoders",
     "MultiScaleBlock",
+    "RFNet",
+    "RegionAwareFusion",
     "SeparableConv2d",
     "TaskInteractionModule",
     "TaskInteractionUNet",
+    "UHeMIS",
     "UncertaintyProxyAttention",
     "WithClassHead",
+    "available_modalities",
     "distribute",
+    "product_of_gaussians",
     "with_instance_norm",
 ]

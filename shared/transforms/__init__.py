@@ -24,6 +24,7 @@ from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
 from .mask_and_class import MaskAndClassd
+from .modality_subset import RandModalitySubsetd
 from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
 from .note_brain import NoteBraind
@@ -60,6 +61,7 @@ __all__ = [
     "NormalizeInBraind",
     "NoteBraind",
     "NoteInputsd",
+    "RandModalitySubsetd",
     "RequireSameGridd",
     "SafeSpacingd",
     "SaveImageCased",

@@ -37,6 +37,7 @@ ARGUMENTS = {
     "RandShiftIntensity": RANDOM | {"offsets": 0.1},
     "RandSpatialCrop": {"roi_size": (6, 6, 6), "random_size": False},
     "RandSpatialCropSamples": {"roi_size": (6, 6, 6), "num_samples": 1, "random_size": False},
+    "RandStdShiftIntensity": RANDOM | {"factors": 0.1, "channel_wise": True},
     "RandZoom": RANDOM | {"min_zoom": 0.8, "max_zoom": 0.9},
     "Resize": {"spatial_size": (6, 6, 6)},
     "ResizeWithPadOrCrop": {"spatial_size": (16, 6, 6)},
@@ -60,11 +61,11 @@ def case():
     return {"image": MetaTensor(image), "label": MetaTensor(label)}
 
 
-def transformed(name, arguments):
+def transformed(name, arguments, item=None):
     transform = getattr(monai.transforms, f"{name}d")(keys="image", **arguments)
     if hasattr(transform, "set_random_state"):
         transform.set_random_state(seed=0)
-    result = transform(case())
+    result = transform(item or case())
     return torch.as_tensor((result[0] if isinstance(result, list) else result)["image"])
 
 
@@ -83,8 +84,25 @@ def test_the_absent_stays_marked_and_the_present_stays_clean(name):
         ("ThresholdIntensity", {"threshold": 0.5}),
         ("RandAdjustContrast", RANDOM),
         ("RandHistogramShift", RANDOM),
+        ("RandStdShiftIntensity", RANDOM | {"factors": 0.1}),
     ],
 )
 def test_those_that_are_not_allowed_do_not(name, arguments):
     image = transformed(name, arguments)
     assert not image[1].isnan().any() or image[0].isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("RandScaleIntensity", {"factors": 0.1, "channel_wise": True}),
+        ("RandStdShiftIntensity", {"factors": 0.1, "nonzero": True, "channel_wise": True}),
+    ],
+)
+def test_what_changes_intensities_before_early_fusion_leaves_air_at_zero(name, arguments):
+    """Zero is also what an absent sequence becomes there."""
+    item = case()
+    item["image"][0, :6] = 0.0
+    changed = transformed(name, RANDOM | arguments, item)
+    assert (changed[0, :6] == 0).all()
+    assert (changed[0, 6:] != case()["image"][0, 6:]).all()

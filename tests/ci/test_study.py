@@ -57,6 +57,31 @@ def test_a_senseless_number_of_jobs_is_refused(tmp_path, jobs):
         study.main("bundle", str(tmp_path), "ours", jobs=jobs)
 
 
+def test_an_evaluation_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(InputError, match="evaluation: give one of evaluate, evaluate_subsets, not 'subsets'"):
+        study.main("bundle", str(tmp_path), "ours", evaluation="subsets")
+
+
+def test_every_subset_is_scored_and_merged_where_a_study_asks_for_it(tmp_path, monkeypatch):
+    """A run that has the other evaluation's table still gets this one, and is not trained again."""
+    runs, merged = [], []
+
+    def run(bundle, overlays, settings):
+        runs.append(overlays)
+        folder = Path(settings["output_dir"])
+        (folder / "models").mkdir(exist_ok=True)
+        (folder / ("subsets.csv" if "evaluate_subsets" in overlays else "models/model_last.pt")).touch()
+
+    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out: merged.append((rows, out)))
+    (tmp_path / "ours" / "seed0").mkdir(parents=True)
+    (tmp_path / "ours" / "seed0" / "evaluation.csv").touch()
+    for _ in range(2):
+        study.main("bundle", str(tmp_path), "ours: tiny", evaluation="evaluate_subsets")
+    assert runs == [["tiny"], ["tiny", "evaluate_subsets"]]
+    assert merged[0] == ((f"ours={tmp_path / 'ours' / 'seed0' / 'subsets.csv'}",), str(tmp_path / "table_subsets"))
+
+
 def test_a_run_in_a_process_of_its_own_tells_what_is_wrong_and_which_run_it_is(tmp_path, caplog):
     with pytest.raises(InputError, match="nowhere: no such folder"):
         study.named_run(BUNDLE, {"overlays": ["equal"]}, tmp_path / "equal" / "seed3", {"dataset_dir": "nowhere"})

@@ -1,0 +1,72 @@
+"""Convolution, normalisation and activation, in the two orders that networks for missing sequences use."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+__all__ = ["ConvNormAct", "NormActConv", "kaiming_convolutions", "upsample"]
+
+
+class ConvNormAct(nn.Sequential):
+    """3D convolution, instance normalisation without weights, leaky ReLU (RFNet).
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel_size: odd; the output keeps the input's size (divided by the stride, rounded up).
+        stride: of the convolution.
+        padding_mode: of the convolution.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, padding_mode: str = "reflect"
+    ) -> None:
+        convolution = _convolution(in_channels, out_channels, kernel_size, stride, padding_mode)
+        super().__init__(OrderedDict(conv=convolution, norm=nn.InstanceNorm3d(out_channels), act=_leaky(0.2)))
+
+
+class NormActConv(nn.Sequential):
+    """Instance normalisation without weights, leaky ReLU, 3D convolution (mmFormer, U-HeMIS, U-HVED).
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel_size: odd; the output keeps the input's size (divided by the stride, rounded up).
+        stride: of the convolution.
+        padding_mode: of the convolution.
+        negative_slope: of the leaky ReLU.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding_mode: str = "reflect",
+        negative_slope: float = 0.2,
+    ) -> None:
+        convolution = _convolution(in_channels, out_channels, kernel_size, stride, padding_mode)
+        super().__init__(OrderedDict(norm=nn.InstanceNorm3d(in_channels), act=_leaky(negative_slope), conv=convolution))
+
+
+def upsample() -> nn.Upsample:
+    """Trilinear, to twice the size, corners on corners."""
+    return nn.Upsample(scale_factor=2, mode="trilinear", align_corners=True)
+
+
+def kaiming_convolutions(module: nn.Module) -> None:
+    """Give a convolution He's normal weights, as all four networks start; for `Module.apply`."""
+    if isinstance(module, nn.Conv3d):
+        nn.init.kaiming_normal_(module.weight)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int, padding_mode: str) -> nn.Conv3d:
+    padding = kernel_size // 2
+    return nn.Conv3d(in_channels, out_channels, kernel_size, stride, padding, padding_mode=padding_mode)
+
+
+def _leaky(negative_slope: float) -> nn.LeakyReLU:
+    return nn.LeakyReLU(negative_slope, inplace=True)  # on the normalised copy, which nothing else reads

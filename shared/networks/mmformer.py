@@ -1,0 +1,218 @@
+"""Transformer for incomplete sets of MRI sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .conv_blocks import NormActConv, kaiming_convolutions
+from .expert_decoder import DecoderLevel, ExpertDecoder
+from .modality_concat import ConcatNormActConv
+from .modality_encoder import ModalityEncoder
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, available_rows, masked, pack
+from .token_transformer import TokenTransformer
+
+__all__ = ["MMFormer"]
+
+LEVELS = 5
+
+
+class MMFormer(nn.Module):
+    """Segment from any non-empty subset of sequences, whose deepest features attend to each other.
+
+    Zhang et al., "mmFormer: Multimodal Medical Transformer for Incomplete Multimodal Learning of Brain Tumor
+    Segmentation", MICCAI 2022. One encoder per sequence, five levels; a transformer per sequence on the deepest level,
+    one transformer across sequences, and a decoder on the concatenated features. In training a second decoder, the
+    same for all sequences, segments from each sequence alone. Sequences that a sample does not have are not computed;
+    the transformer across sequences sees their learned positions in place of their tokens, as published.
+
+    Differs from the published code, whose tokens, sequence by sequence, are read as if they were position by position,
+    so that places and sequences change places: here every token stays at its place. `legacy_token_layout` restores
+    that, for weights that were trained so. The published class knows patches of 128 x 128 x 128 only and has four
+    convolutions that nothing uses, left out here.
+
+    In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
+
+    - pred: logits (B, C, *spatial).
+    - experts: logits (B, M, C, *spatial) from every sequence that is present, kept or not; zero where it is not.
+    - regions: logits of the decoder's lower levels (deep supervision), a list of (B, C, *spatial / stride), strides 2,
+      4, 8, 16.
+    - present, available: boolean (B, M); available is present and kept.
+
+    A step in which no sample keeps a sequence does not reach that sequence's transformer: several processes need
+    `find_unused_parameters` of `distribute`.
+
+    Names of the reference's state dict (YaoZhang93/mmFormer; l = 1 .. 5, m the place of a sequence):
+
+    ============================================ ==================================================================
+    there                                        here
+    ============================================ ==================================================================
+    {flair,t1ce,t1,t2}_encoder.e{l}_c{1,2,3}     encoders.by_modality.{m}.levels.{l-1}.{enter,residual.0,residual.1}
+    {flair,..}_encode_conv, _pos                 within.{m}.enter, .positions (without its first axis)
+    {flair,..}_decode_conv                       left out, nothing uses them
+    {flair,..}_transformer                       within.{m}.transformer
+    multimodal_transformer                       across
+      .cross_attention_list.{j}.fn.norm            .layers.{j}.attention_norm
+      .cross_attention_list.{j}.fn.fn.{qkv,proj}   .layers.{j}.{qkv,projection.0}
+      .cross_ffn_list.{j}.fn.norm                  .layers.{j}.feed_forward.0
+      .cross_ffn_list.{j}.fn.fn.net.{0,3}          .layers.{j}.feed_forward.{1,4}
+    multimodal_decode_conv                       from_tokens
+    decoder_sep.d{l}_{c1,c2,out}, .seg_layer     expert_decoder.levels.{4-l}.{up.1,merge.0,merge.1}, .head
+    decoder_fuse.d{l}_{c1,c2,out}, .seg_layer    levels.{4-l}.{up.1,merge.0,merge.1}, head
+    decoder_fuse.RFM5, RFM{l}                    deepest, levels.{4-l}.skip
+      .fusion_layer.{0,1,2}                        .{enter,blocks.0,blocks.1} (".0.conv" to ".enter")
+    decoder_fuse.seg_d{l}                        regions.{4-l}
+    ============================================ ==================================================================
+
+    Args:
+        in_channels: sequences M.
+        out_channels: classes C.
+        img_size: of a training patch, every axis a multiple of 16, 32 or more. In evaluation other sizes are welcome:
+            the learned positions are interpolated.
+        features: channels of the finest level; they double from level to level.
+        hidden_size: of a token.
+        mlp_dim: of the transformers' feed-forward networks.
+        num_heads: of the transformers.
+        num_layers: of every transformer.
+        dropout_rate: of the transformers.
+        legacy_token_layout: of the published code; for its weights only.
+        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 4,
+        out_channels: int = 4,
+        img_size: Sequence[int] = (128, 128, 128),
+        features: int = 8,
+        hidden_size: int = 512,
+        mlp_dim: int = 4096,
+        num_heads: int = 8,
+        num_layers: int = 1,
+        dropout_rate: float = 0.1,
+        legacy_token_layout: bool = False,
+        dense: bool = False,
+    ) -> None:
+        super().__init__()
+        stride = 2 ** (LEVELS - 1)
+        if len(img_size) != 3 or any(size % stride or size < 2 * stride for size in img_size):
+            raise ValueError(f"img_size must be three multiples of {stride}, {2 * stride} or more, got {img_size}.")
+        if hidden_size % num_heads:
+            raise ValueError(f"hidden_size must be a multiple of num_heads = {num_heads}, got {hidden_size}.")
+        grid = [size // stride for size in img_size]
+        self.legacy_token_layout = legacy_token_layout
+        widths = [features * 2**level for level in range(LEVELS)]
+        self.encoders = ModalityEncoders((_encoder(widths) for _ in range(in_channels)), stride, dense=dense)
+
+        transformer = (hidden_size, mlp_dim, num_heads, num_layers, dropout_rate)
+        self.within = nn.ModuleList(
+            _Within(widths[-1], hidden_size, grid, TokenTransformer(*transformer)) for _ in range(in_channels)
+        )
+        self.across = TokenTransformer(*transformer)
+        self.from_tokens = nn.Conv3d(in_channels * hidden_size, in_channels * widths[-1], kernel_size=1)
+
+        self.deepest = ConcatNormActConv(widths[-1], in_channels)
+        self.levels = nn.ModuleList(_FusionLevel(width, in_channels) for width in widths[-2::-1])
+        self.regions = nn.ModuleList(nn.Conv3d(width, out_channels, kernel_size=1) for width in widths[:0:-1])
+        self.head = nn.Conv3d(features, out_channels, kernel_size=1)
+        self.expert_decoder = ExpertDecoder(widths, out_channels, NormActConv)
+        self.apply(kaiming_convolutions)
+
+    def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Segment images; see the class for what is returned.
+
+        Args:
+            image: (B, M, H, W, D), every axis a multiple of 16, 32 or more; a sequence with any NaN is absent.
+            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+
+        Raises:
+            ValueError: another shape, in training another than `img_size`, or a sample without any sequence.
+        """
+        encoded = self.encoders(image, keep)
+        logits, regions = self._decode(self._exchange(encoded), encoded)
+        if not torch.jit.is_scripting() and self.training:
+            experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
+            present, available = encoded.present, encoded.available
+            return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
+        return logits
+
+    def _exchange(self, encoded: EncodedModalities) -> Tensor:
+        """Let the deepest features of all sequences attend to each other, (B, M, C, *grid)."""
+        grid = [int(size) for size in encoded.levels[-1].shape[2:]]
+        batch, modalities = encoded.available.shape
+        tokens: list[Tensor] = []
+        places: list[Tensor] = []
+        for modality, within in enumerate(self.within):
+            positions = within.positions_on(grid)
+            own = torch.zeros_like(positions).repeat(batch, 1, 1)
+            rows = available_rows(encoded, modality)
+            if rows.shape[0] > 0:
+                features = encoded.levels[-1].index_select(0, encoded.number[:, modality].index_select(0, rows))
+                own = own.index_copy(0, rows, within(features, positions))
+            tokens.append(own)
+            places.append(positions)
+        exchanged = masked(torch.stack(tokens, dim=1), encoded.available).flatten(1, 2)  # (B, M N, hidden size)
+        exchanged = self.across(exchanged, torch.cat(places))
+        if self.legacy_token_layout:
+            at_grid = exchanged.unflatten(1, [-1, modalities]).flatten(2).transpose(1, 2)
+        else:
+            at_grid = exchanged.unflatten(1, [modalities, -1]).transpose(2, 3).flatten(1, 2)
+        return self.from_tokens(at_grid.unflatten(2, grid)).unflatten(1, [modalities, -1])
+
+    def _decode(self, deepest: Tensor, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
+        """Return the fused logits and, in training only, those of the lower levels, the finest first."""
+        every_slot = torch.arange(deepest.shape[1], device=deepest.device).expand(deepest.shape[0], -1)
+        decoded = self.deepest(deepest, every_slot)
+        below = [decoded]
+        for i, level in enumerate(self.levels):
+            decoded = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
+            below.append(decoded)
+        regions: list[Tensor] = []
+        if self.training:
+            for i, head in enumerate(self.regions):
+                regions.insert(0, head(below[i]))
+        return self.head(decoded), regions
+
+
+def _encoder(widths: Sequence[int]) -> ModalityEncoder:
+    """Enter by a bare convolution, since blocks begin with a normalisation."""
+    return ModalityEncoder(widths, NormActConv, nn.Conv3d(1, widths[0], 3, padding=1, padding_mode="reflect"))
+
+
+class _Within(nn.Module):
+    """Turn the deepest features of one sequence into tokens (n, N, hidden size) that attend to each other."""
+
+    def __init__(self, channels: int, hidden_size: int, grid: list[int], transformer: TokenTransformer) -> None:
+        super().__init__()
+        self.grid = grid
+        self.enter = nn.Conv3d(channels, hidden_size, kernel_size=1)
+        self.positions = nn.Parameter(torch.zeros(grid[0] * grid[1] * grid[2], hidden_size))
+        self.transformer = transformer
+
+    def forward(self, features: Tensor, positions: Tensor) -> Tensor:
+        return self.transformer(self.enter(features).flatten(2).transpose(1, 2), positions)
+
+    @torch.jit.export
+    def positions_on(self, grid: list[int]) -> Tensor:
+        """Return the learned positions (N, hidden size) on a grid, interpolated where it is not that of training."""
+        if grid == self.grid:
+            return self.positions
+        if self.training:
+            raise ValueError(f"image: its tokens form a grid {grid}, those of img_size {self.grid}; set img_size.")
+        positions = self.positions.t().unflatten(1, self.grid).unsqueeze(0)
+        positions = functional.interpolate(positions, size=grid, mode="trilinear", align_corners=False)
+        return positions.squeeze(0).flatten(1).t()
+
+
+class _FusionLevel(DecoderLevel):
+    """A level of the decoder whose skip connection is the fusion of all sequences."""
+
+    def __init__(self, channels: int, num_modalities: int) -> None:
+        super().__init__(channels, NormActConv)
+        self.skip = ConcatNormActConv(channels, num_modalities)
+
+    def forward(self, below: Tensor, packed: Tensor, slots: Tensor) -> Tensor:
+        return self.merge(torch.cat([self.skip(packed, slots), self.up(below)], dim=1))

@@ -1,0 +1,170 @@
+"""Which sequences of a batch are computed, and where their feature maps are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "EncodedModalities",
+    "ModalityEncoders",
+    "all_modalities",
+    "available_modalities",
+    "available_rows",
+    "masked",
+    "pack",
+]
+
+
+class EncodedModalities(NamedTuple):
+    """Feature maps of the P (sample, sequence) pairs of a batch that were encoded, sequence by sequence.
+
+    A fusion reads them in K slots per sample, where K is the largest number of available sequences in the batch: the
+    available sequences of a sample come first, in their order; what is left over is not filled.
+
+    Attributes:
+        levels: per level (P, C, *spatial), the finest first.
+        number: integer (B, M), which of the P pairs is sequence m of sample b; any number where it was not encoded.
+        present: boolean (B, M), the image has the sequence.
+        available: boolean (B, M), present and kept.
+        slots: integer (B, K), the sequence in every slot.
+        filled: boolean (B, K), that sequence is available.
+        all_filled: every slot is.
+        dense: all pairs were encoded, whether available or not.
+    """
+
+    levels: list[Tensor]
+    number: Tensor
+    present: Tensor
+    available: Tensor
+    slots: Tensor
+    filled: Tensor
+    all_filled: bool
+    dense: bool
+
+
+class ModalityEncoders(nn.Module):
+    """One encoder per sequence, run on those samples of a batch that have the sequence.
+
+    Args:
+        encoders: one per sequence, each from (n, 1, *spatial) to a list of feature maps, the finest first.
+        stride: of the deepest feature map.
+        encode_all_in_training: also encode sequences that are present but not kept, for losses on single sequences.
+        dense: run every encoder on every sample and mask the result: the same numbers from a graph that does not
+            depend on the data. Always so while tracing or exporting; `torch.jit.script` keeps the choice at run time.
+    """
+
+    def __init__(
+        self, encoders: Iterable[nn.Module], stride: int, encode_all_in_training: bool = True, dense: bool = False
+    ) -> None:
+        super().__init__()
+        self.by_modality = nn.ModuleList(encoders)
+        self.stride = stride
+        self.encode_all_in_training = encode_all_in_training
+        self.dense = dense
+
+    def forward(self, image: Tensor, keep: Tensor | None = None) -> EncodedModalities:
+        """Encode an image (B, M, *spatial) in which NaN marks absent sequences; see the networks for `keep`."""
+        if not torch.jit.is_scripting():
+            self._check(image)
+        present, available = available_modalities(image, keep)
+        encoded = present if self.training and self.encode_all_in_training else available
+        dense = self.dense
+        if not torch.jit.is_scripting():
+            dense = dense or torch.jit.is_tracing() or torch.compiler.is_exporting()
+        if dense:
+            image = masked(image, encoded)
+            encoded = torch.ones_like(encoded)
+
+        levels: list[list[Tensor]] = []
+        for modality, encoder in enumerate(self.by_modality):
+            sequence = image[:, modality : modality + 1]
+            if not dense:
+                sequence = sequence.index_select(0, encoded[:, modality].nonzero().flatten())
+            if sequence.shape[0] > 0:
+                levels.append(encoder(sequence))
+
+        slots, filled, all_filled = _slots(available, dense)
+        number = (encoded.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(encoded.shape[1], -1).t()
+        joined = [torch.cat([of_modality[i] for of_modality in levels]) for i in range(len(levels[0]))]
+        return EncodedModalities(joined, number, present, available, slots, filled, all_filled, dense)
+
+    def _check(self, image: Tensor) -> None:
+        if torch.jit.is_tracing() or torch.compiler.is_exporting():
+            return
+        modalities, smallest = len(self.by_modality), 2 * self.stride
+        if image.ndim != 5 or image.shape[1] != modalities:
+            raise ValueError(f"image must be (B, {modalities}, H, W, D), got {tuple(image.shape)}.")
+        if any(size % self.stride or size < smallest for size in image.shape[2:]):
+            raise ValueError(
+                f"image: every axis must be a multiple of {self.stride}, {smallest} or more, "
+                f"got {tuple(image.shape[2:])}; choose another patch size or pad."
+            )
+
+
+def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return which sequences are present and which of them are available, both boolean (B, M).
+
+    Args:
+        image: (B, M, *spatial); a sequence with any NaN is absent.
+        keep: boolean (B, M); sequences where it is False are present but not available. Without it all are kept.
+
+    Raises:
+        ValueError: a sample without any available sequence (not checked in TorchScript and exported graphs).
+    """
+    present = ~image.isnan().flatten(2).any(dim=-1)
+    available = present if keep is None else present & keep
+    if not torch.jit.is_scripting():
+        _check_any(available)
+    return present, available
+
+
+def pack(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
+    """Lay pairs (P, C, *spatial) out in slots (B, K, C, *spatial), zero in slots that are not filled."""
+    batch, slots = encoded.filled.shape
+    if encoded.all_filled and batch == 1 and pairs.shape[0] == slots:  # they are in their slots already
+        return pairs.unsqueeze(0)
+    pairs = pairs.index_select(0, encoded.number.gather(1, encoded.slots).flatten())
+    packed = pairs.unflatten(0, [batch, slots])
+    return packed if encoded.all_filled else masked(packed, encoded.filled)
+
+
+def all_modalities(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
+    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a sequence is not present."""
+    batch, modalities = encoded.number.shape
+    pairs = pairs.index_select(0, encoded.number.flatten())
+    return masked(pairs.unflatten(0, [batch, modalities]), encoded.present)
+
+
+def available_rows(encoded: EncodedModalities, modality: int) -> Tensor:
+    """Return which samples have the sequence available, integer (n,); all of them in the dense form."""
+    available = encoded.available[:, modality]
+    if encoded.dense:
+        return torch.arange(available.shape[0], device=available.device)
+    return available.nonzero().flatten()
+
+
+def masked(features: Tensor, mask: Tensor) -> Tensor:
+    """Put zeros into features (B, E, ...) where the mask (B, E) is False, whatever stood there."""
+    return torch.where(mask.view(list(mask.shape) + [1] * (features.ndim - 2)), features, 0.0)
+
+
+def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:
+    """Return the sequence in every slot, whether it is available, and whether all are; dense: a slot for each."""
+    batch, modalities = available.shape
+    if dense:
+        return torch.arange(modalities, device=available.device).expand(batch, -1), available, False
+    counts: list[int] = available.sum(dim=1).tolist()
+    order = available.int().sort(dim=1, descending=True, stable=True).indices[:, : max(counts)]
+    return order, available.gather(1, order), min(counts) == max(counts)
+
+
+def _check_any(available: Tensor) -> None:
+    if torch.jit.is_tracing() or torch.compiler.is_exporting():
+        return
+    empty = (~available.any(dim=1)).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(f"image: no sequence is available in sample {empty[0]}; keep at least one that is there.")

@@ -1,0 +1,124 @@
+"""Region-aware fusion network for incomplete sets of MRI sequences."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .conv_blocks import ConvNormAct, kaiming_convolutions
+from .expert_decoder import DecoderLevel, ExpertDecoder
+from .modality_encoder import ModalityEncoder
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack
+from .region_aware_fusion import RegionAwareFusion, RegionMaps
+
+__all__ = ["RFNet"]
+
+LEVELS = 4
+
+
+class RFNet(nn.Module):
+    """Segment from any non-empty subset of sequences, fused differently in each region of the tumour.
+
+    Ding, Yu and Yang, "RFNet: Region-aware Fusion Network for Incomplete Multi-modal Brain Tumor Segmentation", ICCV
+    2021. One encoder per sequence, four levels; on every level the region maps and the fusion by regions
+    (`RegionMaps`, `RegionAwareFusion`) feed a decoder. In training a second decoder, the same for all sequences,
+    segments from each sequence alone. Sequences that a sample does not have are not computed.
+
+    In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
+
+    - pred: logits (B, C, *spatial).
+    - experts: logits (B, M, C, *spatial) from every sequence that is present, kept or not; zero where it is not.
+    - regions: logits of the region maps of four levels, a list of (B, C, *spatial / stride), strides 1, 2, 4, 8.
+    - present, available: boolean (B, M); available is present and kept.
+
+    Where training data lack sequences, several processes need `find_unused_parameters` of `distribute`.
+
+    Names of the reference's state dict (dyh127/RFNet; l = 1 .. 4, m and r the place of a sequence and of a class;
+    the weights of `weight_layer` lose their last three axes):
+
+    ============================================ ==================================================================
+    there                                        here
+    ============================================ ==================================================================
+    {flair,t1ce,t1,t2}_encoder.e{l}_c{1,2,3}     encoders.by_modality.{m}.levels.{l-1}.{enter,residual.0,residual.1}
+    decoder_sep.d{l}_{c1,c2,out}, .seg_layer     expert_decoder.levels.{3-l}.{up.1,merge.0,merge.1}, .head
+    decoder_fuse.d{l}_{c1,c2,out}, .seg_layer    levels.{3-l}.{up.1,merge.0,merge.1}, head
+    decoder_fuse.prm_generator{l}                S.region_maps; S = deepest for l = 4, else levels.{3-l}.skip
+      .embedding_layer.{0,1,2}                     .embed.{enter,blocks.0,blocks.1} (".0.conv" to ".enter")
+      .prm_layer.{0,1}                             .head.{0,1}
+    decoder_fuse.RFM{l}                          S.fusion
+      .modal_fusion.{r}.weight_layer.{0,2}         .weigh.{r}.{0,2}
+      .region_fusion.fusion_layer.{0,1,2}          .regions.{0,1,2}
+      .short_cut.{0,1,2}                           .shortcut.{enter,blocks.0,blocks.1} (".0.conv" to ".enter")
+    ============================================ ==================================================================
+
+    Args:
+        in_channels: sequences M.
+        out_channels: classes C.
+        features: channels of the finest level; they double from level to level.
+        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+    """
+
+    def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 16, dense: bool = False) -> None:
+        super().__init__()
+        widths = [features * 2**level for level in range(LEVELS)]
+        self.encoders = ModalityEncoders(
+            (ModalityEncoder(widths, ConvNormAct) for _ in range(in_channels)), stride=2 ** (LEVELS - 1), dense=dense
+        )
+        self.deepest = _RegionFusion(widths[-1], in_channels, out_channels, decoder_channels=0)
+        self.levels = nn.ModuleList(_FusionLevel(width, in_channels, out_channels) for width in widths[-2::-1])
+        self.head = nn.Conv3d(features, out_channels, kernel_size=1)
+        self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
+        self.apply(kaiming_convolutions)
+
+    def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Segment images; see the class for what is returned.
+
+        Args:
+            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a sequence with any NaN is absent.
+            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+
+        Raises:
+            ValueError: another shape, or a sample without any sequence.
+        """
+        encoded = self.encoders(image, keep)
+        logits, regions = self._decode(encoded)
+        if not torch.jit.is_scripting() and self.training:
+            experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
+            present, available = encoded.present, encoded.available
+            return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
+        return logits
+
+    def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
+        """Return the fused logits and those of the region maps, the finest first."""
+        decoded, region_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
+        regions = [region_logits]
+        for i, level in enumerate(self.levels):
+            decoded, region_logits = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
+            regions.insert(0, region_logits)
+        return self.head(decoded), regions
+
+
+class _RegionFusion(nn.Module):
+    """Predict the region maps of a level and fuse by them; no gradient goes through the maps into the fusion."""
+
+    def __init__(self, channels: int, num_modalities: int, num_regions: int, decoder_channels: int) -> None:
+        super().__init__()
+        self.region_maps = RegionMaps(channels, num_modalities, num_regions, decoder_channels)
+        self.fusion = RegionAwareFusion(channels, num_modalities, num_regions)
+
+    def forward(self, packed: Tensor, slots: Tensor, decoded: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        logits = self.region_maps(packed, slots, decoded)
+        return self.fusion(packed, slots, logits.detach().softmax(dim=1)), logits
+
+
+class _FusionLevel(DecoderLevel):
+    """A level of the decoder whose skip connection is the fusion by regions."""
+
+    def __init__(self, channels: int, num_modalities: int, num_regions: int) -> None:
+        super().__init__(channels, ConvNormAct)
+        self.skip = _RegionFusion(channels, num_modalities, num_regions, decoder_channels=channels)
+
+    def forward(self, below: Tensor, packed: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
+        decoded = self.up(below)
+        fused, region_logits = self.skip(packed, slots, decoded)
+        return self.merge(torch.cat([fused, decoded], dim=1)), region_logits

@@ -1,0 +1,106 @@
+"""Hetero-modal variational encoder-decoder: sequences meet in a product of Gaussians."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .conv_blocks import kaiming_convolutions
+from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
+from .modality_pairs import ModalityEncoders, all_modalities, masked, pack
+
+__all__ = ["UHVED", "product_of_gaussians"]
+
+
+class UHVED(nn.Module):
+    """Segment from any non-empty subset of sequences through latent maps, and complete the sequences in training.
+
+    Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint Modality Completion and Segmentation", MICCAI
+    2019. Every sequence gives a Gaussian at every place of four levels; those of the available sequences and the prior
+    N(0, 1) are multiplied, and a sample from the product is decoded, to the segmentation and, in training only, to
+    every sequence. Evaluation decodes the mean; the published code draws a sample there, too, which gives another
+    segmentation at every call. Sequences that a sample does not have are not computed. Unlike there, sampled values
+    stand corner on corner when maps are enlarged, and convolutions have a bias.
+
+    In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
+
+    - pred: logits (B, C, *spatial).
+    - images: (B, M, *spatial), all sequences as reconstructed from the available ones.
+    - means, log_variances: of every sequence that is present, kept or not, zero where it is not; lists over four
+      levels, strides 1, 2, 4, 8, of (B, M, L, *spatial / stride). `product_of_gaussians` joins them, for any subset.
+    - present, available: boolean (B, M); available is present and kept.
+
+    Where training data lack sequences, several processes need `find_unused_parameters` of `distribute`.
+
+    Args:
+        in_channels: sequences M.
+        out_channels: classes C.
+        features: channels of the finest level, even; they double from level to level. Half of them are latent maps L.
+        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+    """
+
+    def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
+        super().__init__()
+        if features % 2:
+            raise ValueError(f"features must be even, got {features}.")
+        widths = [features * 2**level for level in range(4)]
+        latent = [width // 2 for width in widths]
+        self.encoders = ModalityEncoders(
+            (HeteroModalEncoder(widths, widths) for _ in range(in_channels)), stride=STRIDE, dense=dense
+        )
+        self.decoder = HeteroModalDecoder(latent, features, out_channels)
+        self.image_decoders = nn.ModuleList(HeteroModalDecoder(latent, features, 1) for _ in range(in_channels))
+        self.apply(kaiming_convolutions)
+
+    def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Segment images; see the class for what is returned.
+
+        Args:
+            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a sequence with any NaN is absent.
+            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+
+        Raises:
+            ValueError: another shape, or a sample without any sequence.
+        """
+        encoded = self.encoders(image, keep)
+        latent: list[Tensor] = []
+        for level in encoded.levels:
+            means, log_variances = _gaussians(pack(level, encoded))
+            mean, log_variance = product_of_gaussians(means, log_variances, encoded.filled)
+            if self.training:
+                mean = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+            latent.append(mean)
+        logits = self.decoder(latent)
+        if not torch.jit.is_scripting() and self.training:
+            gaussians = [_gaussians(all_modalities(level, encoded)) for level in encoded.levels]
+            return {
+                "pred": logits,
+                "images": torch.cat([decoder(latent) for decoder in self.image_decoders], dim=1),
+                "means": [means for means, _ in gaussians],
+                "log_variances": [log_variances for _, log_variances in gaussians],
+                "present": encoded.present,
+                "available": encoded.available,
+            }
+        return logits
+
+
+def product_of_gaussians(means: Tensor, log_variances: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
+    """Multiply the Gaussians of the available sequences and the prior N(0, 1); mean and log variance (B, L, *spatial).
+
+    The precision of the product is the sum of the precisions, its mean the mean weighted by them (Section 2.2 of
+    Dorent et al., after Wu and Goodman, NeurIPS 2018).
+
+    Args:
+        means: (B, K, L, *spatial).
+        log_variances: same shape.
+        available: boolean (B, K); with none in a sample its product is the prior.
+    """
+    precisions = masked((-log_variances).exp(), available)
+    precision = precisions.sum(dim=1) + 1
+    return (precisions * means).sum(dim=1) / precision, -precision.log()
+
+
+def _gaussians(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Split features (B, K, 2 L, *spatial) into means and log variances, within +-50 so that variances are finite."""
+    means, log_variances = features.chunk(2, dim=2)
+    return means, log_variances.clamp(-50, 50)
