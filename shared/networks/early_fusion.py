@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from .modality_pairs import available_modalities, masked
 
 __all__ = ["EarlyFusion"]
 
@@ -30,20 +31,7 @@ class EarlyFusion(nn.Module):
             keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: a sample without any sequence (not checked in TorchScript and compiled graphs).
+            ValueError: a sample without any sequence (not checked in TorchScript and exported graphs).
         """
-        available = ~image.isnan().flatten(2).any(dim=-1)
-        if keep is not None:
-            available = available & keep
-        if not torch.jit.is_scripting():
-            self._check(available)
-        voxelwise = available.view(available.shape + (1,) * (image.ndim - 2))
-        return self.network(torch.where(voxelwise, image, 0.0))
-
-    @staticmethod
-    def _check(available: Tensor) -> None:
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():
-            return
-        empty = (~available.any(dim=1)).nonzero().flatten().tolist()
-        if empty:
-            raise ValueError(f"image: no sequence is available in sample {empty[0]}; keep at least one that is there.")
+        _, available = available_modalities(image, keep)
+        return self.network(masked(image, available))
