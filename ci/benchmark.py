@@ -16,14 +16,15 @@ import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from monai.networks.nets import FlexibleUNet, VNet
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from shared.losses import FuzzyAuxiliaryLoss  # noqa: E402
 from shared.metrics import object_dice, object_f1, object_hausdorff  # noqa: E402
-from shared.networks import TaskInteractionUNet, WithClassHead  # noqa: E402
+from shared.networks import MMFormer, RegionAwareFusion, RFNet, TaskInteractionUNet, WithClassHead  # noqa: E402
 from shared.transforms import fuzzy_membership  # noqa: E402
 
 # A process of its own, since the peak is that of all it ever did; its last line is the peak in kilobytes.
@@ -39,6 +40,21 @@ with torch.no_grad():
 found = HierarchicalSegmentationd(keys="pred")({"pred": logits[0]})
 GlandInstancesd(keys="pred", pixel_size_um=0.62)(found)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+# The same for one training step of a fusion by regions, less what it took before. Read from Linux's own account, since
+# the peak that `resource` knows is handed down by the process that starts this one. Argument: is it the 7-D form?
+FUSION_STEP = """
+import sys
+from pathlib import Path
+from ci.benchmark import region_aware_fusion
+def kilobytes(what):
+    return int(Path("/proc/self/status").read_text().split(what + ":")[1].split()[0])
+for size in (8, 64):  # the first step loads what any needs
+    fusion, inputs = region_aware_fusion(sys.argv[1] == "True", training=True, size=size)
+    before = kilobytes("VmRSS")
+    fusion(*inputs).square().mean().backward()
+print(kilobytes("VmHWM") - before)
 """
 
 
@@ -134,6 +150,107 @@ def memory_for_a_large_gland_image() -> tuple[float, float]:
     return int(done.stdout.split()[-1]) / 1e6, 4.0
 
 
+def missing_sequence_network(kind: type[nn.Module]) -> nn.Module:
+    """Build a network of the published sizes for images of 80^3, in evaluation mode."""
+    torch.manual_seed(0)
+    return kind(**{"img_size": (80, 80, 80)} if kind is MMFormer else {}).eval()
+
+
+def image_of(num_sequences: int) -> Tensor:
+    """Make an image of 80^3 voxels that has the first `num_sequences` of four."""
+    image = torch.randn(1, 4, 80, 80, 80, generator=torch.Generator().manual_seed(0))
+    image[:, num_sequences:] = torch.nan
+    return image
+
+
+def gigaflop(network: nn.Module, num_sequences: int) -> float:
+    """Count the operations of segmenting 80^3 voxels, in 10^9."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(image_of(num_sequences))
+    return counter.get_total_flops() / 1e9
+
+
+def gigaflop_of_one_sequence(kind: type[nn.Module], most: float) -> tuple[float, float]:
+    """Operations with one of four sequences, and the most that there may be."""
+    return gigaflop(missing_sequence_network(kind), 1), most
+
+
+def gigaflop_from_published(kind: type[nn.Module], published: float) -> tuple[float, float]:
+    """How far the operations with four sequences are from the published network's, RFNet with its fusion in 7-D."""
+    network = missing_sequence_network(kind)
+    for module in network.modules():
+        if isinstance(module, RegionAwareFusion):
+            module.weighted_by_region = partial(weighted_by_region_in_7d, module)
+    return abs(gigaflop(network, 4) - published), published
+
+
+def parameters_from_published(kind: type[nn.Module], published: int) -> tuple[float, float]:
+    """How far the number of parameters, in millions, is from the published network's without those it never uses."""
+    with torch.device("meta"):
+        ours = sum(parameter.numel() for parameter in kind().parameters())
+    return abs(ours - published) / 1e6, published / 1e6
+
+
+def one_against_four_sequences(kind: type[nn.Module]) -> tuple[float, float]:
+    """Seconds for segmenting 80^3 voxels with one of four sequences, and with all."""
+    network = missing_sequence_network(kind)
+
+    def infer(image: Tensor) -> None:
+        with torch.no_grad():
+            network(image)
+
+    one, four = best_seconds(partial(infer, image_of(1)), partial(infer, image_of(4)), repeats=3)
+    return one, four
+
+
+def weighted_by_region_in_7d(fusion: RegionAwareFusion, packed: Tensor, _: Tensor, probabilities: Tensor) -> Tensor:
+    """`RegionAwareFusion.weighted_by_region` in the published steps: every sequence times every region, then sums."""
+    channels = packed.shape[2]
+    maps = probabilities.unsqueeze(2).repeat(1, 1, channels, 1, 1, 1)
+    everything = torch.stack(
+        [sequence.unsqueeze(1) * maps for sequence in packed.unbind(1)], dim=1
+    )  # (B, M, R, C, ...)
+    weighted = []
+    for region, weigh in enumerate(fusion.weigh):
+        features = everything[:, :, region]
+        shares = maps[:, region].mean(dim=(2, 3, 4)) + 1e-7  # (B, C), C times the same number
+        pooled = features.mean(dim=(3, 4, 5)) / shares.unsqueeze(1)
+        weights = weigh(torch.cat([pooled.flatten(1), shares[:, :1]], dim=1)).sigmoid()
+        weighted.append((features * weights[..., None, None, None, None]).sum(dim=1))
+    return torch.stack(weighted, dim=1)
+
+
+def region_aware_fusion(
+    seven_dimensions: bool, training: bool = False, size: int = 64
+) -> tuple[RegionAwareFusion, list[Tensor]]:
+    """Build RFNet's finest fusion, 16 channels and 4 regions, and its inputs of size^3 voxels and four sequences."""
+    torch.manual_seed(0)
+    fusion = RegionAwareFusion(channels=16, num_modalities=4, num_regions=4)
+    packed, probabilities = torch.randn(1, 4, 16, size, size, size), torch.randn(1, 4, size, size, size).softmax(dim=1)
+    if seven_dimensions:
+        fusion.weighted_by_region = partial(weighted_by_region_in_7d, fusion)
+    return fusion, [packed.requires_grad_(training), torch.arange(4)[None], probabilities]
+
+
+def fusion_against_7d() -> tuple[float, float]:
+    """Seconds for a fusion by regions, without and with the 7-D tensor; both must give the same."""
+    (ours, inputs), (reference, _) = (region_aware_fusion(seven_dimensions) for seven_dimensions in (False, True))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(*inputs), reference(*inputs), atol=1e-5, rtol=0)
+        fast, slow = best_seconds(partial(ours, *inputs), partial(reference, *inputs), repeats=5)
+    return fast, slow
+
+
+def fusion_memory_against_7d() -> tuple[float, float]:
+    """Peak memory in GB of a training step of a fusion by regions, without and with the 7-D tensor."""
+    peaks = []
+    for seven_dimensions in ("False", "True"):
+        command = [sys.executable, "-c", FUSION_STEP, seven_dimensions]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]) / 1e6)
+    return peaks[0], peaks[1]
+
+
 # What is measured: (name, function that gives seconds (or GB) of ours and of the reference, largest ratio allowed).
 BENCHMARKS = [
     ("fuzzy membership / avg_pool3d, 4 x 96 x 128 x 128", membership_against_average_pooling, 1.00),
@@ -142,6 +259,20 @@ BENCHMARKS = [
     ("peak memory in GB, glands in 5000 x 5000 / 4 GB", memory_for_a_large_gland_image, 1.00),
     ("TaskInteractionUNet / FlexibleUNet, b4, 4 at 224: step", partial(interaction_against_flexible_unet, True), 1.60),
     ("the same: inference", partial(interaction_against_flexible_unet, False), 1.60),
+    (
+        "10^9 operations, mmFormer, one of four sequences of 80^3 / 40",
+        partial(gigaflop_of_one_sequence, MMFormer, 40),
+        1,
+    ),
+    ("the same: RFNet / 150", partial(gigaflop_of_one_sequence, RFNet, 150), 1),
+    ("the same: four, mmFormer, away from the published 60.6", partial(gigaflop_from_published, MMFormer, 60.6), 0.02),
+    ("the same: four, RFNet, 7-D, away from 203.6", partial(gigaflop_from_published, RFNet, 203.6), 0.02),
+    ("million parameters, mmFormer, away from 36.39", partial(parameters_from_published, MMFormer, 36_391_760), 0),
+    ("the same: RFNet, away from 8.98", partial(parameters_from_published, RFNet, 8_984_960), 0),
+    ("mmFormer at 80^3, one / four of four sequences", partial(one_against_four_sequences, MMFormer), 0.75),
+    ("the same: RFNet", partial(one_against_four_sequences, RFNet), 0.75),
+    ("RFNet's fusion by regions at 64^3 / with the 7-D tensor", fusion_against_7d, 0.50),
+    ("the same: peak memory in GB of a training step", fusion_memory_against_7d, 0.50),
 ]
 
 

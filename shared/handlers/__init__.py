@@ -18,6 +18,7 @@ from .prepare_batch import PrepareBatchTargets
 from .progress import CaseProgress, EpochProgress
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
 from .subset_evaluation import SubsetEvaluation
+from .warm_up import WarmUp
 
 __all__ = [
     "CaseProgress",
@@ -38,6 +39,7 @@ __all__ = [
     "SubsetEvaluation",
     "TrainingCheckpoint",
     "TrainingCurves",
+    "WarmUp",
     "WeightsLoader",
     "class_probabilities_and_truth",
     "install_one_line_errors",

@@ -8,6 +8,8 @@ from .geometry import GeometryLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .label_hierarchy import HierarchyLoss, label_states, state_log_probabilities
+from .missing_modality import MissingModalityLoss
+from .modality_completion import ModalityCompletionLoss, gaussian_divergence, subset_divergence
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
 from .texture import TextureLoss
@@ -24,6 +26,8 @@ __all__ = [
     "HierarchicalMaskLoss",
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
+    "MissingModalityLoss",
+    "ModalityCompletionLoss",
     "ParetoFuzzyLoss",
     "RegionCurriculum",
     "TextureLoss",
@@ -33,9 +37,11 @@ __all__ = [
     "curvature_distance",
     "curvature_kernel",
     "fuzzy_auxiliary_terms",
+    "gaussian_divergence",
     "label_states",
     "region_curriculum_weights",
     "state_log_probabilities",
+    "subset_divergence",
     "voxel_weighted_dice_loss",
     "weighted_cross_entropy",
 ]

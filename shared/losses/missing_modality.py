@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError
+from .modality_completion import ModalityCompletionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 
 __all__ = ["MissingModalityLoss"]
 
 BRANCHES = ("fused", "experts", "regions")
+Prediction = Mapping[str, Tensor | Sequence[Tensor]]
 
 
 class MissingModalityLoss(nn.Module):
@@ -33,6 +35,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: w_e; with 0 the prediction needs no "experts".
         region_weight: w_r; with 0 the prediction needs no "regions".
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet: 0 in the first epochs).
+        completion_loss: of a network that also restores the sequences, added with the weights that it has.
     """
 
     def __init__(
@@ -42,11 +45,11 @@ class MissingModalityLoss(nn.Module):
         expert_weight: float = 1.0,
         region_weight: float = 1.0,
         fused_weight: float = 1.0,
+        completion_loss: ModalityCompletionLoss | None = None,
     ) -> None:
         super().__init__()
-        unknown = set(fuzzy_branches) - set(BRANCHES)
-        if isinstance(fuzzy_branches, str) or unknown:
-            raise InputError(f"fuzzy_branches: choose from {list(BRANCHES)}, not {fuzzy_branches}.")
+        if isinstance(fuzzy_branches, str) or set(fuzzy_branches) - set(BRANCHES):
+            raise InputError(f"fuzzy_branches: give a list of {', '.join(BRANCHES)}, not {fuzzy_branches!r}.")
         for name, weight in (("expert_weight", expert_weight), ("region_weight", region_weight)):
             if not weight >= 0:
                 raise InputError(f"{name} must be at least 0, got {weight}.")
@@ -54,6 +57,7 @@ class MissingModalityLoss(nn.Module):
         self.fuzzy_branches = tuple(fuzzy_branches)
         self.expert_weight = expert_weight
         self.region_weight = region_weight
+        self.completion_loss = completion_loss
         self.register_buffer("fused_weight", torch.zeros(()))
         self.set_fused_weight(fused_weight)
 
@@ -67,57 +71,70 @@ class MissingModalityLoss(nn.Module):
             raise ValueError(f"fused_weight must be at least 0, got {value}.")
         self.fused_weight.fill_(value)
 
-    def forward(self, prediction: Mapping[str, Tensor | Sequence[Tensor]], target: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, prediction: Prediction, target: Mapping[str, Tensor]) -> Tensor:
         """Return the loss, a scalar, computed in float32 under autocast as well.
 
         Args:
             prediction: "pred" (B, C, *spatial), "experts" (B, M, C, *spatial), "present" (B, M), "regions", a list of
-                (B, C, *spatial / stride); all logits.
-            target: `label` (B, 1, *spatial) and `memberships` (B, C, *spatial).
+                (B, C, *spatial / stride), all logits; and what `completion_loss` reads.
+            target: "label" (B, 1, *spatial) and "memberships" (B, C, *spatial); and what `completion_loss` reads.
         """
-        return self._total(self._branch("fused", prediction["pred"], target), *self._auxiliary(prediction, target))
+        return self._total(self._branch("fused", prediction["pred"], target), self._others(prediction, target))
 
-    def terms(
-        self, prediction: Mapping[str, Tensor | Sequence[Tensor]], target: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Return those of the fused output's loss, `fused`, `experts`, `regions`, and the weighted sum `total`."""
-        fused = self._branch("fused", prediction["pred"], target)
-        experts, regions = self._auxiliary(prediction, target)
+    def terms(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return those of the fused output's loss, and the sums over each of the branches, as scalars for logging.
+
+        `total` is the value of the loss, `fused`, `experts` and `regions` the branches, not weighted (those without
+        weight are not computed), `fused_weight` the first one's; and what `completion_loss` is made of.
+        """
+        of_fused = self.loss.terms(prediction["pred"], target)
+        fused = of_fused["total" if "fused" in self.fuzzy_branches else "base"]
+        others = self._others(prediction, target)
         return {
-            **self.loss.terms(prediction["pred"], target),
-            "total": self._total(fused, experts, regions),
+            **of_fused,
+            "total": self._total(fused, others),
             "fused": fused,
-            "experts": experts,
-            "regions": regions,
+            "fused_weight": self.fused_weight.clone(),
+            **others,
         }
 
-    def _total(self, fused: Tensor, experts: Tensor, regions: Tensor) -> Tensor:
-        return self.fused_weight * fused + self.expert_weight * experts + self.region_weight * regions
+    def _total(self, fused: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        total = self.fused_weight * fused
+        if "experts" in others:
+            total = total + self.expert_weight * others["experts"]
+        if "regions" in others:
+            total = total + self.region_weight * others["regions"]
+        return total + others["completion"] if "completion" in others else total
 
-    def _auxiliary(
-        self, prediction: Mapping[str, Tensor | Sequence[Tensor]], target: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the sums over experts and over region maps; 0 for what has no weight."""
-        experts = regions = prediction["pred"].new_zeros(())
+    def _others(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the sums over experts and over region maps, and the loss of completion, if they count."""
+        others = {}
         if self.expert_weight:
-            for expert, present in zip(prediction["experts"].unbind(1), prediction["present"].unbind(1), strict=True):
-                rows = present.nonzero().flatten()
-                if len(rows):
-                    of_rows = {key: value[rows] for key, value in target.items()}
-                    experts = experts + self._branch("experts", expert[rows], of_rows)
+            others["experts"] = self._experts(prediction["experts"], prediction["present"], target)
         if self.region_weight:
             size = target["label"].shape[2:]
-            for region_map in prediction["regions"]:
-                regions = regions + self._branch("regions", _to_size(region_map, size), target)
-        return experts, regions
+            maps = [self._branch("regions", _to_size(logits, size), target) for logits in prediction["regions"]]
+            others["regions"] = torch.stack(maps).sum()
+        if self.completion_loss is not None:
+            others |= self.completion_loss.terms(prediction, target)
+        return others
+
+    def _experts(self, experts: Tensor, present: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+        losses = []
+        for expert, in_sample in zip(experts.unbind(1), present.unbind(1), strict=True):
+            if in_sample.all():
+                losses.append(self._branch("experts", expert, target))
+            elif in_sample.any():
+                rows = in_sample.nonzero().flatten()
+                of_rows = {key: target[key][rows] for key in ("label", "memberships")}
+                losses.append(self._branch("experts", expert[rows], of_rows))
+        return torch.stack(losses).sum()
 
     def _branch(self, name: str, logits: Tensor, target: Mapping[str, Tensor]) -> Tensor:
-        if name in self.fuzzy_branches:
-            return self.loss(logits, target)
-        return self.loss.main(logits, target)
+        return self.loss(logits, target) if name in self.fuzzy_branches else self.loss.main(logits, target)
 
 
-def _to_size(logits: Tensor, size: Sequence[int]) -> Tensor:
+def _to_size(logits: Tensor, size: torch.Size) -> Tensor:
     """Enlarge probabilities, and return their logarithms."""
     if logits.shape[2:] == size:
         return logits

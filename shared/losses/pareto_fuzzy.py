@@ -71,15 +71,22 @@ class ParetoFuzzyLoss(nn.Module):
                 (B, C, *spatial), made before the patch was cut out.
         """
         with torch.autocast(logits.device.type, enabled=False):
+            if self.fuzzy_weight == 0:
+                return self.main(logits, target)
             logits = _at_least_float32(logits)
-            if self.fuzzy_weight == 0 and self.curriculum is None:
-                return self.base_loss(logits, _label(target))
             memberships = self._memberships(target, logits.shape[1])  # first, since it names a label's unknown values
             weights = self._voxel_weights(logits, target, memberships)
             base = self.base_loss(logits, _label(target), *weights)
-            if self.fuzzy_weight == 0:
-                return base
             return base + self.fuzzy_weight * self.fuzzy_loss(logits, memberships, *weights)
+
+    def main(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Return the main loss alone, a scalar, under the curriculum's weights where there is one."""
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = _at_least_float32(logits)
+            if self.curriculum is None:
+                return self.base_loss(logits, _label(target))
+            weights = self._voxel_weights(logits, target, self._memberships(target, logits.shape[1]))
+            return self.base_loss(logits, _label(target), *weights)
 
     def terms(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the loss is made of, as scalars for logging.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import InputError
 from .conv_blocks import NormActConv, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_concat import ConcatNormActConv
@@ -99,9 +100,14 @@ class MMFormer(nn.Module):
         super().__init__()
         stride = 2 ** (LEVELS - 1)
         if len(img_size) != 3 or any(size % stride or size < 2 * stride for size in img_size):
-            raise ValueError(f"img_size must be three multiples of {stride}, {2 * stride} or more, got {img_size}.")
+            raise InputError(
+                f"img_size must be three multiples of {stride}, {2 * stride} or more, got {img_size}; "
+                "choose another --patch_size."
+            )
         if hidden_size % num_heads:
-            raise ValueError(f"hidden_size must be a multiple of num_heads = {num_heads}, got {hidden_size}.")
+            raise InputError(
+                f"hidden_size must be a multiple of num_heads = {num_heads}, got {hidden_size}; change one of them."
+            )
         grid = [size // stride for size in img_size]
         self.legacy_token_layout = legacy_token_layout
         widths = [features * 2**level for level in range(LEVELS)]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
+
 __all__ = [
     "EncodedModalities",
     "ModalityEncoders",
@@ -97,11 +99,14 @@ class ModalityEncoders(nn.Module):
             return
         modalities, smallest = len(self.by_modality), 2 * self.stride
         if image.ndim != 5 or image.shape[1] != modalities:
-            raise ValueError(f"image must be (B, {modalities}, H, W, D), got {tuple(image.shape)}.")
+            raise InputError(
+                f"image must be (B, {modalities}, H, W, D), got {tuple(image.shape)}; make the channels that the "
+                "network takes (in_channels) and the sequences of the image (--modalities) agree."
+            )
         if any(size % self.stride or size < smallest for size in image.shape[2:]):
-            raise ValueError(
+            raise InputError(
                 f"image: every axis must be a multiple of {self.stride}, {smallest} or more, "
-                f"got {tuple(image.shape[2:])}; choose another patch size or pad."
+                f"got {tuple(image.shape[2:])}; choose another --patch_size, or pad."
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .conv_blocks import kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
 from .modality_pairs import ModalityEncoders, all_modalities, masked, pack
@@ -42,7 +43,7 @@ class UHVED(nn.Module):
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
         super().__init__()
         if features % 2:
-            raise ValueError(f"features must be even, got {features}.")
+            raise InputError(f"features must be even, got {features}; choose another number.")
         widths = [features * 2**level for level in range(4)]
         latent = [width // 2 for width in widths]
         self.encoders = ModalityEncoders(

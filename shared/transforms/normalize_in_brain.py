@@ -58,9 +58,15 @@ class NormalizeInBrain(Transform):
     The papers' code takes mean and deviation from the brain but shifts all voxels, so that air ends at -mean/deviation;
     here it stays 0, which is what an absent sequence becomes in networks that stack the sequences. Absent sequences
     stay NaN. A sequence that is constant inside the brain becomes 0 everywhere; if all are, the case is refused.
+
+    Args:
+        shift_air: shift all voxels, as the papers' code does; for weights that were trained so.
     """
 
     backend = [TransformBackends.TORCH]
+
+    def __init__(self, shift_air: bool = False) -> None:
+        self.shift_air = shift_air
 
     def __call__(self, image: Tensor, brain: Tensor | None = None) -> Tensor:
         """Normalise an image (M, *spatial); see `in_brain` for the mask."""
@@ -69,6 +75,7 @@ class NormalizeInBrain(Transform):
         if not inside.any():
             where = source_file(image if brain is None else brain, "image")
             raise InputError(f"{where}: the brain is empty, no voxel lies inside; give an image or mask that is not 0.")
+        changed = torch.ones_like(inside) if self.shift_air else inside
         normalized, constant = torch.zeros_like(values), True
         for channel, voxels in enumerate(values):
             if voxels.isnan().any():
@@ -76,8 +83,8 @@ class NormalizeInBrain(Transform):
                 continue
             brain_voxels = voxels[inside].double()
             if brain_voxels.min() < brain_voxels.max():
-                brain_voxels = (brain_voxels - brain_voxels.mean()) / brain_voxels.std(correction=0)
-                normalized[channel, inside] = brain_voxels.float()
+                mean, deviation = brain_voxels.mean(), brain_voxels.std(correction=0)
+                normalized[channel, changed] = ((voxels[changed].double() - mean) / deviation).float()
                 constant = False
         if constant:
             raise InputError(
@@ -92,18 +99,23 @@ class NormalizeInBraind(MapTransform):
 
     Args:
         keys: images to normalise.
-        brain_key: entry that holds the mask, where there is one; it stays as it is.
+        brain_key: entry that holds the mask, where there is one; it stays as it is. None: no mask is used.
         allow_missing_keys: skip absent keys instead of raising.
+        shift_air: see `NormalizeInBrain`.
     """
 
     backend = NormalizeInBrain.backend
 
     def __init__(
-        self, keys: KeysCollection = "image", brain_key: str = "brain", allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection = "image",
+        brain_key: str | None = "brain",
+        allow_missing_keys: bool = False,
+        shift_air: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.brain_key = brain_key
-        self.normalize = NormalizeInBrain()
+        self.normalize = NormalizeInBrain(shift_air)
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         normalized = dict(data)

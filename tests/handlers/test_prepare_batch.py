@@ -15,7 +15,7 @@ def test_image_and_named_targets_are_handed_over():
 
 class MaskedLine(torch.nn.Linear):
     def forward(self, image, keep, scale):
-        return super().forward(image * keep) * scale
+        return super().forward(image * keep) + scale
 
 
 def test_a_trainer_calls_the_network_with_further_inputs_in_the_order_named():
@@ -34,4 +34,4 @@ def test_a_trainer_calls_the_network_with_further_inputs_in_the_order_named():
         decollate=False,
     )
     trainer.run()
-    assert trainer.state.output["loss"].item() == 4.0  # (1 + 0 + 1) * 2
+    assert trainer.state.output["loss"].item() == 4.0  # (1 + 0 + 1) + 2

@@ -50,6 +50,19 @@ def test_mean_zero_deviation_one_inside_and_zero_outside(head, block):
     assert head[0].max() > 1  # the input stays as it was
 
 
+def test_shifted_air_by_hand():
+    """Brain values 1, 2, 3: air ends at -mean/deviation = -2 / sqrt(2/3)."""
+    image = torch.tensor([[0.0, 1, 2, 3], [torch.nan] * 4]).view(2, 4, 1, 1)
+    normalized = NormalizeInBrain(shift_air=True)(image)
+    torch.testing.assert_close(normalized[0].flatten(), torch.tensor([-2.0, -1, 0, 1]) * 1.5**0.5)
+    assert normalized[1].isnan().all()
+    data = {"image": image, "brain": torch.tensor([0.0, 1, 0, 1]).view(1, 4, 1, 1)}
+    without_mask = NormalizeInBraind(brain_key=None, shift_air=True)(data)["image"]
+    torch.testing.assert_close(without_mask, normalized, equal_nan=True)
+    with_mask = NormalizeInBraind(shift_air=True)(data)["image"][0].flatten()
+    torch.testing.assert_close(with_mask, torch.tensor([-2.0, -1, 0, 1]))
+
+
 def test_agrees_with_monai_where_every_brain_voxel_is_nonzero(head, block):
     expected = NormalizeIntensity(nonzero=True)(head[:1])
     torch.testing.assert_close(NormalizeInBrain()(head[:1]).as_tensor(), expected.as_tensor())
