@@ -7,6 +7,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from ci.config_files import bundles_below
+
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 
 
@@ -23,6 +25,20 @@ def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarra
         tissue = 100 + 60 * np.isin(label, bright[name]) + random.normal(0, 5, shape)
         images[name] = np.where(brain, tissue, 0).astype(np.float32)
     return images, label
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give the tests of a bundle, and those of any other file, to one process each: they share what they train."""
+    from xdist.scheduler import LoadFileScheduling
+
+    bundles = [path.name for path in bundles_below(Path())]
+
+    class ByBundleElseByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return next((name for name in bundles if name in nodeid), super()._split_scope(nodeid))
+
+    return ByBundleElseByFile(config, log)
 
 
 @pytest.fixture
