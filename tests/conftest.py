@@ -29,16 +29,18 @@ def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarra
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give the tests of a bundle, and those of any other file, to one process each: they share what they train."""
+    """Give the tests of a trained bundle, and those of any other file, to one process each."""
     from xdist.scheduler import LoadFileScheduling
 
     bundles = [path.name for path in bundles_below(Path())]
 
-    class ByBundleElseByFile(LoadFileScheduling):
+    class ByTrainedBundleElseByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return next((name for name in bundles if name in nodeid), super()._split_scope(nodeid))
+            file = super()._split_scope(nodeid)
+            of_trained = Path(file).stem in ("test_runs", "test_bad_input")
+            return next((name for name in bundles if of_trained and name in nodeid), file)
 
-    return ByBundleElseByFile(config, log)
+    return ByTrainedBundleElseByFile(config, log)
 
 
 @pytest.fixture
