@@ -91,17 +91,11 @@ def trained(request, tmp_path_factory) -> Bundle:
 
 @pytest.fixture(scope="session")
 def monai_bundle() -> Callable[..., Ended]:
-    """A function that runs `python -m monai.bundle` with the arguments that it is given, in a process of its own.
+    """A function that runs `python -m monai.bundle` with the arguments that it is given, in a process of its own."""
+    python = ForkedPython({**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
 
-    With `processes` it is torchrun that runs it.
-    """
-    settings = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(Path.cwd())}
-    settings["PYTHONFAULTHANDLER"] = "1"  # an abort shows where
-    python = ForkedPython({**os.environ, **settings})
-
-    def run(arguments: list[str], kill_worker: bool = False, processes: int = 0) -> Ended:
-        torchrun = ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"] if processes else []
-        return python.run(["-m", *torchrun, "monai.bundle", *arguments], kill_worker=kill_worker)
+    def run(arguments: list[str], kill_worker: bool = False) -> Ended:
+        return python.run(["-m", "monai.bundle", *arguments], kill_worker=kill_worker)
 
     yield run
     python.close()

@@ -12,7 +12,7 @@ from monai.bundle.scripts import _get_fake_input_shape
 from ci.config_files import bundles_below
 from ci.entry_points import is_traced
 from ci.lint_configs import lint
-from ci.pack import pack
+from ci.pack import network_of, pack
 
 
 @pytest.fixture(params=bundles_below(Path()), ids=lambda bundle: bundle.name)
@@ -55,9 +55,6 @@ def test_packing_twice_gives_the_same_bytes(bundle, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-TINY = ("inference", "inference_tiny")
-
-
 def network_files(bundle):
     return {
         "net_id": "network_def",
@@ -94,14 +91,12 @@ def test_another_network_fits_training_and_inference_and_finds_its_own_weights(o
 
 def test_exported_network_gives_the_same(bundle, tmp_path):
     """A network is scripted, or traced where its README says so."""
-    files = network_files(bundle) | {"config_file": [str(bundle / "configs" / f"{name}.json") for name in TINY]}
-    parser = ConfigParser()
-    parser.read_config(files["config_file"])
-    network = parser.get_parsed_content("network_def").eval()
+    network = network_of(bundle).eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
-    files |= {"ckpt_file": str(tmp_path / "model.pt"), "filepath": str(tmp_path / "model.ts")}
-    ckpt_export(**files, use_trace=is_traced(bundle), bundle_root=str(bundle))
+    files = {"ckpt_file": str(tmp_path / "model.pt"), "filepath": str(tmp_path / "model.ts")}
+    ckpt_export(**network_files(bundle), **files, use_trace=is_traced(bundle), bundle_root=str(bundle))
     exported = torch.jit.load(tmp_path / "model.ts")
+    parser = ConfigParser()
     parser.read_meta(str(bundle / "configs" / "metadata.json"))
     image = torch.rand(_get_fake_input_shape(parser))
     with torch.no_grad():

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -97,11 +100,20 @@ def stop(engine):
     raise Stop
 
 
-def test_two_processes_train_evaluate_and_end_cleanly(monai_bundle, trained, tmp_path):
+def run_two_processes(arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment["PYTHONFAULTHANDLER"] = "1"  # an abort shows where
+    return subprocess.run(
+        [*command, "monai.bundle", *arguments], capture_output=True, text=True, env=environment, timeout=600
+    )
+
+
+def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
     options = {"output_dir": tmp_path, "ckpt_dir": tmp_path, "max_epochs": 1}
-    ended = monai_bundle(trained.command("train", "multi_gpu_train", **options), processes=2)
-    assert ended.status == 0, ended.errors[-3000:]
-    assert ended.output.count("epoch 1/1") == 1, "progress is told once, by the first process"
+    ended = run_two_processes(trained.command("train", "multi_gpu_train", **options))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert ended.stdout.count("epoch 1/1") == 1, "progress is told once, by the first process"
     weights = torch.load(tmp_path / "model_last.pt", weights_only=True)
     expected = torch.load(trained.out / "models" / "model_last.pt", weights_only=True)
     assert {key: value.shape for key, value in weights.items()} == {k: v.shape for k, v in expected.items()}
@@ -110,7 +122,7 @@ def test_two_processes_train_evaluate_and_end_cleanly(monai_bundle, trained, tmp
 
 
 @pytest.mark.parametrize("with_a_bad_case", [False, True], ids=["all good", "one bad"])
-def test_two_processes_infer_every_case_once_and_end_with_one_status(monai_bundle, trained, tmp_path, with_a_bad_case):
+def test_two_processes_infer_every_case_once_and_end_with_one_status(trained, tmp_path, with_a_bad_case):
     """The bad case falls to the second process, and the first one tells of it."""
     if not (trained.root / "configs" / "multi_gpu_inference.json").exists():
         pytest.skip("This bundle has no overlay for several processes.")
@@ -122,8 +134,8 @@ def test_two_processes_infer_every_case_once_and_end_with_one_status(monai_bundl
         cases[1] = {"case": "bad"}
         del done[1]
     options = {"output_dir": tmp_path, "datalist": cases}
-    ended = monai_bundle(trained.command("inference", "multi_gpu_inference", **options), processes=2)
-    assert ended.status == int(with_a_bad_case), ended.errors[-3000:]
-    assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.errors) == with_a_bad_case
-    assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.output)) == done
+    ended = run_two_processes(trained.command("inference", "multi_gpu_inference", **options))
+    assert ended.returncode == int(with_a_bad_case), ended.stderr[-3000:]
+    assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.stderr) == with_a_bad_case
+    assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.stdout)) == done
     assert sorted(path.parent.name for path in tmp_path.glob("*/*.json")) == done
