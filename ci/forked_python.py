@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ __all__ = ["Ended", "ForkedPython"]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended (its exit status; -9: killed), and what it wrote."""
+    """How a process ended (its exit status; -9: killed, -14: out of time), and what it wrote."""
 
     status: int
     output: str
@@ -43,17 +44,28 @@ class ForkedPython:
             [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, arguments: Sequence[str], folder: str | os.PathLike = ".", kill_worker: bool = False) -> Ended:
+    def run(
+        self,
+        arguments: Sequence[str],
+        folder: str | os.PathLike = ".",
+        kill_worker: bool = False,
+        processes: int = 1,
+        seconds: int = 600,
+    ) -> Ended:
         """Run to the end.
 
         Args:
             arguments: those of Python, the first being ``-m`` or ``-c``.
             folder: working directory.
             kill_worker: kill the first process that this one starts, as the system does when memory is short.
+            processes: if more than one, so many are run together, with the variables that torchrun gives them; the
+                status is the first that is not 0.
+            seconds: after which a process is ended.
         """
         with tempfile.TemporaryDirectory() as place:
             written = [Path(place, name) for name in ("out", "err")]
-            request = [list(arguments), str(Path(folder).resolve()), *map(str, written), kill_worker]
+            folder = str(Path(folder).resolve())
+            request = [list(arguments), folder, *map(str, written), kill_worker, processes, seconds]
             print(json.dumps(request), file=self.server.stdin, flush=True)
             status = int(self.server.stdout.readline())
             return Ended(status, *(path.read_text(encoding="utf-8", errors="replace") for path in written))
@@ -74,27 +86,52 @@ def _kill_first_child_of(process: int) -> None:
         time.sleep(0.005)
 
 
+def _torchrun_variables(rank: int, processes: int, port: int) -> dict[str, str]:
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+    return {name: str(number) for name, number in numbers.items()} | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def _serve() -> list[str] | None:
     """Answer every request with a status; return the arguments in a child, None when nobody asks any more."""
     while line := sys.stdin.readline():
-        arguments, folder, out, err, kill_worker = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            os.chdir(folder)
-            for descriptor, file in enumerate((os.devnull, out, err)):
-                opened = os.open(file, os.O_RDWR | os.O_CREAT)
-                os.dup2(opened, descriptor)
-                os.close(opened)
-            return arguments
+        arguments, folder, out, err, kill_worker, processes, seconds = json.loads(line)
+        port = _free_port() if processes > 1 else 0
+        children = []
+        for rank in range(processes):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(seconds)
+                os.chdir(folder)
+                if processes > 1:
+                    os.environ.update(_torchrun_variables(rank, processes, port))
+                for descriptor, file in enumerate((os.devnull, out, err)):
+                    opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+                    os.dup2(opened, descriptor)
+                    os.close(opened)
+                return arguments
+            children.append(child)
         if kill_worker:
-            _kill_first_child_of(child)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            _kill_first_child_of(children[0])
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        print(next(filter(None, statuses), 0), flush=True)
     return None
 
 
 if __name__ == "__main__":
     import monai.bundle  # noqa: F401
+    import torch
 
+    with torch.profiler.record_function("first"):
+        pass  # the first imports a module, and meanwhile swallows what the handler of a dead worker's signal raises
     gc.freeze()  # else every child would sweep up what it shares with the others: seconds
     request = _serve()
     if request is not None:

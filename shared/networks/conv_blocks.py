@@ -65,6 +65,7 @@ def kaiming_convolutions(module: nn.Module) -> None:
 
 def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int, padding_mode: str) -> nn.Conv3d:
     padding = kernel_size // 2
+    padding_mode = padding_mode if padding else "zeros"  # padding by nothing would still copy, and keep, the input
     return nn.Conv3d(in_channels, out_channels, kernel_size, stride, padding, padding_mode=padding_mode)
 
 

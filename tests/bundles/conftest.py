@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from ci.forked_python import Ended, ForkedPython
 
+ON_ONE_THREAD = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONFAULTHANDLER": "1"}  # an abort shows where
 BUNDLES = sorted(path.parent.parent for path in Path("bundles").glob("*/configs/train.json"))
 
 
@@ -91,14 +94,31 @@ def trained(request, tmp_path_factory) -> Bundle:
 
 @pytest.fixture(scope="session")
 def monai_bundle() -> Callable[..., Ended]:
-    """A function that runs `python -m monai.bundle` with the arguments that it is given, in a process of its own."""
-    python = ForkedPython({**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
+    """A function that runs `python -m monai.bundle` with the arguments that it is given, in a process of its own.
 
-    def run(arguments: list[str], kill_worker: bool = False) -> Ended:
-        return python.run(["-m", "monai.bundle", *arguments], kill_worker=kill_worker)
+    Options are those of `ForkedPython.run`.
+    """
+    python = ForkedPython({**os.environ, **ON_ONE_THREAD})
+
+    def run(arguments: list[str], **options) -> Ended:
+        return python.run(["-m", "monai.bundle", *arguments], **options)
 
     yield run
     python.close()
+
+
+@pytest.fixture
+def two_processes(monai_bundle, trained) -> Callable[[list[str]], Ended]:
+    """The same in two processes: started by torchrun on one bundle, on the others with the variables that it sets."""
+
+    def torchrun(arguments: list[str]) -> Ended:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+        environment = {**os.environ, **ON_ONE_THREAD, "PYTHONPATH": str(Path.cwd())}
+        options = {"capture_output": True, "text": True, "env": environment, "timeout": 600}
+        ended = subprocess.run([*command, "monai.bundle", *arguments], **options)
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    return torchrun if trained.root == BUNDLES[0] else partial(monai_bundle, processes=2)
 
 
 @pytest.fixture(autouse=True)

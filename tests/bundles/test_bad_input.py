@@ -42,7 +42,7 @@ def refused(monai_bundle, trained, tmp_path):
     def run(command, kill_worker=False, **options):
         results = {"output_dir": tmp_path / "out"} | ({"ckpt_dir": tmp_path / "models"} if command == "train" else {})
         names = COMMANDS.get(command, ("train", command))
-        return refusal(monai_bundle(trained.command(*names, **(results | options)), kill_worker))
+        return refusal(monai_bundle(trained.command(*names, **(results | options)), kill_worker=kill_worker))
 
     return run
 

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel
@@ -100,20 +97,11 @@ def stop(engine):
     raise Stop
 
 
-def run_two_processes(arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    environment["PYTHONFAULTHANDLER"] = "1"  # an abort shows where
-    return subprocess.run(
-        [*command, "monai.bundle", *arguments], capture_output=True, text=True, env=environment, timeout=600
-    )
-
-
-def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
+def test_two_processes_train_evaluate_and_end_cleanly(two_processes, trained, tmp_path):
     options = {"output_dir": tmp_path, "ckpt_dir": tmp_path, "max_epochs": 1}
-    ended = run_two_processes(trained.command("train", "multi_gpu_train", **options))
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    assert ended.stdout.count("epoch 1/1") == 1, "progress is told once, by the first process"
+    ended = two_processes(trained.command("train", "multi_gpu_train", **options))
+    assert ended.status == 0, ended.errors[-3000:]
+    assert ended.output.count("epoch 1/1") == 1, "progress is told once, by the first process"
     weights = torch.load(tmp_path / "model_last.pt", weights_only=True)
     expected = torch.load(trained.out / "models" / "model_last.pt", weights_only=True)
     assert {key: value.shape for key, value in weights.items()} == {k: v.shape for k, v in expected.items()}
@@ -122,7 +110,7 @@ def test_two_processes_train_evaluate_and_end_cleanly(trained, tmp_path):
 
 
 @pytest.mark.parametrize("with_a_bad_case", [False, True], ids=["all good", "one bad"])
-def test_two_processes_infer_every_case_once_and_end_with_one_status(trained, tmp_path, with_a_bad_case):
+def test_two_processes_infer_every_case_once_and_end_with_one_status(two_processes, trained, tmp_path, with_a_bad_case):
     """The bad case falls to the second process, and the first one tells of it."""
     if not (trained.root / "configs" / "multi_gpu_inference.json").exists():
         pytest.skip("This bundle has no overlay for several processes.")
@@ -134,8 +122,8 @@ def test_two_processes_infer_every_case_once_and_end_with_one_status(trained, tm
         cases[1] = {"case": "bad"}
         del done[1]
     options = {"output_dir": tmp_path, "datalist": cases}
-    ended = run_two_processes(trained.command("inference", "multi_gpu_inference", **options))
-    assert ended.returncode == int(with_a_bad_case), ended.stderr[-3000:]
-    assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.stderr) == with_a_bad_case
-    assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.stdout)) == done
+    ended = two_processes(trained.command("inference", "multi_gpu_inference", **options))
+    assert ended.status == int(with_a_bad_case), ended.errors[-3000:]
+    assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.errors) == with_a_bad_case
+    assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.output)) == done
     assert sorted(path.parent.name for path in tmp_path.glob("*/*.json")) == done
