@@ -87,7 +87,7 @@ def fuzzy_loss_in_a_training_step() -> tuple[float, float]:
     label = torch.randint(0, 4, (1, 1, 64, 64, 64))
     memberships = fuzzy_membership(nn.functional.one_hot(label[:, 0], 4).movedim(-1, 1))
     base_loss, fuzzy_loss = DiceCELoss(to_onehot_y=True, softmax=True), FuzzyAuxiliaryLoss()
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     logits = torch.randn(1, 4, 64, 64, 64, requires_grad=True)
 
     def step() -> None:
