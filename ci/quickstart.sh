@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to a trained, evaluated model with pictures: phantoms, VNet on FLAIR in three forms (Table 4 of PGO),
-# evaluation, inference; and a small mmFormer, which segments a case of which one sequence is left. A second run finds
-# everything done. QUICKSTART_DIR chooses another folder than quickstart/.
+# evaluation, inference. A second run finds everything done. QUICKSTART_DIR chooses another folder than quickstart/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/environment.sh
@@ -11,35 +10,22 @@ bundle=bundles/brats_mri_segmentation_pareto_vnet
 grid=(--size "[42, 48, 36]" --spacing_mm "[3.5, 3.5, 3.5]")
 norm=network_instance_norm  # which batches of one image need
 small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
-brief=(--num_workers 0 --rotation_degrees 0)
-any=bundles/brats_mri_segmentation_pareto_mmformer
-tiny=("${small[@]}" --features 4 --hidden_size 32 --mlp_dim 64)
 
 echo "1. Phantoms (painted, no patients)"
 $python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 --seed 2 "${grid[@]}"
 $python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
 
-echo "2. VNet on FLAIR in three forms: training, evaluation, table; beside it mmFormer on any sequences"
+echo "2. VNet on FLAIR in three forms: training, evaluation, table"
 forms="ours: $norm; ours without rho: no_rho,$norm; baseline: baseline,$norm"
 $python ci/study.py --bundle $bundle --out "$out" --variants "$forms" --jobs 3 \
     --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.04 --max_epochs 18 \
-    --val_interval 18 --checkpoint_interval 18 "${brief[@]}" &
-vnet=$!
-trap 'kill $vnet 2> /dev/null || true' EXIT
-OMP_NUM_THREADS=1 $python ci/study.py --bundle $any --out "$out/any_sequences" --variants "mmFormer: " \
-    --dataset_dir "$out/phantoms" "${tiny[@]}" --batch_size 2 --learning_rate 0.005 --max_epochs 16 \
-    --val_interval 16 --checkpoint_interval 16 "${brief[@]}"
-wait $vnet
+    --val_interval 18 --checkpoint_interval 18 --num_workers 0 --rotation_degrees 0
 
-echo "3. Inference: two new cases; and one of which FLAIR alone is left, by mmFormer"
+echo "3. Inference on two new cases"
 [ -d "$out/inference" ] || $python -m monai.bundle run --bundle_root $bundle \
     --config_file "['$bundle/configs/inference.json','$bundle/configs/$norm.json']" \
     --dataset_dir "$out/new_cases" "${small[@]}" --ckpt_path "$out/ours/seed0/models/model.pt" \
     --output_dir "$out/inference"
-left=$out/new_cases/Phantom_000/Phantom_000_flair.nii.gz
-[ -d "$out/inference_one_sequence" ] || $python -m monai.bundle run --bundle_root $any \
-    --config_file $any/configs/inference.json --datalist "[{'case': 'Phantom_000', 'flair': '$left'}]" "${tiny[@]}" \
-    --ckpt_path "$out/any_sequences/mmformer/seed0/models/model.pt" --output_dir "$out/inference_one_sequence"
 
 cat <<END
 
@@ -48,5 +34,4 @@ Done. All of this is about phantoms (painted, no patients):
   $out/<form>/seed0/evaluation.md, .png  a form, case by case
   $out/<form>/seed0/curves.png           how it was trained
   $out/inference/*/*_overlay.png         two new cases: segmentation and uncertainty
-  $out/inference_one_sequence/*/*_overlay.png  a case of which one sequence is left
 END
