@@ -86,33 +86,28 @@ def _kill_first_child_of(process: int) -> None:
         time.sleep(0.005)
 
 
-def _torchrun_variables(rank: int, processes: int, port: int) -> dict[str, str]:
-    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-    return {name: str(number) for name, number in numbers.items()} | {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-
-
-def _free_port() -> int:
+def _variables_of(processes: int) -> list[dict[str, str]]:
+    """Return what torchrun adds to the environment of each of several processes; nothing for one."""
+    if processes == 1:
+        return [{}]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    world = dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(processes))
+    return [{**place, **world, **dict.fromkeys(("RANK", "LOCAL_RANK"), str(rank))} for rank in range(processes)]
 
 
 def _serve() -> list[str] | None:
     """Answer every request with a status; return the arguments in a child, None when nobody asks any more."""
     while line := sys.stdin.readline():
         arguments, folder, out, err, kill_worker, processes, seconds = json.loads(line)
-        port = _free_port() if processes > 1 else 0
         children = []
-        for rank in range(processes):
+        for variables in _variables_of(processes):
             child = os.fork()
             if child == 0:
                 signal.alarm(seconds)
                 os.chdir(folder)
-                if processes > 1:
-                    os.environ.update(_torchrun_variables(rank, processes, port))
+                os.environ.update(variables)
                 for descriptor, file in enumerate((os.devnull, out, err)):
                     opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
                     os.dup2(opened, descriptor)
