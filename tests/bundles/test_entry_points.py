@@ -56,6 +56,13 @@ def test_a_forked_process_knows_nothing_of_the_repository(pythons, tmp_path):
     assert (ended.status, ended.errors) == (3, "")
 
 
+def test_a_forked_process_that_hangs_is_ended(pythons):
+    python = pythons.get()
+    ended = python.run(["-c", "import time; time.sleep(600)"], seconds=1)
+    pythons.put(python)
+    assert ended.status == -14
+
+
 def test_there_are_sixteen_and_all_but_one_work():
     assert len(ENTRY_POINTS) == 16
     assert [entry.where for entry in ENTRY_POINTS if not entry.works] == ["elsewhere"]
