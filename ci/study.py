@@ -160,9 +160,11 @@ def main(
     if evaluation not in TABLES:
         raise InputError(f"evaluation: give one of {', '.join(TABLES)}, not {evaluation!r}.")
     scores, table = TABLES[evaluation]
-    rows, tasks = [], []
+    rows, tasks, names = [], [], {}
     for name, variant in read_variants(variants).items():
         slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        if names.setdefault(slug, name) != name:
+            raise InputError(f"variants: {names[slug]!r} and {name!r} would share the folder {slug}; rename one.")
         of_seeds = []
         for seed in listed(seeds):
             of_folds = []

@@ -57,6 +57,11 @@ def test_a_senseless_number_of_jobs_is_refused(tmp_path, jobs):
         study.main("bundle", str(tmp_path), "ours", jobs=jobs)
 
 
+def test_two_names_for_one_folder_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'UNet' and 'UNet\+\+' would share the folder unet"):
+        study.main("bundle", str(tmp_path), "UNet; UNet++")
+
+
 def test_an_evaluation_that_there_is_not_is_refused(tmp_path):
     with pytest.raises(InputError, match="evaluation: give one of evaluate, evaluate_subsets, not 'subsets'"):
         study.main("bundle", str(tmp_path), "ours", evaluation="subsets")
