@@ -2,7 +2,8 @@
 
 This file is run as an interpreter that imports MONAI and nothing else. It forks for every request; the child takes the
 arguments, folder and path that `python` would, and ends as an interpreter of its own does: through `sys.excepthook`,
-threads and exit functions. It only leaves its modules as they are: taking them apart costs half a second.
+threads and exit functions. Only its modules stay as they are, since taking them apart costs half a second; several
+processes together do that as well, for there one that aborts at its very end was seen.
 """
 
 from __future__ import annotations
@@ -163,4 +164,7 @@ if __name__ == "__main__":
     gc.freeze()  # else every child would sweep up what it shares with the others: seconds
     request = _serve()
     if request is not None:
-        _end(_run(request))
+        ended_with = _run(request)
+        if "RANK" in os.environ:
+            sys.exit(ended_with)
+        _end(ended_with)
