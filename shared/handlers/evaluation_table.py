@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 from monai.utils import string_list_all_gather
 
 from ..errors import InputError
-from ..whole_file import require_writable, whole_file
+from ..whole_file import whole_file
+from .evaluation_writer import EvaluationWriter
 from .score_table import (
     Points,
     count_cases,
@@ -28,7 +28,7 @@ from .score_table import (
 __all__ = ["EvaluationTable"]
 
 
-class EvaluationTable:
+class EvaluationTable(EvaluationWriter[str]):
     """Collect the per-case scores of MONAI's metric handlers into one table: ``<name>.csv``, ``.md`` and ``.png``.
 
     Reads `engine.state.metric_details` (metric handlers with `save_details`) when the epoch ends, and the cases' names
@@ -57,34 +57,14 @@ class EvaluationTable:
         unknown = set(drawn) - set(columns)
         if unknown:
             raise ValueError(f"drawn names metrics without columns: {sorted(unknown)}; columns has {sorted(columns)}.")
-        self.folder = Path(output_dir)
+        super().__init__(output_dir, title, notes)
         self.columns = {metric: list(names) for metric, names in columns.items()}
-        self.title = title
-        self.notes = notes
         self.drawn = drawn
         self.name = name
-        self.cases: list[str] = []
-        self.logger = logging.getLogger(type(self).__name__)
 
-    def attach(self, engine: Engine) -> None:
-        """Collect on `engine`, MONAI's `SupervisedEvaluator`; its metrics must be attached before."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
-
-    def start(self, engine: Engine) -> None:
-        """Forget an earlier run's cases.
-
-        Raises:
-            InputError: the folder cannot be written, which would else show after the last case.
-        """
-        self.cases = []
-        if engine.state.rank == 0:
-            require_writable(self.folder)
-
-    def collect(self, engine: Engine) -> None:
-        """Note which cases were scored."""
-        self.cases += [str(item["case"]) for item in engine.state.batch]
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+        """Return the name of a case; its scores are those of the engine's metrics."""
+        return str(item["case"])
 
     def write(self, engine: Engine) -> None:
         """Write the three files and log the summary."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 
 from ..transforms import class_contradiction
-from ..whole_file import require_writable, whole_file
+from ..whole_file import whole_file
 from .all_processes import of_all_processes
 from .class_pictures import draw_confusion, draw_reliability, draw_roc
 from .class_scores import class_scores
+from .evaluation_writer import EvaluationWriter
 from .mask_cohort import POOLED_ONLY, UNKNOWN, MaskCohort
 from .score_table import (
     Points,
@@ -41,7 +42,7 @@ CLASS_NOTE = (
 )
 
 
-class MaskAndClassEvaluation:
+class MaskAndClassEvaluation(EvaluationWriter[ScoredMask]):
     """Score mask and class of every image and write tables and pictures.
 
     - ``evaluation.csv``: a row per case; "mean" and "standard deviation" over the cases, the four lesion scores over
@@ -80,38 +81,17 @@ class MaskAndClassEvaluation:
         ground_class: str = "normal",
         notes: Sequence[str] = (),
     ) -> None:
-        self.folder = Path(output_dir)
+        super().__init__(output_dir, title, notes)
         self.class_names = list(class_names)
-        self.title = title
         self.ground_class = ground_class
-        self.notes = notes
-        self.images: list[ScoredMask] = []
-        self.logger = logging.getLogger(type(self).__name__)
 
-    def attach(self, engine: Engine) -> None:
-        """Collect on `engine`, MONAI's `SupervisedEvaluator`."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
-
-    def start(self, engine: Engine) -> None:
-        """Forget an earlier run's cases.
-
-        Raises:
-            InputError: the folder cannot be written, which would else show after the last case.
-        """
-        self.images = []
-        if engine.state.rank == 0:
-            require_writable(self.folder)
-
-    def collect(self, engine: Engine) -> None:
-        """Score the cases of a batch."""
-        pairs = zip(engine.state.batch, engine.state.output, strict=True)
-        self.images += [score_mask(item, result, len(self.class_names)) for item, result in pairs]
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> ScoredMask:
+        """Return counts of pixels and probabilities of an image."""
+        return score_mask(item, result, len(self.class_names))
 
     def write(self, engine: Engine) -> None:
         """Write the files, log the summary and leave the scores in the engine's metrics."""
-        cohort = MaskCohort(of_all_processes(self.images, ScoredMask), self.class_names)
+        cohort = MaskCohort(of_all_processes(self.cases, ScoredMask), self.class_names)
         metrics = dict(
             zip(LESION_SCORES, means(np.array([lesion_scores([image]) for image in cohort.images])), strict=True)
         )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 
 from ..data import GRADES
-from ..whole_file import require_writable, whole_file
+from ..whole_file import whole_file
 from .all_processes import of_all_processes
+from .evaluation_writer import EvaluationWriter
 from .score_table import (
     Points,
     count_cases,
@@ -45,7 +45,7 @@ ONE_SIDED = (
 )
 
 
-class ObjectEvaluation:
+class ObjectEvaluation(EvaluationWriter[ScoredImage]):
     """Score glands, pixels and grade of every image and write one table: ``<name>.csv``, ``.md`` and ``.png``.
 
     Rows: every case; "mean" and "standard deviation" over all of them; "pooled <part>" for every part that is there and
@@ -72,38 +72,17 @@ class ObjectEvaluation:
     def __init__(
         self, output_dir: str, pixel_size_um: float, title: str, notes: Sequence[str] = (), name: str = "evaluation"
     ) -> None:
-        self.folder = Path(output_dir)
+        super().__init__(output_dir, title, notes)
         self.pixel_size_um = pixel_size_um
-        self.title = title
-        self.notes = notes
         self.name = name
-        self.images: list[ScoredImage] = []
-        self.logger = logging.getLogger(type(self).__name__)
 
-    def attach(self, engine: Engine) -> None:
-        """Collect on `engine`, MONAI's `SupervisedEvaluator`."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
-
-    def start(self, engine: Engine) -> None:
-        """Forget an earlier run's cases.
-
-        Raises:
-            InputError: the folder cannot be written, which would else show after the last case.
-        """
-        self.images = []
-        if engine.state.rank == 0:
-            require_writable(self.folder)
-
-    def collect(self, engine: Engine) -> None:
-        """Score the cases of a batch."""
-        pairs = zip(engine.state.batch, engine.state.output, strict=True)
-        self.images += [score_image(item, result, self.pixel_size_um) for item, result in pairs]
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> ScoredImage:
+        """Return counts, distances and grades of an image."""
+        return score_image(item, result, self.pixel_size_um)
 
     def write(self, engine: Engine) -> None:
         """Write the three files, log the summary and leave the pooled scores in the engine's metrics."""
-        images = of_all_processes(self.images, image_of)
+        images = of_all_processes(self.cases, image_of)
         names = [name.replace("class_correct", "class_accuracy") for name in SCORES]
         scores = zip(names, pooled_scores(images), strict=True)
         engine.state.metrics.update({name: score for name, score in scores if not np.isnan(score)})

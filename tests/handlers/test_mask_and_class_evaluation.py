@@ -241,10 +241,10 @@ def test_only_the_first_process_writes(tmp_path):
     table = MaskAndClassEvaluation(str(tmp_path / "none"), CLASSES, "Breasts")
     engine = Engine(lambda engine, batch: None)
     engine.state.rank = 1
-    table.images = ["an earlier run's"]
+    table.cases = ["an earlier run's"]
     table.start(engine)
-    assert table.images == []
-    table.images = [scored_mask.score_mask(items()[0], postprocess(items()[0]), 3)]
+    assert table.cases == []
+    table.cases = [scored_mask.score_mask(items()[0], postprocess(items()[0]), 3)]
     table.write(engine)
     assert not (tmp_path / "none").exists()
     assert engine.state.metrics["dice"] == pytest.approx(8 / 9)

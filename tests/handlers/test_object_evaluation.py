@@ -155,10 +155,10 @@ def test_only_the_first_process_writes(tmp_path):
     evaluator = evaluate(tmp_path / "first", items())
     evaluator.state.rank = 1
     evaluator.state.metrics = {}
-    table.images = ["an earlier run's"]
+    table.cases = ["an earlier run's"]
     table.start(evaluator)
-    assert table.images == []
-    table.images = [scored_image.score_image(items()[2], postprocess(items()[2]), 0.5)]
+    assert table.cases == []
+    table.cases = [scored_image.score_image(items()[2], postprocess(items()[2]), 0.5)]
     table.write(evaluator)
     assert not (tmp_path / "none").exists()
     assert evaluator.state.metrics["object_f1"] == 1
