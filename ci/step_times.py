@@ -1,0 +1,176 @@
+"""Time a training step and the inference of a case with a bundle's own network, losses and sizes, on this machine.
+
+    python ci/step_times.py --bundle bundles/brats_mri_segmentation_pareto_mmformer --dataset_dir /data/brats \
+        --forms "fp32; bf16; bf16 channels-last; bf16 compiled" --overlays network_rfnet
+
+A form is a precision (fp32; on a GPU also fp16, in which the bundles train there, and bf16) and, if wanted,
+`channels-last` (of the weights) and `compiled` (`torch.compile`). Other options are the bundle's settings. A step is
+one batch moved to the device, forward, losses, backward and optimiser; a case is one image of the validation part as
+the bundle infers it. Seconds are medians, after iterations that do not count; reading and augmenting are not in them.
+Memory is the most that PyTorch held on the GPU at one time, network and optimiser included.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fire
+import torch
+from ignite.engine import Engine, Events
+from ignite.engine.events import EventEnum
+from monai.bundle import ConfigParser
+from monai.engines.utils import IterationEvents
+from monai.utils import convert_to_tensor, set_determinism
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from shared.errors import InputError  # noqa: E402
+from shared.handlers import install_one_line_errors  # noqa: E402
+
+PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
+ENGINES = {"train::trainer": IterationEvents.MODEL_COMPLETED, "validate::evaluator": IterationEvents.FORWARD_COMPLETED}
+BESIDE_STEPS = ("handlers", "postprocessing", "key_metric", "additional_metrics")
+HEAD = "| form | training step (s) | memory (GB) | inference of a case (s) | memory (GB) |\n|---|---:|---:|---:|---:|"
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told; a CPU has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Stopwatch:
+    """Seconds from the start of every iteration of an engine to an event of it.
+
+    Args:
+        engine: trainer or evaluator.
+        end: what is no longer timed begins with it.
+        most: after so many iterations the engine stops.
+    """
+
+    def __init__(self, engine: Engine, end: EventEnum, most: int) -> None:
+        self.seconds: list[float] = []
+        self.most = most
+        engine.add_event_handler(Events.ITERATION_STARTED, self.start)
+        engine.add_event_handler(end, self.stop)
+
+    def start(self, engine: Engine) -> None:
+        """Look at the clock."""
+        wait(engine.state.device)
+        self.started = time.perf_counter()
+
+    def stop(self, engine: Engine) -> None:
+        """Note the seconds since `start`."""
+        wait(engine.state.device)
+        self.seconds.append(time.perf_counter() - self.started)
+        if len(self.seconds) == self.most:
+            engine.terminate()
+
+
+def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any]) -> ConfigParser:
+    """Return train.json with overlays and settings, in a form, without what happens beside steps.
+
+    Raises:
+        InputError: an overlay, a setting or a form that there is not, or half precision without a GPU.
+    """
+    files = [bundle / "configs" / f"{name}.json" for name in ("train", *overlays)]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; --overlays takes names of the bundle's configs, without .json.")
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+    for name, value in {**settings, "bundle_root": str(bundle)}.items():
+        if name not in parser:
+            raise InputError(f"--{name}: no such setting of {bundle.name}.")
+        parser[name] = value
+    precision, *words = form.split()
+    if precision not in PRECISIONS or not set(words) <= {"channels-last", "compiled"}:
+        raise InputError(f"forms: {form!r} is none; write fp32, fp16 or bf16, then channels-last, compiled or nothing.")
+    if precision != "fp32" and parser.get_parsed_content("device").type != "cuda":
+        raise InputError(f"forms: {form!r} needs a GPU; fp32 does not.")
+    parser["amp"] = precision != "fp32"
+    for engine in ENGINES:
+        parser[f"{engine}::amp_kwargs"] = {} if precision == "fp32" else {"dtype": PRECISIONS[precision]}
+        part = engine.partition("::")[0]
+        for name in set(BESIDE_STEPS) & set(parser[part]):
+            parser[f"{part}::{name}"] = None
+    return parser
+
+
+def measured(engine: Engine, end: EventEnum, warm_up: int, repeats: int) -> list[str]:
+    """Return the median seconds of an iteration and the largest gigabytes, as cells; the latter empty on a CPU."""
+    on_gpu = engine.state.device.type == "cuda"
+    stopwatch = Stopwatch(engine, end, warm_up + repeats)
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(engine.state.device)
+    try:
+        while len(stopwatch.seconds) < warm_up + repeats:  # a run of an evaluator is one epoch
+            engine.run()
+    except torch.cuda.OutOfMemoryError:
+        return ["out of memory", ""]
+    memory = f"{torch.cuda.max_memory_allocated(engine.state.device) / 1e9:.2f}" if on_gpu else ""
+    return [f"{statistics.median(stopwatch.seconds[warm_up:]):.3f}", memory]
+
+
+def compile_network(engine: Engine) -> None:
+    """Compile an engine's network, for batches without MetaTensors.
+
+    MONAI's own `compile=True` makes them MetaTensors again, which fails for several images and for dictionaries.
+    """
+    prepare_batch = engine.prepare_batch
+    engine.network = torch.compile(engine.network)
+    engine.prepare_batch = lambda *batch, **options: convert_to_tensor(prepare_batch(*batch, **options))
+
+
+def row(parser: ConfigParser, form: str, warm_up: int, repeats: int) -> str:
+    """Measure a form and return its row of the table."""
+    set_determinism(seed=parser.get_parsed_content("seed"))
+    parser["max_epochs"] = warm_up + repeats
+    if "channels-last" in form:
+        network = parser.get_parsed_content("network")
+        network.to(memory_format=LAYOUTS[max(parameter.dim() for parameter in network.parameters())])
+    cells = []
+    for name, end in ENGINES.items():
+        engine = parser.get_parsed_content(name)
+        if "compiled" in form:
+            compile_network(engine)
+        cells += measured(engine, end, warm_up, repeats)
+    return f"| {' | '.join([form, *cells])} |"
+
+
+def main(
+    bundle: str, forms: str = "fp32", overlays: Any = (), warm_up: int = 3, repeats: int = 7, **settings: Any
+) -> None:
+    """Print a table with a row per form.
+
+    Args:
+        bundle: its folder.
+        forms: e.g. "fp32; bf16 compiled".
+        overlays: what follows train.json, e.g. network_rfnet,baseline.
+        warm_up: iterations before those that count.
+        repeats: iterations that count.
+        settings: of the bundle.
+    """
+    overlays = overlays.split(",") if isinstance(overlays, str) else overlays
+    names = [form.strip() for form in forms.split(";")]
+    parsers = {form: configuration(Path(bundle), overlays, form, settings) for form in names}
+    device = parsers[names[0]].get_parsed_content("device")
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"{' + '.join([Path(bundle).name, *overlays])}: PyTorch {torch.__version__}, {where}\n\n{HEAD}", flush=True)
+    for form in names:
+        print(row(parsers.pop(form), form, warm_up, repeats), flush=True)
+        torch.compiler.reset()
+        gc.collect()  # engines and handlers refer to one another
+        torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    install_one_line_errors()
+    fire.Fire(main)
