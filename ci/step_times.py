@@ -4,10 +4,12 @@
         --forms "fp32; bf16; bf16 channels-last; bf16 compiled" --overlays network_rfnet
 
 A form is a precision (fp32; on a GPU also fp16, in which the bundles train there, and bf16) and, if wanted,
-`channels-last` (of the weights) and `compiled` (`torch.compile`). Other options are the bundle's settings. A step is
-one batch moved to the device, forward, losses, backward and optimiser; a case is one image of the validation part as
-the bundle infers it. Seconds are medians, after iterations that do not count; reading and augmenting are not in them.
-Memory is the most that PyTorch held on the GPU at one time, network and optimiser included.
+`channels-last` (of the weights) and `compiled` (`torch.compile`, and batches without MetaTensors; where it compiles
+anew for other subsets or the last batch, raise --warm_up). Other options are the bundle's settings; unless it is given,
+`cache_rate` is 0. A case is one image of the validation part as the bundle infers it; a step is one batch moved to the
+device, forward, losses, backward and optimiser. Seconds are medians, after iterations that do not count; reading and
+augmenting are not in them. Memory is the most that was allocated on the GPU at one time, weights included. PyTorch lets
+convolutions use TF32 where a GPU has it, also in fp32.
 """
 
 from __future__ import annotations
@@ -36,9 +38,14 @@ from shared.handlers import install_one_line_errors  # noqa: E402
 
 PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
-ENGINES = {"train::trainer": IterationEvents.MODEL_COMPLETED, "validate::evaluator": IterationEvents.FORWARD_COMPLETED}
-BESIDE_STEPS = ("handlers", "postprocessing", "key_metric", "additional_metrics")
-HEAD = "| form | training step (s) | memory (GB) | inference of a case (s) | memory (GB) |\n|---|---:|---:|---:|---:|"
+ENGINES = {  # inference first: what a training leaves would count as its memory
+    "validate::evaluator": IterationEvents.FORWARD_COMPLETED,
+    "train::trainer": IterationEvents.MODEL_COMPLETED,
+}
+BESIDE_STEPS = ("postprocessing", "key_metric", "additional_metrics")
+HANDLERS_OF_A_STEP = ("shared.handlers.GradientClip",)
+SET_HERE = ("amp", "bundle_root", "max_epochs")
+HEAD = "| form | inference of a case (s) | memory (GB) | training step (s) | memory (GB) |\n|---|---:|---:|---:|---:|"
 
 
 def wait(device: torch.device) -> None:
@@ -75,45 +82,80 @@ class Stopwatch:
             engine.terminate()
 
 
+def forms_of(text: str) -> list[str]:
+    """Return the forms that a text names.
+
+    Raises:
+        InputError: one that there is not, or one twice.
+    """
+    forms = [" ".join(form.split()) for form in text.split(";")]
+    for form in forms:
+        precision, _, words = form.partition(" ")
+        if precision not in PRECISIONS or not set(words.split()) <= {"channels-last", "compiled"}:
+            raise InputError(
+                f"forms: {form!r} is none; write fp32, fp16 or bf16, then channels-last, compiled or nothing."
+            )
+        if forms.count(form) > 1:
+            raise InputError(f"forms: {form!r} stands there twice.")
+    return forms
+
+
 def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any]) -> ConfigParser:
     """Return train.json with overlays and settings, in a form, without what happens beside steps.
 
     Raises:
-        InputError: an overlay, a setting or a form that there is not, or half precision without a GPU.
+        InputError: an overlay or a setting that there is not, or half precision without a GPU.
     """
     files = [bundle / "configs" / f"{name}.json" for name in ("train", *overlays)]
     for file in files:
         if not file.is_file():
             raise InputError(f"{file}: no such file; --overlays takes names of the bundle's configs, without .json.")
     parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
-    for name, value in {**settings, "bundle_root": str(bundle)}.items():
+    for name, value in {"cache_rate": 0.0, **settings}.items():
+        if name in SET_HERE:
+            raise InputError(f"--{name}: is set by this command; leave it out.")
         if name not in parser:
             raise InputError(f"--{name}: no such setting of {bundle.name}.")
         parser[name] = value
-    precision, *words = form.split()
-    if precision not in PRECISIONS or not set(words) <= {"channels-last", "compiled"}:
-        raise InputError(f"forms: {form!r} is none; write fp32, fp16 or bf16, then channels-last, compiled or nothing.")
-    if precision != "fp32" and parser.get_parsed_content("device").type != "cuda":
+    parser["bundle_root"] = str(bundle)
+    device = parser.get_parsed_content("device")
+    if not isinstance(device, torch.device):
+        raise InputError(f"""--device: write "$torch.device('cpu')", not {device!r}.""")
+    dtype = PRECISIONS[form.split()[0]]
+    if dtype and device.type != "cuda":
         raise InputError(f"forms: {form!r} needs a GPU; fp32 does not.")
-    parser["amp"] = precision != "fp32"
+    parser["amp"] = dtype is not None
     for engine in ENGINES:
-        parser[f"{engine}::amp_kwargs"] = {} if precision == "fp32" else {"dtype": PRECISIONS[precision]}
         part = engine.partition("::")[0]
+        parser[f"{engine}::amp_kwargs"] = {"dtype": dtype} if dtype else {}
+        parser[f"{engine}::decollate"] = False  # a part of what follows a step
+        handlers = [handler for handler in parser[f"{part}::handlers"] if isinstance(handler, dict)]
+        parser[f"{part}::handlers"] = [handler for handler in handlers if handler["_target_"] in HANDLERS_OF_A_STEP]
         for name in set(BESIDE_STEPS) & set(parser[part]):
             parser[f"{part}::{name}"] = None
     return parser
 
 
 def measured(engine: Engine, end: EventEnum, warm_up: int, repeats: int) -> list[str]:
-    """Return the median seconds of an iteration and the largest gigabytes, as cells; the latter empty on a CPU."""
+    """Return the median seconds of an iteration and the largest gigabytes, as cells; the latter empty on a CPU.
+
+    Raises:
+        InputError: there is no image.
+    """
+    if not len(engine.data_loader):
+        raise InputError(f"{type(engine).__name__}: no images; the training and the validation part need some.")
     on_gpu = engine.state.device.type == "cuda"
     stopwatch = Stopwatch(engine, end, warm_up + repeats)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(engine.state.device)
+    enough_memory = True
     try:
         while len(stopwatch.seconds) < warm_up + repeats:  # a run of an evaluator is one epoch
             engine.run()
     except torch.cuda.OutOfMemoryError:
+        enough_memory = False
+    engine.state.batch = engine.state.output = None  # predictions hold on to all that their gradients need
+    if not enough_memory:
         return ["out of memory", ""]
     memory = f"{torch.cuda.max_memory_allocated(engine.state.device) / 1e9:.2f}" if on_gpu else ""
     return [f"{statistics.median(stopwatch.seconds[warm_up:]):.3f}", memory]
@@ -157,9 +199,14 @@ def main(
         warm_up: iterations before those that count.
         repeats: iterations that count.
         settings: of the bundle.
+
+    Raises:
+        InputError: what is given makes no sense, or there are no images.
     """
+    if not isinstance(warm_up, int) or not isinstance(repeats, int) or warm_up < 0 or repeats < 1:
+        raise InputError(f"warm_up, repeats: give whole numbers from 0 and from 1 on, not {warm_up!r} and {repeats!r}.")
     overlays = overlays.split(",") if isinstance(overlays, str) else overlays
-    names = [form.strip() for form in forms.split(";")]
+    names = forms_of(forms)
     parsers = {form: configuration(Path(bundle), overlays, form, settings) for form in names}
     device = parsers[names[0]].get_parsed_content("device")
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
