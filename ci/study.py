@@ -4,8 +4,9 @@
         --variants "ours; without rho: no_rho; baseline: baseline" --dataset_dir /data/brats --max_epochs 100
 
 A variant has a name and, behind the colon, the overlays that make it, joined by commas. `--variants table.json` reads
-them from a file: {name: {"overlays": [...], further settings}}. All other options are the bundle's settings, the same
-for every variant. With `--folds 0,1,2,3` (and `--num_folds 4`) the folds of a seed count as one run.
+them from a file: {name: {"overlays": [...], further settings}}; there "seeds": [0] gives a variant seeds of its own.
+All other options are the bundle's settings, the same for every variant. With `--folds 0,1,2,3` (and `--num_folds 4`)
+the folds of a seed count as one run.
 
 Runs that are done are left alone, an interrupted one goes on from its checkpoint, so that the command can be given
 again. `--jobs 2` does two runs at a time, which share the processor's cores (small networks gain little from many
@@ -42,7 +43,7 @@ TABLES = {  # overlay to the file that it leaves in a run's folder, and the name
     "evaluate": ("evaluation.csv", "table"),
     "evaluate_subsets": ("subsets.csv", "table_subsets"),
 }
-Variants = dict[str, dict[str, Any]]  # name to settings; "overlays" among them
+Variants = dict[str, dict[str, Any]]  # name to settings; "overlays" and "seeds" among them
 
 
 def read_variants(variants: str) -> Variants:
@@ -149,7 +150,7 @@ def main(
         bundle: its folder.
         out: folder of all runs and of the table.
         variants: "name; name: overlay,overlay; ..." or a JSON file.
-        seeds: a run each, e.g. 0,1,2.
+        seeds: a run each, e.g. 0,1,2; of variants that name none of their own.
         folds: of a cross-validation (set --num_folds as well), e.g. 0,1,2,3.
         jobs: how many runs at a time.
         evaluation: the bundle's overlay that scores a run: evaluate or evaluate_subsets.
@@ -166,7 +167,7 @@ def main(
         if names.setdefault(slug, name) != name:
             raise InputError(f"variants: {names[slug]!r} and {name!r} would share the folder {slug}; rename one.")
         of_seeds = []
-        for seed in listed(seeds):
+        for seed in listed(variant.pop("seeds", seeds)):
             of_folds = []
             for fold in [None] if folds is None else listed(folds):
                 folder = Path(out) / slug / (f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}")

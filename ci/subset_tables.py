@@ -63,7 +63,7 @@ class SubsetLayout:
                 *markdown_table(head, [*dots, *by_subset]),
                 "",
                 f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the sequences (● there, "
-                f"○ missing); range: largest run minus smallest. {spread_sentence(table)}",
+                f"○ missing); range: largest run minus smallest, of methods with several. {spread_sentence(table)}",
                 "",
                 *markdown_table(["", *self.groups], by_missing),
                 "",

@@ -40,7 +40,7 @@ def test_all_studies_of_the_bundles_name_overlays_and_settings_that_exist():
         for variant in study.read_variants(str(file)).values():
             configs = [file.parents[1] / "configs" / f"{name}.json" for name in ["train", *variant.get("overlays", [])]]
             known = {key for config in configs for key in json.loads(config.read_text())}
-            assert variant.keys() - known <= {"overlays"}
+            assert variant.keys() - known <= {"overlays", "seeds"}
 
 
 @pytest.fixture
@@ -60,6 +60,22 @@ def test_a_senseless_number_of_jobs_is_refused(tmp_path, jobs):
 def test_two_names_for_one_folder_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"'UNet' and 'UNet\+\+' would share the folder unet"):
         study.main("bundle", str(tmp_path), "UNet; UNet++")
+
+
+def test_a_variant_may_have_seeds_of_its_own(tmp_path, monkeypatch):
+    done, merged = [], []
+    monkeypatch.setattr(study, "at_a_time", lambda jobs, tasks: done.extend(tasks))
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out: merged.extend(rows))
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"ours": {}, "once": {"overlays": ["tiny"], "seeds": [4]}}))
+    study.main("bundle", str(tmp_path), str(path), seeds=(0, 1))
+    runs = [(folder.relative_to(tmp_path), settings, variant) for _, variant, folder, settings, _ in done]
+    assert runs == [
+        (Path("ours/seed0"), {"seed": 0}, {}),
+        (Path("ours/seed1"), {"seed": 1}, {}),
+        (Path("once/seed4"), {"seed": 4}, {"overlays": ["tiny"]}),
+    ]
+    assert merged[1] == f"once={tmp_path / 'once' / 'seed4' / 'evaluation.csv'}"
 
 
 def test_an_evaluation_that_there_is_not_is_refused(tmp_path):
