@@ -162,8 +162,9 @@ def empty_network(network: str, out_channels: int = 4) -> nn.Module:
 
 
 def _check_modalities(network: str, modalities: Sequence[str]) -> None:
-    if sorted(modalities) != sorted(PUBLISHED_ORDER):
-        raise InputError(f"modalities {list(modalities)}: give {', '.join(PUBLISHED_ORDER)}, in any order.")
+    given = list(modalities) if isinstance(modalities, (list, tuple)) else [modalities]  # as `fire` reads it
+    if sorted(map(str, given)) != sorted(PUBLISHED_ORDER):
+        raise InputError(f"modalities {given}: give {', '.join(PUBLISHED_ORDER)}, in any order.")
     if network == "mmformer" and tuple(modalities) != PUBLISHED_ORDER:
         raise InputError(
             f"modalities {list(modalities)}: the published mmFormer mixes places and sequences by their order, so that "

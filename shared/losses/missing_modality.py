@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -51,8 +52,8 @@ class MissingModalityLoss(nn.Module):
         if isinstance(fuzzy_branches, str) or set(fuzzy_branches) - set(BRANCHES):
             raise InputError(f"fuzzy_branches: give a list of {', '.join(BRANCHES)}, not {fuzzy_branches!r}.")
         for name, weight in (("expert_weight", expert_weight), ("region_weight", region_weight)):
-            if not weight >= 0:
-                raise InputError(f"{name} must be at least 0, got {weight}.")
+            if not 0 <= weight < math.inf:
+                raise InputError(f"{name} must be at least 0 and finite, got {weight}.")
         self.loss = loss
         self.fuzzy_branches = tuple(fuzzy_branches)
         self.expert_weight = expert_weight
@@ -66,9 +67,9 @@ class MissingModalityLoss(nn.Module):
         self.loss.set_fuzzy_weight(value)
 
     def set_fused_weight(self, value: float) -> None:
-        """Set w_f, at least zero."""
-        if not value >= 0:
-            raise ValueError(f"fused_weight must be at least 0, got {value}.")
+        """Set w_f, at least zero and finite."""
+        if not 0 <= value < math.inf:
+            raise ValueError(f"fused_weight must be at least 0 and finite, got {value}.")
         self.fused_weight.fill_(value)
 
     def forward(self, prediction: Prediction, target: Mapping[str, Tensor]) -> Tensor:

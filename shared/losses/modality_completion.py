@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..networks.modality_pairs import masked
-from ..networks.uhved import product_of_gaussians
+from ..networks.uhved import product_from_precisions
 
 __all__ = ["ModalityCompletionLoss", "gaussian_divergence", "subset_divergence"]
 
@@ -82,7 +82,9 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
         A scalar; every divergence is a mean over latent maps and places.
     """
     modalities = present.shape[1]
-    of_available = product_of_gaussians(means, log_variances, available)
+    precisions = (-log_variances).exp()
+    weighted_means = precisions * means
+    of_available = product_from_precisions(weighted_means, precisions, available)
     prior = torch.zeros_like(of_available[0]), torch.zeros_like(of_available[1])
     count = (2 ** present.sum(dim=1) - 1).to(means.dtype)
     between = to_prior = means.new_zeros(len(means))
@@ -90,7 +92,7 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
         subset = present.new_tensor([bool(number >> modality & 1) for modality in range(modalities)]).expand_as(present)
         is_there = (present | ~subset).all(dim=1)
         if is_there.any():
-            of_subset = product_of_gaussians(means, log_variances, subset)
+            of_subset = product_from_precisions(weighted_means, precisions, subset)
             between = between + is_there * gaussian_divergence(*of_available, *of_subset)
             to_prior = to_prior + is_there * gaussian_divergence(*of_subset, *prior)
     return (between / (count - 1).clamp(min=1) + to_prior / count).mean()

@@ -6,7 +6,9 @@ from collections import OrderedDict
 
 from torch import nn
 
-__all__ = ["ConvNormAct", "NormActConv", "kaiming_convolutions", "upsample"]
+from ..errors import InputError
+
+__all__ = ["ConvNormAct", "NormActConv", "check_width", "kaiming_convolutions", "upsample"]
 
 
 class ConvNormAct(nn.Sequential):
@@ -28,7 +30,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class NormActConv(nn.Sequential):
-    """Instance normalisation without weights, leaky ReLU, 3D convolution (mmFormer, U-HeMIS, U-HVED).
+    """Instance normalisation, leaky ReLU, 3D convolution (mmFormer, U-HeMIS, U-HVED).
 
     Args:
         in_channels: of the input.
@@ -37,6 +39,7 @@ class NormActConv(nn.Sequential):
         stride: of the convolution.
         padding_mode: of the convolution.
         negative_slope: of the leaky ReLU.
+        affine: the normalisation learns a scale and a shift per channel (U-HeMIS, U-HVED).
     """
 
     def __init__(
@@ -47,9 +50,11 @@ class NormActConv(nn.Sequential):
         stride: int = 1,
         padding_mode: str = "reflect",
         negative_slope: float = 0.2,
+        affine: bool = False,
     ) -> None:
+        norm = nn.InstanceNorm3d(in_channels, affine=affine)
         convolution = _convolution(in_channels, out_channels, kernel_size, stride, padding_mode)
-        super().__init__(OrderedDict(norm=nn.InstanceNorm3d(in_channels), act=_leaky(negative_slope), conv=convolution))
+        super().__init__(OrderedDict(norm=norm, act=_leaky(negative_slope), conv=convolution))
 
 
 def upsample() -> nn.Upsample:
@@ -61,6 +66,12 @@ def kaiming_convolutions(module: nn.Module) -> None:
     """Give a convolution He's normal weights, as all four networks start; for `Module.apply`."""
     if isinstance(module, nn.Conv3d):
         nn.init.kaiming_normal_(module.weight)
+
+
+def check_width(features: int) -> None:
+    """Refuse a number of channels that cannot be halved."""
+    if features < 2 or features % 2:
+        raise InputError(f"features must be even, 2 or more, got {features}; choose another number.")
 
 
 def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int, padding_mode: str) -> nn.Conv3d:

@@ -73,6 +73,6 @@ class HeteroModalDecoder(nn.Module):
 
 def _two_convolutions(in_channels: int, first: int, second: int) -> nn.Module:
     return nn.Sequential(
-        NormActConv(in_channels, first, padding_mode="zeros", negative_slope=SLOPE),
-        NormActConv(first, second, padding_mode="zeros", negative_slope=SLOPE),
+        NormActConv(in_channels, first, padding_mode="zeros", negative_slope=SLOPE, affine=True),
+        NormActConv(first, second, padding_mode="zeros", negative_slope=SLOPE, affine=True),
     )

@@ -104,7 +104,7 @@ class MMFormer(nn.Module):
                 f"img_size must be three multiples of {stride}, {2 * stride} or more, got {img_size}; "
                 "choose another --patch_size."
             )
-        if hidden_size % num_heads:
+        if num_heads < 1 or hidden_size % num_heads:
             raise InputError(
                 f"hidden_size must be a multiple of num_heads = {num_heads}, got {hidden_size}; change one of them."
             )

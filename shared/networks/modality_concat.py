@@ -39,7 +39,7 @@ class ModalityConcatConv(nn.Conv3d):
         fused = torch.matmul(weight.transpose(0, 1), features)
         bias = self.bias
         assert bias is not None  # for TorchScript
-        return (fused + bias.view(1, -1, 1)).unflatten(2, packed.shape[3:])
+        return (fused + bias.to(fused.dtype).view(1, -1, 1)).unflatten(2, packed.shape[3:])
 
 
 class ConcatConvNormAct(nn.Module):

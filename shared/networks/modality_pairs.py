@@ -118,11 +118,14 @@ def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Ten
         keep: boolean (B, M); sequences where it is False are present but not available. Without it all are kept.
 
     Raises:
-        ValueError: a sample without any available sequence (not checked in TorchScript and exported graphs).
+        ValueError: a sample without any available sequence (fixed graphs, traced or exported, cannot raise).
     """
     present = ~image.isnan().flatten(2).any(dim=-1)
     available = present if keep is None else present & keep
+    fixed_graph = False
     if not torch.jit.is_scripting():
+        fixed_graph = torch.jit.is_tracing() or torch.compiler.is_exporting()
+    if not fixed_graph:
         _check_any(available)
     return present, available
 
@@ -168,8 +171,6 @@ def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:
 
 
 def _check_any(available: Tensor) -> None:
-    if torch.jit.is_tracing() or torch.compiler.is_exporting():
-        return
-    empty = (~available.any(dim=1)).nonzero().flatten().tolist()
-    if empty:
+    empty: list[int] = (~available.any(dim=1)).nonzero().flatten().tolist()
+    if len(empty) > 0:
         raise ValueError(f"image: no sequence is available in sample {empty[0]}; keep at least one that is there.")

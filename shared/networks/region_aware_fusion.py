@@ -93,12 +93,14 @@ class RegionAwareFusion(nn.Module):
     def weighted_by_region(self, packed: Tensor, slots: Tensor, probabilities: Tensor) -> Tensor:
         """Return the sum over sequences of w_rm x_m p_r, (B, R, C, *spatial); arguments as in `forward`."""
         batch, num_slots, channels = packed.shape[:3]
-        maps = probabilities.to(packed.dtype).flatten(2)  # (B, R, voxels)
+        maps = probabilities.flatten(2)  # (B, R, voxels)
         features = packed.flatten(3)  # (B, K, C, voxels)
-        root = maps.shape[2] ** -0.5  # 1 / voxels in two parts: in half precision a plain sum would overflow
-        means = torch.matmul(maps * root, features.flatten(1, 2).transpose(1, 2)) * root
         shares = maps.mean(dim=2, keepdim=True) + 1e-7
-        pooled = (means / shares).unflatten(2, [num_slots, channels])
+        root = maps.shape[2] ** -0.5  # 1 / voxels in two parts: in half precision a plain sum would overflow
+        relative = (maps * (root / shares)).to(packed.dtype)  # 0 to root of voxels: where a region is faint as well
+        maps, shares = maps.to(packed.dtype), shares.to(packed.dtype)
+        pooled = torch.matmul(relative, features.flatten(1, 2).transpose(1, 2)) * root
+        pooled = pooled.unflatten(2, [num_slots, channels])
 
         at_slot = slots.unsqueeze(1).expand(-1, maps.shape[1], -1)  # (B, R, K)
         everything = pooled.new_zeros([batch, maps.shape[1], self.num_modalities, channels])

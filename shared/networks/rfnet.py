@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .conv_blocks import ConvNormAct, kaiming_convolutions
+from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_encoder import ModalityEncoder
 from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack
@@ -54,12 +54,13 @@ class RFNet(nn.Module):
     Args:
         in_channels: sequences M.
         out_channels: classes C.
-        features: channels of the finest level; they double from level to level.
+        features: channels of the finest level, even; they double from level to level.
         dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
     """
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 16, dense: bool = False) -> None:
         super().__init__()
+        check_width(features)
         widths = [features * 2**level for level in range(LEVELS)]
         self.encoders = ModalityEncoders(
             (ModalityEncoder(widths, ConvNormAct) for _ in range(in_channels)), stride=2 ** (LEVELS - 1), dense=dense

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .conv_blocks import kaiming_convolutions
+from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
 from .modality_pairs import ModalityEncoders, masked, pack
 
@@ -23,7 +22,7 @@ class UHeMIS(nn.Module):
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary: `pred`,
     those logits, and `present` and `available`, boolean (B, M); available is present and kept. A step in which no
-    sample has a sequence does not reach its encoder: several processes need `find_unused_parameters` of `distribute`.
+    sample keeps a sequence does not reach its encoder: several processes need `find_unused_parameters` of `distribute`.
 
     Args:
         in_channels: sequences M.
@@ -34,8 +33,7 @@ class UHeMIS(nn.Module):
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
         super().__init__()
-        if features % 2:
-            raise InputError(f"features must be even, got {features}; choose another number.")
+        check_width(features)
         widths = [features * 2**level for level in range(4)]
         halves = [width // 2 for width in widths]
         self.encoders = ModalityEncoders(

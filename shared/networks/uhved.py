@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .conv_blocks import kaiming_convolutions
+from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
 from .modality_pairs import ModalityEncoders, all_modalities, masked, pack
 
-__all__ = ["UHVED", "product_of_gaussians"]
+__all__ = ["UHVED", "product_from_precisions", "product_of_gaussians"]
 
 
 class UHVED(nn.Module):
@@ -21,7 +20,8 @@ class UHVED(nn.Module):
     N(0, 1) are multiplied, and a sample from the product is decoded, to the segmentation and, in training only, to
     every sequence. Evaluation decodes the mean; the published code draws a sample there, too, which gives another
     segmentation at every call. Sequences that a sample does not have are not computed. Unlike there, sampled values
-    stand corner on corner when maps are enlarged, and convolutions have a bias.
+    stand corner on corner when maps are enlarged, convolutions have a bias, and a variance is at least 1e-7 where the
+    published code adds as much to each that it divides by.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
@@ -42,8 +42,7 @@ class UHVED(nn.Module):
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
         super().__init__()
-        if features % 2:
-            raise InputError(f"features must be even, got {features}; choose another number.")
+        check_width(features)
         widths = [features * 2**level for level in range(4)]
         latent = [width // 2 for width in widths]
         self.encoders = ModalityEncoders(
@@ -96,12 +95,23 @@ def product_of_gaussians(means: Tensor, log_variances: Tensor, available: Tensor
         log_variances: same shape.
         available: boolean (B, K); with none in a sample its product is the prior.
     """
-    precisions = masked((-log_variances).exp(), available)
-    precision = precisions.sum(dim=1) + 1
-    return (precisions * means).sum(dim=1) / precision, -precision.log()
+    precisions = (-log_variances).exp()
+    return product_from_precisions(precisions * means, precisions, available)
+
+
+def product_from_precisions(weighted_means: Tensor, precisions: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `product_of_gaussians` from what many products of the same Gaussians share.
+
+    Args:
+        weighted_means: (B, K, L, *spatial), means times precisions.
+        precisions: same shape, 1 / variance.
+        available: boolean (B, K).
+    """
+    precision = masked(precisions, available).sum(dim=1) + 1
+    return masked(weighted_means, available).sum(dim=1) / precision, -precision.log()
 
 
 def _gaussians(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Split features (B, K, 2 L, *spatial) into means and log variances, within +-50 so that variances are finite."""
+    """Split features (B, K, 2 L, *spatial) into means and log variances, of variances between 1e-7 and e^50."""
     means, log_variances = features.chunk(2, dim=2)
-    return means, log_variances.clamp(-50, 50)
+    return means, log_variances.clamp(-16.118096, 50.0)

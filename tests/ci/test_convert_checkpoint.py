@@ -115,8 +115,9 @@ def test_an_order_that_the_weights_cannot_have_is_refused(small):
     state = as_published("mmformer", SMALL["mmformer"]())
     with pytest.raises(InputError, match=r"its weights hold for no other than flair, t1ce, t1, t2; leave --modalities"):
         converted("mmformer", state, OURS)
-    with pytest.raises(InputError, match=r"\['t1', 't2'\]: give flair, t1ce, t1, t2, in any order"):
-        converted("rfnet", {}, ("t1", "t2"))
+    for given, named in ((("t1", "t2"), r"\['t1', 't2'\]"), (5, r"\[5\]")):
+        with pytest.raises(InputError, match=rf"{named}: give flair, t1ce, t1, t2, in any order"):
+            converted("rfnet", {}, given)
 
 
 def test_what_does_not_fit_is_listed(small):

@@ -161,8 +161,9 @@ def test_completion_is_added(batch):
     [
         ({"fuzzy_branches": "fused"}, "give a list of fused, experts, regions, not 'fused'"),
         ({"fuzzy_branches": ["expert"]}, "give a list of fused, experts, regions, not"),
-        ({"expert_weight": -1}, "expert_weight must be at least 0, got -1"),
-        ({"region_weight": float("nan")}, "region_weight must be at least 0, got nan"),
+        ({"expert_weight": -1}, "expert_weight must be at least 0 and finite, got -1"),
+        ({"region_weight": float("nan")}, "region_weight must be at least 0 and finite, got nan"),
+        ({"region_weight": float("inf")}, "region_weight must be at least 0 and finite, got inf"),
     ],
 )
 def test_settings_without_meaning_are_refused(arguments, words):
@@ -170,6 +171,7 @@ def test_settings_without_meaning_are_refused(arguments, words):
         MissingModalityLoss(pareto(), **arguments)
 
 
-def test_a_negative_weight_of_the_fused_output_is_refused():
-    with pytest.raises(ValueError, match="fused_weight must be at least 0, got -1"):
-        MissingModalityLoss(pareto()).set_fused_weight(-1)
+@pytest.mark.parametrize("weight", [-1, float("inf")])
+def test_a_senseless_weight_of_the_fused_output_is_refused(weight):
+    with pytest.raises(ValueError, match=f"fused_weight must be at least 0 and finite, got {weight}"):
+        MissingModalityLoss(pareto()).set_fused_weight(weight)

@@ -4,10 +4,10 @@ import torch
 from torch.nn import functional
 
 
-def normal_act(x, negative_slope=0.2):
-    """Instance normalisation and leaky ReLU."""
+def normal_act(x, negative_slope=0.2, scale=1.0, shift=0.0):
+    """Instance normalisation, a scale and a shift per channel (C, 1, 1, 1), and leaky ReLU."""
     mean, variance = x.mean(dim=(2, 3, 4), keepdim=True), x.var(dim=(2, 3, 4), keepdim=True, unbiased=False)
-    x = (x - mean) / (variance + 1e-5).sqrt()
+    x = (x - mean) / (variance + 1e-5).sqrt() * scale + shift
     return torch.where(x > 0, x, negative_slope * x)
 
 

@@ -6,13 +6,26 @@ from plain_layers import conv, double, normal_act
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
-from shared.networks import UHVED, UHeMIS, product_of_gaussians
+from shared.networks import UHVED, RFNet, UHeMIS, product_of_gaussians
+from shared.networks.uhved import product_from_precisions
 
 NAN = float("nan")
 
 
+def make(kind):
+    """A small network whose normalisations have learned something."""
+    torch.manual_seed(0)
+    network = kind(features=4)
+    for module in network.modules():
+        if isinstance(module, torch.nn.InstanceNorm3d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
+    return network
+
+
 def block(weights, name, x):
-    return conv(weights, f"{name}.conv", normal_act(x, negative_slope=0.02), mode="constant")
+    scale, shift = (weights[f"{name}.norm.{part}"].view(-1, 1, 1, 1) for part in ("weight", "bias"))
+    return conv(weights, f"{name}.conv", normal_act(x, 0.02, scale, shift), mode="constant")
 
 
 def encoder(weights, name, x):
@@ -37,8 +50,7 @@ def decoder(weights, name, levels):
 @pytest.mark.parametrize("available", [[0], [1, 3], [0, 1, 2, 3]])
 @torch.no_grad()
 def test_uhemis_is_the_published_network_written_out(available):
-    torch.manual_seed(0)
-    network, image = UHeMIS(features=4).eval(), torch.randn(1, 4, 16, 24, 16)
+    network, image = make(UHeMIS).eval(), torch.randn(1, 4, 16, 24, 16)
     weights = network.state_dict()
     encoded = [encoder(weights, f"encoders.by_modality.{m}", image[:, m : m + 1]) for m in available]
     fused = []
@@ -63,8 +75,7 @@ def uhved_means(weights, image, available):
 @pytest.mark.parametrize("available", [[0], [1, 3], [0, 1, 2, 3]])
 @torch.no_grad()
 def test_uhved_segments_the_mean_in_evaluation(available):
-    torch.manual_seed(0)
-    network, image = UHVED(features=4).eval(), torch.randn(1, 4, 16, 24, 16)
+    network, image = make(UHVED).eval(), torch.randn(1, 4, 16, 24, 16)
     weights = network.state_dict()
     expected = decoder(weights, "decoder", uhved_means(weights, image, available))
     keep = torch.tensor([[m in available for m in range(4)]])
@@ -74,8 +85,7 @@ def test_uhved_segments_the_mean_in_evaluation(available):
 @torch.no_grad()
 def test_uhved_decodes_samples_in_training(monkeypatch):
     """With the noise at zero training decodes the mean, to every sequence, too."""
-    torch.manual_seed(0)
-    network, image = UHVED(features=4), torch.randn(1, 4, 16, 24, 16)
+    network, image = make(UHVED), torch.randn(1, 4, 16, 24, 16)
     keep = torch.tensor([[True, False, False, True]])
     assert not torch.equal(network(image, keep)["pred"], network(image, keep)["pred"])
     monkeypatch.setattr(torch, "randn_like", torch.zeros_like)
@@ -116,13 +126,24 @@ def test_product_of_no_gaussian_is_the_prior():
 
 @torch.no_grad()
 def test_uhved_log_variances_are_bounded():
+    """Variances stay between 1e-7, which the published code adds to each, and e^50, its bound as well."""
     network = UHVED(features=2)
-    for encoder in network.encoders.by_modality:
-        encoder.levels[0][1].conv.bias.fill_(1e4)
+    for encoder, bias in zip(network.encoders.by_modality, (1e4, -1e4, 1e4, 1e4), strict=True):
+        encoder.levels[0][1].conv.bias.fill_(bias)
     output = network(torch.randn(1, 4, 16, 16, 16))
-    assert output["log_variances"][0].max() == 50
-    assert output["means"][0].min() > 5000
+    log_variances, means = output["log_variances"][0][0], output["means"][0][0]
+    assert log_variances[0].max() == 50
+    assert log_variances[1].min().exp().item() == pytest.approx(1e-7)
+    assert means[0].min() > 5000
     assert output["pred"].isfinite().all()
+
+
+def test_products_of_the_same_gaussians_share_their_precisions():
+    means, log_variances = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    available = torch.tensor([[True, False, True], [False, True, False]])
+    precisions = 1 / log_variances.exp()
+    shared = product_from_precisions(means * precisions, precisions, available)
+    torch.testing.assert_close(shared, product_of_gaussians(means, log_variances, available))
 
 
 def test_uhemis_sees_one_sequence_without_variance():
@@ -150,7 +171,8 @@ def test_widths_are_the_published_ones():
     assert convolutions["hved"] == [[[8, 8], [16, 16], [32, 32], [64, 64]], decoders]
 
 
-@pytest.mark.parametrize("kind", [UHeMIS, UHVED])
-def test_refuses_an_odd_width(kind):
-    with pytest.raises(ValueError, match="features must be even, got 3"):
-        kind(features=3)
+@pytest.mark.parametrize("kind", [RFNet, UHeMIS, UHVED])
+@pytest.mark.parametrize("features", [3, 0])
+def test_refuses_a_width_without_halves(kind, features):
+    with pytest.raises(ValueError, match=f"features must be even, 2 or more, got {features}"):
+        kind(features=features)

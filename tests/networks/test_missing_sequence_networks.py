@@ -108,27 +108,46 @@ def test_permuted_samples_give_permuted_outputs(kind):
     torch.testing.assert_close(run(network, image[order]), run(network, image)[order], rtol=1e-3, atol=1e-3)
 
 
-def test_absent_sequences_are_not_encoded(kind):
-    """The batch has sequence 0 twice, 1 once, 2 twice and 3 twice; one sample alone has one."""
-    network, image, samples = make(kind).eval(), mixed(kind), [[], [], [], []]
-    for seen, encoder in zip(samples, network.encoders.by_modality):
-        encoder.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(len(args[0])))
-    image[1, 0] = image[0, 1]  # NaN
-    run(network, image)
-    assert samples == [[2], [2], [2], [2]]
-    for seen in samples:
-        seen.clear()
-    run(network, image[1:2])
-    assert samples == [[], [1], [], []]
+def samples_seen(modules):
+    """Return a list per module that grows by the number of samples of each of its calls."""
+    seen = [[] for _ in modules]
+    for calls, module in zip(seen, modules, strict=True):
+        module.register_forward_pre_hook(lambda _, args, calls=calls: calls.append(len(args[0])))
+    return seen
+
+
+def of_single_sequences(kind, network):
+    """Encoders and, for mmFormer, the transformers behind them."""
+    return [network.encoders.by_modality, *([network.within] if kind is MMFormer else [])]
+
+
+def test_absent_sequences_are_not_computed(kind):
+    """Every sequence is in two samples of the mixed batch; its second sample has sequence 1 alone."""
+    network = make(kind).eval()
+    seen = [samples_seen(modules) for modules in of_single_sequences(kind, network)]
+    run(network, mixed(kind))
+    run(network, mixed(kind)[1:2])
+    assert seen == [[[2], [2, 1], [2], [2]]] * len(seen)
+
+
+def test_sequences_that_are_not_kept_are_not_computed(kind):
+    """In training the losses of single sequences see them, but for U-HeMIS, which has none."""
+    network, image = make(kind).eval(), volume(kind, batch=2)
+    keep = torch.tensor([[True, False, False, True], [True, False, True, False]])
+    seen = [samples_seen(modules) for modules in of_single_sequences(kind, network)]
+    run(network, image, keep)
+    assert seen == [[[2], [], [1], [1]]] * len(seen)
+    network.train()(image, keep)
+    of_encoders, *of_transformers = seen
+    assert of_encoders == ([[2, 2], [], [1, 1], [1, 1]] if kind is UHeMIS else [[2, 2], [2], [1, 2], [1, 2]])
+    assert all(calls == [[2, 2], [], [1, 1], [1, 1]] for calls in of_transformers)
 
 
 def test_dense_form_gives_the_same_and_encodes_everything(kind):
     sparse, dense = make(kind), make(kind, dense=True)
-    samples = []
-    for encoder in dense.encoders.by_modality:
-        encoder.register_forward_pre_hook(lambda _, args: samples.append(len(args[0])))
+    seen = samples_seen(dense.encoders.by_modality)
     torch.testing.assert_close(run(dense, mixed(kind)), run(sparse, mixed(kind)), rtol=1e-3, atol=1e-3)
-    assert samples == [3, 3, 3, 3]
+    assert seen == [[3], [3], [3], [3]]
 
 
 def test_dense_form_trains_the_same(kind):
@@ -147,6 +166,9 @@ def test_scripted_network_gives_the_same_for_every_subset(kind):
     scripted = torch.jit.script(network)
     for part in (image, image[:1], image[1:2], image[2:]):
         torch.testing.assert_close(run(scripted, part), run(network, part), rtol=1e-4, atol=1e-4)
+    image[2] = NAN
+    with pytest.raises(torch.jit.Error, match="no sequence is available in sample 2"):
+        run(scripted, image)
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
@@ -232,14 +254,16 @@ def test_gradients_reach_every_parameter(kind):
 
 
 def test_sliding_window_over_a_case_without_a_sequence(kind):
-    network = make(kind).eval()
-    size = (SIZES[kind][0] + 8, *SIZES[kind][1:])
-    image = MetaTensor(torch.randn(1, 4, *size))
+    """Two windows, whose mean counts where they overlap."""
+    network, length = make(kind).eval(), SIZES[kind][0]
+    image = torch.cat([volume(kind), volume(kind, seed=2)[:, :, :8]], dim=2)
     image[:, 2] = NAN
     with torch.no_grad():
-        output = sliding_window_inference(image, SIZES[kind], 1, network, overlap=0.5)
-    assert output.shape == (1, 4, *size)
-    assert not output.isnan().any()
+        output = sliding_window_inference(MetaTensor(image), SIZES[kind], 1, network, overlap=0.5)
+    first, second = run(network, image[:, :, :length]), run(network, image[:, :, 8:])
+    overlap = (first[:, :, 8:] + second[:, :, :-8]) / 2
+    expected = torch.cat([first[:, :, :8], overlap, second[:, :, -8:]], dim=2)
+    torch.testing.assert_close(output.as_tensor(), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_metadata_stays(kind):
