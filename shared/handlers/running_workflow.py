@@ -23,6 +23,8 @@ MONAI_KEYS = {"imports", "initialize", "run", "finalize", "save_execute_config",
     for entry in group.values()
 }
 
+WORDS = {"true": "True", "false": "False", "null": "None"}  # JSON's, which a command line hands on as texts
+
 
 def running_workflow() -> ConfigWorkflow:
     """Find the workflow whose `initialize`, `run` or `finalize` is being evaluated, through the call stack.
@@ -71,8 +73,11 @@ def unknown_settings(config: dict, run_ids: Collection[str] = (), others: Collec
 def refuse_unknown_settings() -> None:
     """Stop the running workflow if a top-level key of its configuration is used by nothing: it was misspelt.
 
+    So is `--learnable_rho false`: the command line reads values as Python does, and the text "false" would count as
+    true.
+
     Raises:
-        InputError: names the key and the nearest known one.
+        InputError: names the key and the nearest known one, or the value to write.
     """
     workflow = running_workflow()
     config = workflow.parser.get()
@@ -88,6 +93,10 @@ def refuse_unknown_settings() -> None:
         near = difflib.get_close_matches(unknown[0], known, n=1)
         remedy = f"did you mean --{near[0]}?" if near else f"known are: {', '.join(sorted(known))}."
         raise InputError(f"--{unknown[0]}: no such setting; {remedy}")
+    for key, value in config.items():
+        words = [text for text in _texts(value) if text in WORDS and key != ConfigParser.meta_key]
+        if words:
+            raise InputError(f"--{key}: {words[0]!r} is no value; write {WORDS[words[0]]}, as in Python.")
 
 
 def save_executed_config(path: str) -> None:

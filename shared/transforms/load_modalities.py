@@ -68,7 +68,8 @@ class LoadImageModalitiesd(MapTransform):
         if channels != len(self.keys):
             raise InputError(
                 f"{image}: has {channels} channel{'s' * (channels > 1)}, but {len(self.keys)} modalities are asked for "
-                f"({', '.join(self.keys)}); give --modalities one name per channel, in the order of the file."
+                f"({', '.join(self.keys)}); give --modalities one name per channel, in the order of the file, "
+                f"or name the sequence of each file, as in --datalist \"[{{'{self.keys[0]}': 'FILE'}}]\"."
             )
         return {name: [image, channel] for channel, name in enumerate(self.keys)}
 

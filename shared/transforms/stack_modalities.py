@@ -73,7 +73,7 @@ class StackModalitiesd(MapTransform):
             if difference and not self.resample:
                 raise InputError(
                     f"{source_file(first, first_name)} and {source_file(present[name], name)}: not on one grid, "
-                    f"{difference}; register and resample them, or run with --resample_modalities true."
+                    f"{difference}; register and resample them, or run with --resample_modalities True."
                 )
             if difference:
                 present[name] = ResampleToMatch(padding_mode="zeros")(present[name], first)

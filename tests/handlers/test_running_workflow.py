@@ -56,6 +56,14 @@ def refused(tmp_path, **override):
     return str(find_input_error(caught.value))
 
 
+@pytest.mark.parametrize(("word", "value"), [("true", "True"), ("false", "False"), ("null", "None")])
+def test_words_of_json_on_a_command_line_are_refused(tmp_path, word, value):
+    """Python's command lines hand "false" on as a text, which counts as true."""
+    assert refused(tmp_path, dataset_dir=word) == f"--dataset_dir: '{word}' is no value; write {value}, as in Python."
+    assert refused(tmp_path, nested={"_target_": "dict", "a": ["@size", word]}).startswith(f"--nested: '{word}' is no")
+    make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[True, None]).initialize()
+
+
 def test_a_setting_of_another_configuration_is_refused_and_its_place_named(tmp_path):
     overlay = {"weights": "$@dataset_dir + '/model.pt'", "part": "test", "+nested::b": "@weights", "run#1": "$@part"}
     (tmp_path / "evaluate.json").write_text(json.dumps(overlay))

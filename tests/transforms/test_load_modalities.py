@@ -158,7 +158,8 @@ def test_refuses_what_does_not_fit(tmp_path, four_channels, volume, write_nifti)
         (
             ALL,
             {"image": three},
-            r"three.nii.gz: has 1 channel, but 4 modalities .* give --modalities one name per channel",
+            r"three.nii.gz: has 1 channel, but 4 modalities .* give --modalities one name per channel, .*"
+            r"or name the sequence of each file, as in --datalist \"\[\{'t1': 'FILE'\}\]\"",
         ),
         (ALL, {"image": [three, three]}, "image: 2 files for 4 modalities"),
         (ALL, {"flair": four_channels}, "has 4 channels, but one 3D image is expected as flair"),

@@ -9,7 +9,6 @@ from monai.transforms import (
     RandAffined,
     RandCropByPosNegLabeld,
     RandFlipd,
-    RandRotated,
     SpatialPadd,
 )
 from monai.transforms.utils import map_binary_to_indices
@@ -88,15 +87,6 @@ def test_dictionary_version_leaves_other_keys_and_the_input_alone():
     assert data["label"].max() == 4
     assert mapped["label"].max() == 3
     assert MapLabeld("label", "brats2021", allow_missing_keys=True)({"image": 1}) == {"image": 1}
-
-
-def test_no_corner_of_a_rotated_label_becomes_a_tumour():
-    """A fill value of -1, as in the code of the papers, would be the last class when used as an index."""
-    full = MetaTensor(torch.full((1, 12, 12, 12), 4.0))
-    rotate = RandRotated("label", range_z=0.8, prob=1, mode="nearest", padding_mode="zeros")
-    rotated = Compose([MapLabeld("label", "brats2021"), rotate]).set_random_state(0)({"label": full})["label"]
-    assert set(rotated.unique().tolist()) == {0, 3}
-    assert rotated[0, 0, 0, 0] == 0
 
 
 def test_monais_transforms_and_one_hot_take_the_type():

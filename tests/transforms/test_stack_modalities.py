@@ -64,7 +64,7 @@ def test_another_shape_names_both_files():
     data = {"t1": sequence(1, name="a_t1.nii"), "flair": sequence(1, shape=(5, 4, 2), name="a_flair.nii")}
     with pytest.raises(
         InputError,
-        match=r"a_t1.nii and a_flair.nii: .* shapes are 5 x 4 x 3 and 5 x 4 x 2; .* --resample_modalities true",
+        match=r"a_t1.nii and a_flair.nii: .* shapes are 5 x 4 x 3 and 5 x 4 x 2; .* --resample_modalities True",
     ):
         StackModalitiesd(ALL)(data)
 
