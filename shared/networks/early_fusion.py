@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from .modality_pairs import available_modalities, masked
+from .modality_pairs import available_modalities, is_fixed_graph, masked, nan_without_sequences
 
 __all__ = ["EarlyFusion"]
 
@@ -31,7 +32,11 @@ class EarlyFusion(nn.Module):
             keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: a sample without any sequence (not checked in TorchScript and exported graphs).
+            ValueError: a sample without any sequence (traced and exported: NaN).
         """
         _, available = available_modalities(image, keep)
-        return self.network(masked(image, available))
+        output = self.network(masked(image, available))
+        empty_is_nan = False
+        if not torch.jit.is_scripting():
+            empty_is_nan = is_fixed_graph()
+        return nan_without_sequences(output, available) if empty_is_nan else output

@@ -13,7 +13,15 @@ from .conv_blocks import NormActConv, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_concat import ConcatNormActConv
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, available_rows, masked, pack
+from .modality_pairs import (
+    EncodedModalities,
+    ModalityEncoders,
+    all_modalities,
+    available_rows,
+    masked,
+    nan_without_sequences,
+    pack,
+)
 from .token_transformer import TokenTransformer
 
 __all__ = ["MMFormer"]
@@ -135,7 +143,8 @@ class MMFormer(nn.Module):
             keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, in training another than `img_size`, or a sample without any sequence.
+            ValueError: another shape, in training another than `img_size`, or a sample without any sequence (traced and
+                exported: NaN).
         """
         encoded = self.encoders(image, keep)
         logits, regions = self._decode(self._exchange(encoded), encoded)
@@ -143,7 +152,7 @@ class MMFormer(nn.Module):
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
             present, available = encoded.present, encoded.available
             return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
-        return logits
+        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
 
     def _exchange(self, encoded: EncodedModalities) -> Tensor:
         """Let the deepest features of all sequences attend to each other, (B, M, C, *grid)."""

@@ -16,7 +16,9 @@ __all__ = [
     "all_modalities",
     "available_modalities",
     "available_rows",
+    "is_fixed_graph",
     "masked",
+    "nan_without_sequences",
     "pack",
 ]
 
@@ -76,7 +78,7 @@ class ModalityEncoders(nn.Module):
         encoded = present if self.training and self.encode_all_in_training else available
         dense = self.dense
         if not torch.jit.is_scripting():
-            dense = dense or torch.jit.is_tracing() or torch.compiler.is_exporting()
+            dense = dense or is_fixed_graph()
         if dense:
             image = masked(image, encoded)
             encoded = torch.ones_like(encoded)
@@ -95,7 +97,7 @@ class ModalityEncoders(nn.Module):
         return EncodedModalities(joined, number, present, available, slots, filled, all_filled, dense)
 
     def _check(self, image: Tensor) -> None:
-        if torch.jit.is_tracing() or torch.compiler.is_exporting():
+        if is_fixed_graph():
             return
         modalities, smallest = len(self.by_modality), 2 * self.stride
         if image.ndim != 5 or image.shape[1] != modalities:
@@ -118,14 +120,15 @@ def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Ten
         keep: boolean (B, M); sequences where it is False are present but not available. Without it all are kept.
 
     Raises:
-        ValueError: a sample without any available sequence (fixed graphs, traced or exported, cannot raise).
+        ValueError: a sample without any available sequence. Graphs that are fixed cannot raise: for them there is
+            `nan_without_sequences`.
     """
     present = ~image.isnan().flatten(2).any(dim=-1)
     available = present if keep is None else present & keep
-    fixed_graph = False
+    can_raise = True
     if not torch.jit.is_scripting():
-        fixed_graph = torch.jit.is_tracing() or torch.compiler.is_exporting()
-    if not fixed_graph:
+        can_raise = not is_fixed_graph()
+    if can_raise:
         _check_any(available)
     return present, available
 
@@ -158,6 +161,19 @@ def available_rows(encoded: EncodedModalities, modality: int) -> Tensor:
 def masked(features: Tensor, mask: Tensor) -> Tensor:
     """Put zeros into features (B, E, ...) where the mask (B, E) is False, whatever stood there."""
     return torch.where(mask.view(list(mask.shape) + [1] * (features.ndim - 2)), features, 0.0)
+
+
+def nan_without_sequences(logits: Tensor, available: Tensor) -> Tensor:
+    """Put NaN into logits (B, C, *spatial) of samples with no available sequence, boolean (B, M)."""
+    return torch.where(available.any(dim=1).view([-1] + [1] * (logits.ndim - 1)), logits, torch.nan)
+
+
+def is_fixed_graph() -> bool:
+    """Whether operations are being recorded, by `torch.jit.trace` or `torch.export`, to be run on other images.
+
+    Not for TorchScript: ask `torch.jit.is_scripting` in an `if` of its own before.
+    """
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()
 
 
 def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, nan_without_sequences, pack
 from .region_aware_fusion import RegionAwareFusion, RegionMaps
 
 __all__ = ["RFNet"]
@@ -79,7 +79,7 @@ class RFNet(nn.Module):
             keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, or a sample without any sequence.
+            ValueError: another shape, or a sample without any sequence (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
         logits, regions = self._decode(encoded)
@@ -87,7 +87,7 @@ class RFNet(nn.Module):
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
             present, available = encoded.present, encoded.available
             return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
-        return logits
+        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
 
     def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
         """Return the fused logits and those of the region maps, the finest first."""

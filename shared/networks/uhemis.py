@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, masked, pack
+from .modality_pairs import ModalityEncoders, masked, nan_without_sequences, pack
 
 __all__ = ["UHeMIS", "mean_and_variance"]
 
@@ -53,13 +53,13 @@ class UHeMIS(nn.Module):
             keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, or a sample without any sequence.
+            ValueError: another shape, or a sample without any sequence (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
         logits = self.decoder([mean_and_variance(pack(level, encoded), encoded.filled) for level in encoded.levels])
         if not torch.jit.is_scripting() and self.training:
             return {"pred": logits, "present": encoded.present, "available": encoded.available}
-        return logits
+        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
 
 
 def mean_and_variance(features: Tensor, available: Tensor) -> Tensor:

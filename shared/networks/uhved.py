@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, all_modalities, masked, pack
+from .modality_pairs import ModalityEncoders, all_modalities, masked, nan_without_sequences, pack
 
 __all__ = ["UHVED", "product_from_precisions", "product_of_gaussians"]
 
@@ -60,7 +60,7 @@ class UHVED(nn.Module):
             keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, or a sample without any sequence.
+            ValueError: another shape, or a sample without any sequence (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
         latent: list[Tensor] = []
@@ -81,7 +81,7 @@ class UHVED(nn.Module):
                 "present": encoded.present,
                 "available": encoded.available,
             }
-        return logits
+        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
 
 
 def product_of_gaussians(means: Tensor, log_variances: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:

@@ -80,6 +80,14 @@ def test_exported_forms_take_every_subset(form):
     one_left = complete.clone()
     one_left[:, 1:] = torch.nan
     assert torch.equal(exported(one_left), fused(one_left))
+    one_left[1] = torch.nan
+    if form == "script":
+        with pytest.raises(torch.jit.Error, match="no sequence is available in sample 1"):
+            exported(one_left)
+    else:  # a graph that was fixed cannot refuse
+        is_nan = exported(one_left).isnan()
+        assert is_nan[1].all()
+        assert not is_nan[0].any()
 
 
 def test_the_state_dict_is_the_networks_own_under_network():

@@ -171,6 +171,16 @@ def test_scripted_network_gives_the_same_for_every_subset(kind):
         run(scripted, image)
 
 
+def assert_nan_where_nothing_is(fixed_graph, image):
+    """A graph that was fixed cannot refuse a sample without sequences."""
+    image = image.clone()
+    image[1] = NAN
+    with torch.no_grad():
+        is_nan = fixed_graph(image).isnan()
+    assert is_nan[1].all()
+    assert not is_nan[[0, 2]].any()
+
+
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("kind", [MMFormer, UHVED], indirect=True)
 def test_traced_network_gives_the_same_for_every_subset(kind):
@@ -178,6 +188,7 @@ def test_traced_network_gives_the_same_for_every_subset(kind):
     network, image = make(kind).eval(), mixed(kind)
     traced = torch.jit.trace(network, volume(kind, batch=3), check_trace=False)
     torch.testing.assert_close(run(traced, image), run(network, image), rtol=1e-3, atol=1e-3)
+    assert_nan_where_nothing_is(traced, image)
 
 
 @pytest.mark.parametrize("kind", [UHeMIS], indirect=True)
@@ -186,6 +197,7 @@ def test_exported_network_gives_the_same_for_every_subset(kind):
     with torch.no_grad():
         exported = torch.export.export(network, (volume(kind, batch=3),)).module()
         torch.testing.assert_close(exported(image), network(image), rtol=1e-3, atol=1e-3)
+        assert_nan_where_nothing_is(exported, image)
 
 
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5])
