@@ -18,6 +18,10 @@ def within_spread(values: np.ndarray, reference: np.ndarray) -> bool:
 def spread_sentence(table: Table) -> str:
     """Say what the mark means, or that there is nothing to tell chance by."""
     first, *_ = table
-    if max(len(next(iter(scores.values()))) for scores in table.values()) == 1:
+    runs = [len(next(iter(scores.values()))) for scores in table.values()]
+    if max(runs) == 1:
         return "One run per method: how much runs differ by chance is unknown, and so is what a difference means."
-    return f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
+    sentence = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
+    if min(runs) == 1:
+        sentence += " How much the runs of a method with one run differ by chance is unknown."
+    return sentence

@@ -9,9 +9,10 @@ All other options are the bundle's settings, the same for every variant. With `-
 the folds of a seed count as one run.
 
 Runs that are done are left alone, an interrupted one goes on from its checkpoint, so that the command can be given
-again. `--jobs 2` does two runs at a time, which share the processor's cores (small networks gain little from many
-threads) and the GPU. Results: <out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`ci/tables.py`).
-With `--evaluation evaluate_subsets` every subset of the sequences is scored, and the results are <out>/table_subsets.*.
+again; with other settings it is refused, since it would show the scores of the old ones. `--jobs 2` does two runs at a
+time, which share the processor's cores (small networks gain little from many threads) and the GPU. Results:
+<out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`ci/tables.py`). With `--evaluation
+evaluate_subsets` every subset of the sequences is scored, and the results are <out>/table_subsets.*.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ sys.path.insert(0, str(ROOT))
 from ci import tables  # noqa: E402
 from shared.errors import InputError, find_input_error  # noqa: E402
 from shared.handlers import install_one_line_errors  # noqa: E402
+from shared.whole_file import whole_file  # noqa: E402
 
 TABLES = {  # overlay to the file that it leaves in a run's folder, and the name of the merged table
     "evaluate": ("evaluation.csv", "table"),
@@ -62,9 +64,30 @@ def read_variants(variants: str) -> Variants:
     return found
 
 
-def listed(numbers: Any) -> list[int]:
-    """Return what `fire` made of "0" or "0,1,2" as a list."""
-    return [int(number) for number in (numbers if isinstance(numbers, Sequence) else [numbers])]
+def listed(numbers: Any, name: str) -> list[int]:
+    """Return what `fire` made of "0" or "0,1,2", or the list that a file has, as a list."""
+    found = list(numbers) if isinstance(numbers, (list, tuple)) else [numbers]
+    if not found or len(set(found)) < len(found) or any(type(number) is not int for number in found):
+        raise InputError(f"{name}: give whole numbers, every one once, not {numbers!r}.")
+    return found
+
+
+def check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Note with which settings a run is trained, and refuse to go on with others."""
+    note = folder / "study_settings.json"
+    settings = json.loads(json.dumps(settings, default=str))
+    if not note.is_file() or not any((folder / "models").glob("*.pt")):
+        with whole_file(note) as temporary:
+            temporary.write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+        return
+    before = json.loads(note.read_text(encoding="utf-8"))
+    for key in before | settings:
+        then, now = (f"{key} = {found[key]!r}" if key in found else f"no {key}" for found in (before, settings))
+        if then != now:
+            raise InputError(
+                f"out: {folder} was trained with {then}, now there is {now}; give another --out, or, if that changes "
+                f"no result, delete {note.name} there."
+            )
 
 
 def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None:
@@ -88,7 +111,9 @@ def train_and_evaluate(
     bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
 ) -> None:
     """Do what is left of one run."""
-    settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
+    settings = {**settings, **variant}
+    check_settings(folder, settings)
+    settings |= {"output_dir": str(folder), "ckpt_dir": str(folder / "models")}
     overlays = settings.pop("overlays", [])
     models = folder / "models"
     if not (models / "model_last.pt").is_file():
@@ -167,9 +192,9 @@ def main(
         if names.setdefault(slug, name) != name:
             raise InputError(f"variants: {names[slug]!r} and {name!r} would share the folder {slug}; rename one.")
         of_seeds = []
-        for seed in listed(variant.pop("seeds", seeds)):
+        for seed in listed(variant.pop("seeds", seeds), f"seeds of {name}"):
             of_folds = []
-            for fold in [None] if folds is None else listed(folds):
+            for fold in [None] if folds is None else listed(folds, "folds"):
                 folder = Path(out) / slug / (f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}")
                 of_run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
                 tasks.append((Path(bundle), variant, folder, {**settings, **of_run}, evaluation))

@@ -44,7 +44,7 @@ def _texts(item: object) -> Iterator[str]:
     if isinstance(item, dict):
         for value in item.values():
             yield from _texts(value)
-    elif isinstance(item, list):
+    elif isinstance(item, (list, tuple)):
         for value in item:
             yield from _texts(value)
     elif isinstance(item, str):
@@ -73,8 +73,8 @@ def unknown_settings(config: dict, run_ids: Collection[str] = (), others: Collec
 def refuse_unknown_settings() -> None:
     """Stop the running workflow if a top-level key of its configuration is used by nothing: it was misspelt.
 
-    So is `--learnable_rho false`: the command line reads values as Python does, and the text "false" would count as
-    true.
+    So is `--learnable_rho false`: the command line reads values as Python does, and the text "false", as any other,
+    would count as true.
 
     Raises:
         InputError: names the key and the nearest known one, or the value to write.
@@ -94,6 +94,9 @@ def refuse_unknown_settings() -> None:
         remedy = f"did you mean --{near[0]}?" if near else f"known are: {', '.join(sorted(known))}."
         raise InputError(f"--{unknown[0]}: no such setting; {remedy}")
     for key, value in config.items():
+        of_files = [file[key] for file in merged if key in file]
+        if isinstance(value, str) and value[:1] not in "$@%" and any(isinstance(own, bool) for own in of_files):
+            raise InputError(f"--{key}: {value!r} is no value; write True or False, as in Python.")
         words = [text for text in _texts(value) if text in WORDS and key != ConfigParser.meta_key]
         if words:
             raise InputError(f"--{key}: {words[0]!r} is no value; write {WORDS[words[0]]}, as in Python.")

@@ -72,7 +72,7 @@ class UncertaintyWeightedLoss(nn.Module):
             if isinstance(inputs.get(name), str) or len(inputs.get(name) or ()) != 2:
                 raise InputError(f"inputs: give (prediction key, target key) for the loss {name!r}.")
         if max_log_variance is not None and not max_log_variance > 0:
-            raise InputError(f"max_log_variance must be positive, or null for no bound, got {max_log_variance}.")
+            raise InputError(f"max_log_variance must be positive, or None for no bound, got {max_log_variance}.")
         self.losses = nn.ModuleDict({name: losses[name] for name in names})
         self.inputs = {name: tuple(inputs[name]) for name in names}
         self.fixed_weights = {name: float(w) for name, w in (weights or {}).items() if name in names and w is not None}

@@ -36,7 +36,7 @@ class FrozenStartEfficientNet(nn.Module):
         except OSError as error:
             raise InputError(
                 f"pretrained: the ImageNet weights of {name} could not be downloaded ({error}); "
-                "connect to the internet once, or set pretrained to false."
+                "connect to the internet once, or set pretrained to False."
             ) from error
         for unused in ("_conv_head", "_conv_head_padding", "_bn1", "_avg_pooling", "_dropout", "_fc"):
             delattr(self.features, unused)

@@ -112,7 +112,9 @@ class MMFormer(nn.Module):
                 f"img_size must be three multiples of {stride}, {2 * stride} or more, got {img_size}; "
                 "choose another --patch_size."
             )
-        if num_heads < 1 or hidden_size % num_heads:
+        if features < 1 or num_heads < 1:
+            raise InputError(f"features and num_heads must be 1 or more, got {features} and {num_heads}.")
+        if hidden_size % num_heads:
             raise InputError(
                 f"hidden_size must be a multiple of num_heads = {num_heads}, got {hidden_size}; change one of them."
             )

@@ -120,14 +120,18 @@ def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Ten
         keep: boolean (B, M); sequences where it is False are present but not available. Without it all are kept.
 
     Raises:
-        ValueError: a sample without any available sequence. Graphs that are fixed cannot raise: for them there is
-            `nan_without_sequences`.
+        ValueError: another `keep`, or a sample without any available sequence. Graphs that are fixed cannot raise: for
+            them there is `nan_without_sequences`.
     """
     present = ~image.isnan().flatten(2).any(dim=-1)
-    available = present if keep is None else present & keep
     can_raise = True
     if not torch.jit.is_scripting():
         can_raise = not is_fixed_graph()
+        if can_raise and keep is not None and (keep.dtype != torch.bool or keep.shape != present.shape):
+            raise InputError(
+                f"keep must be boolean (B, M) = {tuple(present.shape)}, got {keep.dtype} {tuple(keep.shape)}."
+            )
+    available = present if keep is None else present & keep
     if can_raise:
         _check_any(available)
     return present, available

@@ -93,7 +93,7 @@ class RegionAwareFusion(nn.Module):
     def weighted_by_region(self, packed: Tensor, slots: Tensor, probabilities: Tensor) -> Tensor:
         """Return the sum over sequences of w_rm x_m p_r, (B, R, C, *spatial); arguments as in `forward`."""
         batch, num_slots, channels = packed.shape[:3]
-        maps = probabilities.flatten(2)  # (B, R, voxels)
+        maps = probabilities.float().flatten(2)  # (B, R, voxels); 1 / shares would overflow in half precision
         features = packed.flatten(3)  # (B, K, C, voxels)
         shares = maps.mean(dim=2, keepdim=True) + 1e-7
         root = maps.shape[2] ** -0.5  # 1 / voxels in two parts: in half precision a plain sum would overflow

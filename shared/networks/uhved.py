@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -69,7 +71,7 @@ class UHVED(nn.Module):
             mean, log_variance = product_of_gaussians(means, log_variances, encoded.filled)
             if self.training:
                 mean = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-            latent.append(mean)
+            latent.append(mean.to(level.dtype))
         logits = self.decoder(latent)
         if not torch.jit.is_scripting() and self.training:
             gaussians = [_gaussians(all_modalities(level, encoded)) for level in encoded.levels]
@@ -112,6 +114,9 @@ def product_from_precisions(weighted_means: Tensor, precisions: Tensor, availabl
 
 
 def _gaussians(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Split features (B, K, 2 L, *spatial) into means and log variances, of variances between 1e-7 and e^50."""
-    means, log_variances = features.chunk(2, dim=2)
-    return means, log_variances.clamp(-16.118096, 50.0)
+    """Split features (B, K, 2 L, *spatial) into means and log variances, of variances between 1e-7 and e^50.
+
+    In single precision always, since 1 / 1e-7 is beyond half precision.
+    """
+    means, log_variances = features.float().chunk(2, dim=2)
+    return means, log_variances.clamp(math.log(1e-7), 50.0)

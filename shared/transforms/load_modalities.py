@@ -61,7 +61,7 @@ class LoadImageModalitiesd(MapTransform):
             if len(image) != len(self.keys):
                 raise InputError(
                     f"image: {len(image)} files for {len(self.keys)} modalities ({', '.join(self.keys)}); "
-                    "give one file per modality, in this order (null where one is absent)."
+                    "give one file per modality, in this order (None where one is absent)."
                 )
             return dict(zip(self.keys, image, strict=True))
         channels = self._volume(image, volumes).shape[0]

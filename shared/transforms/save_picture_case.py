@@ -67,7 +67,7 @@ class SavePictureCased(Transform):
         label_instances_key: str = "instances",
     ) -> None:
         if pixel_size_um is not None and not pixel_size_um > 0:
-            raise ValueError(f"pixel_size_um must be positive, or null if it is not known; got {pixel_size_um}.")
+            raise ValueError(f"pixel_size_um must be positive, or None if it is not known; got {pixel_size_um}.")
         self.folder = Path(output_dir)
         self.region_names = list(region_names)
         self.class_names = list(class_names)

@@ -50,6 +50,12 @@ def test_links_of_the_documents_lead_somewhere_and_in_the_zip_to_its_own_code(bu
     assert not any("/shared/" in link for link in packed)
 
 
+def test_options_in_the_documents_are_written_as_in_python(bundle):
+    """`--option false` is refused: it would hand on a text."""
+    for document in (bundle / "docs" / "README.md", Path("README.md")):
+        assert not re.findall(r"--\w+[ =](?:true|false|null)\b", document.read_text())
+
+
 def test_packing_twice_gives_the_same_bytes(bundle, tmp_path):
     first, second = (pack(bundle, tmp_path / folder) for folder in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,13 @@ def test_what_describes_no_variants_is_named(wrong):
 
 @pytest.mark.parametrize(("given", "numbers"), [(3, [3]), ((0, 2), [0, 2]), ([1], [1])])
 def test_seeds(given, numbers):
-    assert study.listed(given) == numbers
+    assert study.listed(given, "seeds") == numbers
+
+
+@pytest.mark.parametrize("wrong", [[], "0,1", True, 0.5, [0, 0], [0, "1"], None])
+def test_what_is_no_list_of_seeds_is_refused(wrong):
+    with pytest.raises(InputError, match="seeds of ours: give whole numbers, every one once, not"):
+        study.listed(wrong, "seeds of ours")
 
 
 def test_all_studies_of_the_bundles_name_overlays_and_settings_that_exist():
@@ -101,6 +108,41 @@ def test_every_subset_is_scored_and_merged_where_a_study_asks_for_it(tmp_path, m
         study.main("bundle", str(tmp_path), "ours: tiny", evaluation="evaluate_subsets")
     assert runs == [["tiny"], ["tiny", "evaluate_subsets"]]
     assert merged[0] == ((f"ours={tmp_path / 'ours' / 'seed0' / 'subsets.csv'}",), str(tmp_path / "table_subsets"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"max_epochs": 2}, "was trained with max_epochs = 1, now there is max_epochs = 2"),
+        ({"lr": None}, "was trained with no lr, now there is lr = None"),
+        ({"size": (4, 8)}, "was trained with size = [4, 4], now there is size = [4, 8]"),
+        ({"variants": "ours"}, "was trained with overlays = ['tiny'], now there is overlays = []"),
+    ],
+)
+def test_a_folder_of_other_settings_is_refused(tmp_path, monkeypatch, changed, told):
+    """Its scores would be shown as those of the new ones."""
+    runs = []
+
+    def run(bundle, overlays, settings):
+        runs.append(overlays)
+        if settings["max_epochs"] == "one":
+            raise InputError("max_epochs")
+        (tmp_path / "ours" / "seed0" / "models").mkdir(exist_ok=True)
+        (tmp_path / "ours" / "seed0" / "models" / "checkpoint.pt").touch()
+
+    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out: None)
+    options = {"variants": "ours: tiny", "max_epochs": 1, "size": (4, 4)}
+    with pytest.raises(InputError):  # corrected before anything was trained
+        study.main("bundle", str(tmp_path), **{**options, "max_epochs": "one"})
+    study.main("bundle", str(tmp_path), **options)
+    study.main("bundle", str(tmp_path), **options)
+    assert len(runs) == 5
+    with pytest.raises(InputError, match=re.escape(f"out: {tmp_path / 'ours' / 'seed0'} {told}; give another --out, ")):
+        study.main("bundle", str(tmp_path), **{**options, **changed})
+    assert len(runs) == 5
+    (tmp_path / "ours" / "seed0" / "study_settings.json").unlink()
+    study.main("bundle", str(tmp_path), **{**options, **changed})
 
 
 def test_a_run_in_a_process_of_its_own_tells_what_is_wrong_and_which_run_it_is(tmp_path, caplog):

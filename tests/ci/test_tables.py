@@ -78,6 +78,14 @@ def test_single_runs_say_that_chance_is_unknown(runs, tmp_path, capsys):
     assert "One run per method: how much runs differ by chance is unknown" in text
 
 
+def test_where_some_methods_have_one_run_chance_is_unknown_of_those(runs, tmp_path, capsys):
+    main(f"ours={runs[0]},{runs[1]}", f"base={runs[2]}", out=str(tmp_path / "table"))
+    sentence = "How much the runs of a method with one run differ by chance is unknown."
+    assert sentence in capsys.readouterr().out
+    main(f"ours={runs[0]},{runs[1]}", f"base={runs[2]},{runs[1]}", out=str(tmp_path / "table"))
+    assert sentence not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("values", "reference", "within"),
     [([5.0], [5.0], False), ([5.0, 7.0], [7.5], True), ([5.0, 7.0], [8.5], False), ([4.5], [2.0, 5.0], True)],

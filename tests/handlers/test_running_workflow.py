@@ -11,7 +11,8 @@ CONFIG = {
     "patch_size": [8, 8],
     "size": "$@patch_size[0]",
     "_note": 1,
-    "nested": {"_target_": "dict", "a": "@size"},
+    "is_on": True,
+    "nested": {"_target_": "dict", "a": "@size", "b": "@is_on"},
     "initialize": [{"_target_": "shared.handlers.refuse_unknown_settings"}],
     "run": [
         {"_target_": "shared.handlers.save_executed_config", "path": "@executed"},
@@ -62,6 +63,14 @@ def test_words_of_json_on_a_command_line_are_refused(tmp_path, word, value):
     assert refused(tmp_path, dataset_dir=word) == f"--dataset_dir: '{word}' is no value; write {value}, as in Python."
     assert refused(tmp_path, nested={"_target_": "dict", "a": ["@size", word]}).startswith(f"--nested: '{word}' is no")
     make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[True, None]).initialize()
+    assert refused(tmp_path, nested={"_target_": "dict", "a": ("@size", word)}).startswith(f"--nested: '{word}' is no")
+
+
+@pytest.mark.parametrize("value", ["FALSE", "no", "off"])
+def test_a_text_where_the_file_has_a_boolean_is_refused(tmp_path, value):
+    assert refused(tmp_path, is_on=value) == f"--is_on: {value!r} is no value; write True or False, as in Python."
+    for fine in (False, None, "$1 > 2", "@patch_size", "%patch_size"):
+        make_workflow(tmp_path, is_on=fine).initialize()
 
 
 def test_a_setting_of_another_configuration_is_refused_and_its_place_named(tmp_path):

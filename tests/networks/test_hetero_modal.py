@@ -7,7 +7,6 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
 from shared.networks import UHVED, RFNet, UHeMIS, product_of_gaussians
-from shared.networks.uhved import product_from_precisions
 
 NAN = float("nan")
 
@@ -136,14 +135,6 @@ def test_uhved_log_variances_are_bounded():
     assert log_variances[1].min().exp().item() == pytest.approx(1e-7)
     assert means[0].min() > 5000
     assert output["pred"].isfinite().all()
-
-
-def test_products_of_the_same_gaussians_share_their_precisions():
-    means, log_variances = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
-    available = torch.tensor([[True, False, True], [False, True, False]])
-    precisions = 1 / log_variances.exp()
-    shared = product_from_precisions(means * precisions, precisions, available)
-    torch.testing.assert_close(shared, product_of_gaussians(means, log_variances, available))
 
 
 def test_uhemis_sees_one_sequence_without_variance():

@@ -85,6 +85,32 @@ def test_keep_acts_in_training_as_in_evaluation(kind):
         torch.testing.assert_close(trained["pred"], run(network, image, keep), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("keep", [torch.ones(2, 4), torch.ones(1, 4) > 0, torch.ones(4) > 0, torch.ones(2, 3) > 0])
+def test_keep_of_another_type_or_shape_is_refused(kind, keep):
+    """A float mask could not be joined to the sequences that are there; shapes would be broadcast silently."""
+    with pytest.raises(ValueError, match=r"keep must be boolean \(B, M\) = \(2, 4\), got torch\."):
+        make(kind)(volume(kind, batch=2), keep)
+
+
+@pytest.mark.parametrize("bias", [12.0, 30.0])
+def test_certain_networks_survive_half_precision(kind, bias):
+    """Regions that are nowhere (RFNet), and variances as small as they may be (U-HVED)."""
+    network, image = make(kind), mixed(kind)
+    with torch.no_grad():
+        if kind is RFNet:
+            for maps in (network.deepest.region_maps, *(level.skip.region_maps for level in network.levels)):
+                maps.head[1].bias.copy_(torch.tensor([bias, 0.0, 0.0, 0.0]))
+        if kind is UHVED:
+            for encoder in network.encoders.by_modality:
+                for level in encoder.levels:
+                    convolution = level[1].conv
+                    convolution.bias[len(convolution.bias) // 2 :] -= bias
+    assert run(network, image).isfinite().all()
+    with torch.autocast("cpu", torch.float16):
+        assert run(network, image).isfinite().all()
+    assert run(network.half(), image.half()).isfinite().all()
+
+
 def test_sequences_count(kind):
     network, image = make(kind), volume(kind)
     full = run(network, image)
@@ -182,9 +208,8 @@ def assert_nan_where_nothing_is(fixed_graph, image):
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-@pytest.mark.parametrize("kind", [MMFormer, UHVED], indirect=True)
 def test_traced_network_gives_the_same_for_every_subset(kind):
-    """Traced with all sequences; two of the networks, since the others have no part that these have not."""
+    """Traced with all sequences."""
     network, image = make(kind).eval(), mixed(kind)
     traced = torch.jit.trace(network, volume(kind, batch=3), check_trace=False)
     torch.testing.assert_close(run(traced, image), run(network, image), rtol=1e-3, atol=1e-3)

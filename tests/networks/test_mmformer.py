@@ -190,7 +190,8 @@ def test_operations_are_the_published_ones_and_fewer_without_sequences(absent, l
         ({"img_size": (32, 16, 32)}, "img_size must be three multiples of 16, 32 or more"),
         ({"img_size": (32, 32)}, "img_size must be three multiples of 16, 32 or more"),
         ({"hidden_size": 9}, "hidden_size must be a multiple of num_heads = 2, got 9"),
-        ({"num_heads": 0}, "hidden_size must be a multiple of num_heads = 0, got"),
+        ({"num_heads": 0}, "features and num_heads must be 1 or more, got 2 and 0"),
+        ({"features": 0}, "features and num_heads must be 1 or more, got 0 and 2"),
     ],
 )
 def test_refuses_other_settings(options, message):

@@ -122,14 +122,17 @@ def test_fusion_in_half_precision_survives_a_large_volume():
     torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)
 
 
-def test_what_describes_a_faint_region_survives_half_precision():
-    """A share of 2e-5, divided by the root of so many voxels, would be zero in half precision."""
+@pytest.mark.parametrize("share", [2e-5, 0.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_describes_a_faint_region_survives_half_precision(share, dtype):
+    """A share of 2e-5, divided by the root of so many voxels, would be zero in half precision; 1 / 1e-7 infinite."""
     fusion, _, _, _ = make_fusion()
     packed, slots = torch.randn(1, 3, 4, 40, 40, 40) + 2, torch.arange(3).view(1, 3)
-    probabilities = torch.stack([torch.full((1, 40, 40, 40), share) for share in (1 - 2e-5, 2e-5)], dim=1)
+    probabilities = torch.stack([torch.full((1, 40, 40, 40), value) for value in (1 - share, share)], dim=1)
+    probabilities = probabilities.to(dtype)
     described = []
     fusion.weigh[1].register_forward_pre_hook(lambda _, args: described.append(args[0].float()))
-    fusion.weighted_by_region(packed, slots, probabilities)
+    fusion.weighted_by_region(packed, slots, probabilities.float())
     fusion.half().weighted_by_region(packed.half(), slots, probabilities)
     torch.testing.assert_close(described[1], described[0], rtol=0.01, atol=1e-6)
 
