@@ -159,7 +159,7 @@ def _chosen(
     for name in chosen if weights is not None else ():
         weight = weights.get(name, math.nan)
         if weight is not None and not (math.isfinite(weight) and weight >= 0):
-            needed = "a finite weight of at least 0 (null: learned)"
+            needed = "a finite weight of at least 0 (None: learned)"
             raise InputError(f"weights: the loss {name!r} needs {needed}, got {weight}.")
     return [name for name in losses if name in chosen]
 

@@ -410,16 +410,16 @@ def test_a_constant_prediction_drives_the_learned_weight_of_the_geometry_loss_to
         ({"terms": "mask"}, "terms: mask names no losses"),
         ({"terms": []}, "no loss takes part; name one or more of class, mask, topology, geometry"),
         ({"weights": {}}, "no loss takes part"),
-        ({"weights": {"mask": -1}}, r"the loss 'mask' needs a finite weight of at least 0 \(null: learned\), got -1"),
+        ({"weights": {"mask": -1}}, r"the loss 'mask' needs a finite weight of at least 0 \(None: learned\), got -1"),
         (
             {"weights": {"mask": math.nan}},
-            r"the loss 'mask' needs a finite weight of at least 0 \(null: learned\), got nan",
+            r"the loss 'mask' needs a finite weight of at least 0 \(None: learned\), got nan",
         ),
         (
             {"weights": {"mask": 1}, "terms": ["class"]},
-            r"the loss 'class' needs a finite weight of at least 0 \(null: learned\), got nan",
+            r"the loss 'class' needs a finite weight of at least 0 \(None: learned\), got nan",
         ),
-        ({"max_log_variance": 0}, "max_log_variance must be positive, or null for no bound, got 0"),
+        ({"max_log_variance": 0}, "max_log_variance must be positive, or None for no bound, got 0"),
         ({"max_log_variance": -3.0}, "max_log_variance must be positive"),
     ],
 )
