@@ -111,9 +111,7 @@ def train_and_evaluate(
     bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
 ) -> None:
     """Do what is left of one run."""
-    settings = {**settings, **variant}
-    check_settings(folder, settings)
-    settings |= {"output_dir": str(folder), "ckpt_dir": str(folder / "models")}
+    settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
     overlays = settings.pop("overlays", [])
     models = folder / "models"
     if not (models / "model_last.pt").is_file():
@@ -201,6 +199,8 @@ def main(
                 of_folds.append(str(folder / scores))
             of_seeds.append("+".join(of_folds))
         rows.append(f"{name}={','.join(of_seeds)}")
+    for _, variant, folder, of_run, _ in tasks:  # all of them before hours are spent on the first
+        check_settings(folder, {**of_run, **variant})
     at_a_time(jobs, tasks)
     tables.main(*rows, out=str(Path(out) / table))
 

@@ -139,8 +139,12 @@ def test_a_folder_of_other_settings_is_refused(tmp_path, monkeypatch, changed, t
     study.main("bundle", str(tmp_path), **options)
     assert len(runs) == 5
     with pytest.raises(InputError, match=re.escape(f"out: {tmp_path / 'ours' / 'seed0'} {told}; give another --out, ")):
-        study.main("bundle", str(tmp_path), **{**options, **changed})
-    assert len(runs) == 5
+        study.main(
+            "bundle",
+            str(tmp_path),
+            **{**options, **changed, "variants": f"new; {changed.get('variants', 'ours: tiny')}"},
+        )
+    assert len(runs) == 5, "something was trained before"
     (tmp_path / "ours" / "seed0" / "study_settings.json").unlink()
     study.main("bundle", str(tmp_path), **{**options, **changed})
 
