@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.networks import MMFormer, RFNet
-from shared.whole_file import whole_file
 
 __all__ = ["PUBLISHED_ORDER", "converted", "empty_network", "published_name"]
 
@@ -228,7 +228,7 @@ def main(*, network: str, checkpoint: str, out: str, modalities: Sequence[str] =
         weights = converted(network, published, modalities)
     except InputError as error:
         raise InputError(f"{checkpoint}: {error}") from error
-    with whole_file(str(out)) as temporary:
+    with atomic_write(str(out)) as temporary:
         torch.save(weights, temporary)
     left_out = [name for name in published if _is_never_used(network, name.removeprefix("module."))]
     if left_out:

@@ -21,10 +21,10 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from shared.atomic_write import atomic_write
 from shared.data import GRADES, find_gland_cases
 from shared.errors import InputError
 from shared.transforms import GlandRegionsd, LoadPictured
-from shared.whole_file import whole_file
 
 REGIONS = ("stroma", "epithelium", "lumen")
 COLOURS = np.array(((240, 228, 66), (0, 114, 178), (255, 255, 255)), np.uint8)  # of the regions in the maps
@@ -117,12 +117,12 @@ def _sheet(tiles: Sequence[Image.Image]) -> Image.Image:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         picture.save(temporary)
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as table:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as table:
         writer = csv.DictWriter(table, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

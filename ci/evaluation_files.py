@@ -1,6 +1,6 @@
 """Read evaluation.csv, of one of three kinds, and subsets.csv, told apart by their columns.
 
-The scores of `EvaluationTable` are averaged over cases, those of `ObjectEvaluation` pooled; `MaskAndClassEvaluation`
+The scores of `EvaluationTable` are averaged over cases, those of `GlandEvaluation` pooled; `LesionEvaluation`
 has both. The rows of `SubsetEvaluation`, one per case and subset of the sequences, become one per case.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from shared.errors import InputError
 
-POOLED_SCORE = "object_dice"  # only tables of `ObjectEvaluation` have it
-CLASS_SCORE = "macro_f1"  # only those of `MaskAndClassEvaluation` have it
+POOLED_SCORE = "object_dice"  # only tables of `GlandEvaluation` have it
+CLASS_SCORE = "macro_f1"  # only those of `LesionEvaluation` have it
 POOLED_ROW = "pooled"
 MEAN_ROW = "mean"
 OF_SUBSET = " of "  # "dice_WT of t1+t2": a score of `SubsetEvaluation`

@@ -19,9 +19,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from shared.atomic_write import atomic_write  # noqa: E402
 from shared.errors import InputError  # noqa: E402
-from shared.handlers.score_table import markdown_table  # noqa: E402
-from shared.whole_file import whole_file  # noqa: E402
+from shared.reports.score_table import markdown_table  # noqa: E402
 
 SCORES = {"relative_variance": "relative variance of the gradient", "cosine": "cosine of fuzzy and main gradient"}
 THIRDS = ("first third", "middle third", "last third")
@@ -111,9 +111,9 @@ def main(*runs: str, out: str) -> None:
     """
     methods = read_methods(runs)
     text = markdown(methods)
-    with whole_file(f"{out}.md") as path:
+    with atomic_write(f"{out}.md") as path:
         path.write_text(text, encoding="utf-8")
-    with whole_file(f"{out}.png") as path:
+    with atomic_write(f"{out}.png") as path:
         draw(path, methods)
     print(text, end="")
 

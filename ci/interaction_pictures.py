@@ -24,10 +24,10 @@ from monai.bundle import ConfigWorkflow
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from shared.atomic_write import atomic_write  # noqa: E402
 from shared.errors import InputError  # noqa: E402
 from shared.handlers import WeightsLoader, install_one_line_errors  # noqa: E402
-from shared.handlers.score_table import write_rows  # noqa: E402
-from shared.whole_file import whole_file  # noqa: E402
+from shared.reports.score_table import write_rows  # noqa: E402
 
 STREAMS = {"seg": "mask, by the class", "clf": "class, by the mask"}
 PANELS = {"displacement": "Displacement, |enhanced - base| / |base|", "omega": "Weight of the exchange (UPA)"}
@@ -99,10 +99,10 @@ def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
     WeightsLoader(weights, network)()
     rows = interactions_of(network, batches, device)
     cells = [[case, str(level), *[f"{number:.6f}" for number in numbers]] for case, level, numbers in rows]
-    with whole_file(Path(out) / "interactions.csv") as path:
+    with atomic_write(Path(out) / "interactions.csv") as path:
         write_rows(path, ["case", "level", *MEASURES], cells)
     cases = len({case for case, *_ in rows})
-    with whole_file(Path(out) / "interactions.png") as path:
+    with atomic_write(Path(out) / "interactions.png") as path:
         draw(path, rows, f"What mask and class exchange, {cases} cases: mean and standard deviation")
     print(f"{cases} cases; interactions.csv and interactions.png lie in {out}")
 

@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ci.config_files import absolute_paths, base_of, bundles_below, config_paths, read_json, texts, walk
 from ci.import_closure import import_closure
+from shared.atomic_write import atomic_write
 from shared.errors import InputError
-from shared.whole_file import whole_file
 
 ROOT = Path(__file__).resolve().parents[1]
 HOOK = "add_bundle_to_path"
@@ -174,7 +174,7 @@ def check_weights(bundle: Path, weights: Path) -> None:
 
 def write_zip(path: Path, folder: str, files: Mapping[str, bytes]) -> None:
     """Write files below `folder` into a zip whose bytes depend on nothing else, not even on the zlib at hand."""
-    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, also when made on Windows

@@ -15,8 +15,8 @@ import fire
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared.data import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms
 from shared.errors import InputError
+from shared.phantoms import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms
 
 KINDS = {"brats": paint_brats_phantoms, "gland": paint_gland_phantoms, "breast": paint_breast_phantoms}
 

@@ -37,9 +37,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ci import tables  # noqa: E402
+from shared.atomic_write import atomic_write  # noqa: E402
 from shared.errors import InputError, find_input_error  # noqa: E402
 from shared.handlers import install_one_line_errors  # noqa: E402
-from shared.whole_file import whole_file  # noqa: E402
 
 TABLES = {  # overlay to the file that it leaves in a run's folder, and the name of the merged table
     "evaluate": ("evaluation.csv", "table"),
@@ -77,7 +77,7 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
     note = folder / "study_settings.json"
     settings = json.loads(json.dumps(settings, default=str))
     if not note.is_file() or not any((folder / "models").glob("*.pt")):
-        with whole_file(note) as temporary:
+        with atomic_write(note) as temporary:
             temporary.write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return
     before = json.loads(note.read_text(encoding="utf-8"))

@@ -15,9 +15,9 @@ from ci.evaluation_files import OF_SUBSET
 from ci.run_spread import MARK, Table, spread_sentence, within_spread
 from shared.data import modality_subsets, subset_name
 from shared.errors import InputError
-from shared.handlers.score_table import deviations, markdown_table
-from shared.handlers.subset_picture import HeatMap, draw_heat_maps
-from shared.handlers.subset_scores import SPREAD_OVER_SUBSETS, dot_rows, missing_counts, subset_groups
+from shared.reports.score_table import deviations, markdown_table
+from shared.reports.subset_figure import HeatMap, draw_heat_maps
+from shared.reports.subset_scores import SPREAD_OVER_SUBSETS, dot_rows, missing_counts, subset_groups
 
 __all__ = ["SubsetLayout"]
 

@@ -40,8 +40,8 @@ from ci.evaluation_files import (  # noqa: E402
     read_methods,
 )
 from ci.run_spread import MARK, Table, spread_sentence, within_spread  # noqa: E402
+from shared.atomic_write import atomic_write  # noqa: E402
 from shared.errors import InputError  # noqa: E402
-from shared.whole_file import whole_file  # noqa: E402
 
 POOLED_HEADINGS = {
     "class accuracy": (["class_correct"], 100.0, 2),
@@ -183,12 +183,12 @@ def main(*runs: str, out: str, rows: str | None = None) -> None:
         table, text, picture = _by_subset(methods, names, num_cases)
     else:
         table, text, picture = _by_method(methods, names, num_cases, rows)
-    with whole_file(f"{out}.md") as path:
+    with atomic_write(f"{out}.md") as path:
         path.write_text(text, encoding="utf-8")
-    with whole_file(f"{out}.csv") as path:
+    with atomic_write(f"{out}.csv") as path:
         write_csv(path, table)
     if picture is not None:
-        with whole_file(f"{out}.png") as path:
+        with atomic_write(f"{out}.png") as path:
             picture(path)
     print(text, end="")
 

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-BOTTOM = {"errors", "whole_file"}
+BOTTOM = {"errors", "atomic_write"}
 MAY_IMPORT = {
-    "data": set(),
     "metrics": set(),
     "networks": set(),
-    "transforms": set(),
-    "losses": {"networks", "metrics", "transforms", "data"},
-    "inferers": {"losses", "networks", "metrics", "transforms", "data"},
-    "handlers": {"losses", "networks", "metrics", "transforms", "data"},
+    "transforms": {"networks", "metrics"},
+    "data": {"networks", "metrics"},
+    "phantoms": {"networks", "metrics"},
+    "losses": {"transforms", "data", "phantoms", "networks", "metrics"},
+    "reports": {"transforms", "data", "phantoms", "networks", "metrics"},
+    "inferers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},
+    "handlers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},
 }
 
 

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
-from .epoch_rows import draw_epoch_rows, read_epoch_rows, write_epoch_rows
+from ..reports.epoch_rows import draw_epoch_rows, read_epoch_rows, write_epoch_rows
 
 __all__ = ["GradientStatistics", "relative_variance"]
 

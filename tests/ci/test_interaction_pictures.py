@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ci import interaction_pictures
-from shared.data import paint_breast_phantoms
 from shared.errors import InputError
 from shared.networks import TaskInteractionUNet
+from shared.phantoms import paint_breast_phantoms
 
 BUNDLE = "bundles/breast_ultrasound_segmentation_interaction"
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ci import study
-from shared.data import paint_gland_phantoms
 from shared.errors import InputError
+from shared.phantoms import paint_gland_phantoms
 
 BUNDLE = Path("bundles/colon_gland_segmentation_multiloss")
 

@@ -101,7 +101,7 @@ def make_toy_repository(root: Path, name: str = "toy_segmentation", width: int =
     for path, text in SHARED.items():
         (root / "shared" / path).parent.mkdir(parents=True, exist_ok=True)
         (root / "shared" / path).write_text(text.replace("WIDTH", str(width)))
-    for path in ("errors.py", "whole_file.py"):
+    for path in ("errors.py", "atomic_write.py"):
         shutil.copy(Path("shared") / path, root / "shared" / path)
     bundle = root / "bundles" / name
     for folder in ("configs", "docs"):
