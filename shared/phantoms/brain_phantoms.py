@@ -1,6 +1,7 @@
 """Paint small brain-tumour data sets in the layouts of BraTS and the Medical Segmentation Decathlon.
 
-The files are phantoms: painted, of no patient. `phantom_anatomy` says what lies where, `phantom_scan` how it looks.
+The files are phantoms: painted, of no patient. `brain_phantom_anatomy` places tissue and tumours, `brain_phantom_scan`
+turns them into images.
 """
 
 from __future__ import annotations
