@@ -8,7 +8,6 @@ from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
 from .linear_ramp import LinearRamp
 from .loss_terms import LossTerms, write_epoch_scalars
-from .one_line_errors import install_one_line_errors, one_line_of
 from .prepare_batch import PrepareBatchTargets
 from .progress import CaseProgress, EpochProgress
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
@@ -32,8 +31,6 @@ __all__ = [
     "WarmUp",
     "WeightsLoader",
     "class_probabilities_and_truth",
-    "install_one_line_errors",
-    "one_line_of",
     "refuse_unknown_settings",
     "running_workflow",
     "save_executed_config",

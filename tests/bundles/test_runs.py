@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Events
 from PIL import Image
 
-from ci.config_files import bundles_below
+from ci.lint.config_files import bundles_below
 
 PICTURES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
