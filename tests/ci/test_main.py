@@ -46,8 +46,8 @@ def test_an_error_is_one_line_and_status_1_and_the_list_needs_no_path():
     command = [sys.executable, "-m", "ci"]
     listed, failed = (
         subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
-        for arguments in ([], ["gradients", "--out", "nowhere"])
+        for arguments in ([], ["tables", "--out", "nowhere"])
     )
     assert (listed.returncode, listed.stderr) == (0, "")
     assert failed.returncode == 1
-    assert failed.stderr == "Error: nothing to merge; write method=gradients.csv, once for every method.\n"
+    assert failed.stderr == "Error: nothing to merge; write method=evaluation.csv, once for every method.\n"
