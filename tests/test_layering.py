@@ -45,7 +45,7 @@ def test_modules_were_found():
 
 
 def test_nothing_heavy_is_imported_with_a_module():
-    """Packages that only figures, tables or logs need are imported in functions: inference of a packed bundle lacks them."""
+    """What only figures, tables or logs need is imported in functions: inference of a packed bundle does without."""
     heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "highdicom"}
     for module in Path("shared").glob("*/*.py"):
         for node in ast.parse(module.read_text()).body:
