@@ -143,12 +143,12 @@ def test_a_label_with_colours_or_fractions_is_refused(write, colours):
     image = write("image.png", colours)
     with pytest.raises(InputError, match=r"anno.png: a label map holds one number per pixel, this picture holds col"):
         load(image, instances=write("anno.png", colours))
-    with pytest.raises(InputError, match=r"anno.tif: holds fractions; a label map holds whole numbers"):
+    with pytest.raises(InputError, match=r"anno.tif: holds fractions; store whole numbers of 8 or 16 bits"):
         load(image, instances=write("anno.tif", np.zeros((ROWS, COLUMNS), np.float32)))
 
 
 def test_unusual_pictures_are_refused_by_name(write, colours):
-    with pytest.raises(InputError, match=r"a.tif: holds fractions; store it as a picture of 8 or 16 bits"):
+    with pytest.raises(InputError, match=r"a.tif: holds fractions; store whole numbers of 8 or 16 bits"):
         load(write("a.tif", colours[..., 0].astype(np.float32)))
     with pytest.raises(InputError, match=r"b.tif: values reach from 0 to 1200000; store it with 8 or 16 bits"):
         load(write("b.tif", colours[..., 0].astype(np.int32) * 10000))
