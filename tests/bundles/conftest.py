@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked_python import Ended, ForkedPython
 from monai.bundle import ConfigParser, ConfigWorkflow
-
-from ci.forked_python import Ended, ForkedPython
 
 ON_ONE_THREAD = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONFAULTHANDLER": "1"}  # an abort shows where
 BUNDLES = sorted(path.parent.parent for path in Path("bundles").glob("*/configs/train.json"))
