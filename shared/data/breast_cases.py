@@ -183,7 +183,7 @@ def _cases_of_folder(folder: Path, class_name: str | None, class_names: Sequence
     for name, image in pictures.items():
         starts_so = class_name is None or name.casefold().startswith(class_name.casefold())
         case: dict[str, Any] = {"case": name if starts_so else f"{class_name}_{name}", "image": image}
-        if name in masks or class_name == NORMAL:
+        if name in masks or (class_name or "").casefold() == NORMAL:
             case["mask"] = masks.get(name, [])
         if class_name is not None:
             case["class"] = list(class_names).index(class_name)
@@ -267,7 +267,7 @@ def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: 
         if not path.is_file():
             raise InputError(f"{place}: {path} is no file; correct it (paths start at {root}).")
     case: dict[str, Any] = {"case": name_of_case, "image": str(image)}
-    if masks or name == NORMAL:
+    if masks or name.casefold() == NORMAL:
         case["mask"] = [str(path) for path in masks]
     if name:
         case["class"] = list(class_names).index(name)

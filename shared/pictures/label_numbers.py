@@ -13,8 +13,8 @@ __all__ = ["label_numbers", "number_components", "shape_in_alpha"]
 LOSSY = ("JPEG", "MPO")
 NEAR = 32  # grey values that a lossy or smoothed black or white may be off
 COLOUR_NOISE = 24  # of a grey JPEG
-SHADES = 8  # more than these between black and white are the soft border of a mask
-SOFT_SHARE = 0.1  # of the pixels, at most
+SHADES = 8  # more than these between black and white are the soft border of a mask,
+SOFT_SHARE = 0.2  # which covers at most this share of the picture, and less than white
 
 
 def label_numbers(picture: PictureFile) -> np.ndarray:
@@ -31,10 +31,11 @@ def label_numbers(picture: PictureFile) -> np.ndarray:
     numbers = _stored(picture)
     if numbers.max(initial=0) > 255:
         return numbers
-    middle = (numbers > NEAR) & (numbers < 255 - NEAR)
-    two_levels = bool((numbers >= 255 - NEAR).any() and middle.mean() <= SOFT_SHARE)
     lossy = picture.format in LOSSY
-    if two_levels and (lossy or len(np.unique(numbers[middle])) > SHADES):
+    between = (numbers > NEAR) & (numbers < 255 - NEAR) if lossy else (numbers > 0) & (numbers < 255)
+    white = (numbers > 127) & ~between
+    two_levels = white.sum() > between.sum() and between.mean() <= SOFT_SHARE
+    if two_levels and (lossy or len(np.unique(numbers[between])) > SHADES):
         return np.where(numbers > 127, 255, 0)
     if lossy and numbers.any():
         raise InputError(f"{picture.path}: JPEG changes the numbers of a label map; store it as PNG.")

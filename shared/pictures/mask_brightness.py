@@ -57,7 +57,8 @@ def _colours(picture: PictureFile) -> np.ndarray:
             values = values.max() - values
         return np.broadcast_to(values, (*values.shape[:2], 3))
     colours = np.array(picture.shown.convert("RGB")).astype(np.int64)
-    if picture.shown.mode == "P" and (colours == colours[0, 0]).all():  # nothing to see, so the numbers must do
+    indices = picture.shown.getcolors() if picture.shown.mode == "P" else []
+    if len(indices) > 1 and (colours == colours[0, 0]).all():  # nothing to see, so the numbers must do
         return np.repeat(np.array(picture.shown).astype(np.int64)[..., None], 3, axis=-1)
     return colours
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PictureFile", "open_picture", "stores_many_bits"]
 
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # how Pillow calls grey values of more than 8 bits
-DEEP_COLOURS = re.compile(r"\w+;16[BLN]")  # how Pillow calls the bytes of colours with 16 bits
+DEEP_COLOURS = re.compile(r"(LA|RGB|RGBA|RGBX);16[BLN]")  # how Pillow calls the bytes of colours with 16 bits
 OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 BITS, PHOTOMETRIC, MAX_SAMPLE, PLANES, SAMPLE_FORMAT = 258, 262, 281, 284, 339  # tags of a TIFF
 HIGHEST = {True: 2**15 - 1, False: 2**16 - 1}  # of 16 bits, signed or not
@@ -66,7 +66,7 @@ def open_picture(path: str | os.PathLike) -> PictureFile:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # Pillow has several of its own, and lets struct.error and others through
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = re.sub(r" <_io\.BytesIO[^>]*>", "", " ".join(f"{type(error).__name__}: {error}".split()))
         raise InputError(
             f"{path}: cannot be read as a picture, it is damaged, incomplete, of another format or too large; copy it "
             f"again, or store it as PNG ({reason if len(reason) < 150 else reason[:147] + '...'})."
@@ -77,7 +77,7 @@ def stores_many_bits(path: str | os.PathLike) -> bool:
     """Whether a picture has more than 8 bits per colour, by its header; False where it cannot be opened."""
     from PIL import Image
 
-    _know_white_is_zero()
+    _know_more_tiffs()
     try:
         with Image.open(Path(path).expanduser()) as picture:
             return picture.mode in DEEP_MODES or any(DEEP_COLOURS.fullmatch(_raw_mode(tile)) for tile in picture.tile)
@@ -88,16 +88,18 @@ def stores_many_bits(path: str | os.PathLike) -> bool:
 def _opened(path: Path, content: bytes) -> PictureFile:
     from PIL import Image, ImageOps
 
-    _know_white_is_zero()
+    _know_more_tiffs()
     # By its name Pillow would map the file into memory, which reads a TIFF that lies on its side in the wrong order.
     picture = Image.open(io.BytesIO(content))
+    picture.tile = [_in_own_order(tile) for tile in picture.tile]
     tags = picture.tag_v2 if picture.format == "TIFF" else {}
     pages = getattr(picture, "n_frames", 1)
     if picture.format == "TIFF" and pages > 1:
         raise InputError(f"{path}: holds {pages} pages; store the one that is meant in a file of its own.")
     if picture.mode == "F":
         raise InputError(f"{path}: holds fractions; store whole numbers of 8 or 16 bits.")
-    bits, signed = max(tags.get(BITS, (8,))), max(tags.get(SAMPLE_FORMAT, (1,))) == 2
+    bits = max(tags.get(BITS, (8,)))
+    signed = bits == 16 and max(tags.get(SAMPLE_FORMAT, (1,))) == 2
     declared = _declared_white(picture, content, bits, tags)
     white_is_zero = tags.get(PHOTOMETRIC) == 0
     tiles = list(picture.tile)
@@ -112,10 +114,11 @@ def _opened(path: Path, content: bytes) -> PictureFile:
     return PictureFile(path, str(picture.format), shown, deep, HIGHEST[signed], declared, white_is_zero)
 
 
-def _know_white_is_zero() -> None:
-    """Let Pillow read deep TIFFs with 0 for white in either byte order, as it reads those with 0 for black."""
-    from PIL.TiffImagePlugin import OPEN_INFO
+def _know_more_tiffs() -> None:
+    """Let Pillow read deep TIFFs with 0 for white as it reads those with 0 for black, and 32 bits in either order."""
+    from PIL.TiffImagePlugin import MM, OPEN_INFO
 
+    OPEN_INFO.setdefault((MM, 1, (1,), 1, (32,), ()), ("I", "I;32B"))
     for (order, photometric, *others), modes in list(OPEN_INFO.items()):
         if photometric == 1 and modes[0] in DEEP_MODES:
             OPEN_INFO.setdefault((order, 0, *others), modes)
@@ -139,19 +142,23 @@ def _sixteen_bits(content: bytes, shown: Image) -> np.ndarray:
     """Return (H, W, 3 or 4); Pillow keeps the upper byte of a colour only, so the lower one is read a second time."""
     from PIL import Image, ImageOps
 
-    upper = np.array(shown).astype(np.int64)
     again = Image.open(io.BytesIO(content))
-    try:
-        again.tile = [_of_other_byte(tile) for tile in again.tile]
-        lower = np.array(ImageOps.exif_transpose(again))
-    except ValueError:  # grey with transparency: there is no such mode
-        return upper * 257
-    return upper * 256 + lower
+    grey = _raw_mode(again.tile[0]).startswith("LA;")
+    again.tile = [_of_other_byte(tile) for tile in again.tile]
+    other = np.array(ImageOps.exif_transpose(again)).astype(np.int64)
+    if grey:  # four bytes that are no colours
+        return (256 * other[..., ::2] + other[..., 1::2])[..., [0, 0, 0, 1]]
+    return 256 * np.array(shown).astype(np.int64) + other
+
+
+def _in_own_order(tile: Any) -> Any:
+    """Correct the order of bytes of 32 bits that were unpacked: they come in that of the machine."""
+    if tile.codec_name != "libtiff" or not _raw_mode(tile).startswith("I;32B"):
+        return tile
+    return tile._replace(args=(_raw_mode(tile).replace("B", "N"), *tile.args[1:]))
 
 
 def _of_other_byte(tile: Any) -> Any:
     raw = _raw_mode(tile)
-    if not raw.startswith(("RGB;", "RGBA;", "RGBX;")):
-        raise ValueError(raw)
-    raw = raw[:-1] + OTHER_BYTE[raw[-1]]
+    raw = "RGBA" if raw.startswith("LA;") else raw[:-1] + OTHER_BYTE[raw[-1]]
     return tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw)
