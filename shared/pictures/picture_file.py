@@ -107,9 +107,9 @@ def _opened(path: Path, content: bytes) -> PictureFile:
     deep = None
     if picture.mode in DEEP_MODES:
         deep = np.array(shown).astype(np.int64)
-    elif shown.mode in ("RGB", "RGBA") and (bits == 16 or any(DEEP_COLOURS.fullmatch(_raw_mode(t)) for t in tiles)):
-        if tags.get(PLANES) == 2:
-            raise InputError(f"{path}: holds its colours one after the other in 16 bits; store it with 8 bits.")
+    elif bits == 16 and tags.get(PLANES) == 2:
+        raise InputError(f"{path}: holds its colours one after the other in 16 bits; store it with 8 bits.")
+    elif any(DEEP_COLOURS.fullmatch(_raw_mode(tile)) for tile in tiles):
         deep = _sixteen_bits(content, shown)
     return PictureFile(path, str(picture.format), shown, deep, HIGHEST[signed], declared, white_is_zero)
 
