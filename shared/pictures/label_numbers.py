@@ -43,11 +43,12 @@ def label_numbers(picture: PictureFile) -> np.ndarray:
 
 
 def shape_in_alpha(picture: PictureFile) -> np.ndarray | None:
-    """Return alpha (H, W), 0 to 255, where it differs from pixel to pixel and the colours do not; None otherwise."""
+    """Return alpha (H, W), 0 to 255, where the colours are the same everywhere and alpha is not, or is 0; else None."""
     if not picture.shown.has_transparency_data:
         return None
     *colours, alpha = picture.shown.convert("RGBA").split()
-    if any(len(set(colour.getextrema())) > 1 for colour in colours) or len(set(alpha.getextrema())) == 1:
+    low, high = alpha.getextrema()
+    if any(len(set(colour.getextrema())) > 1 for colour in colours) or low == high > 0:
         return None
     return np.array(alpha)
 

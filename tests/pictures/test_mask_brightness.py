@@ -80,6 +80,7 @@ def test_alpha_counts_only_if_all_else_is_the_same(read):
 
 
 def test_no_lesion(read):
+    assert not read(np.dstack([drawn(WHITE, WHITE), np.zeros(LESION.shape, np.uint8)])).any(), "all is transparent"
     assert not read(np.zeros_like(LESION)).any()
     assert not read(palette(np.zeros_like(LESION), BLACK)).any()
     assert not read(np.dstack([np.zeros((*LESION.shape, 3)), np.full(LESION.shape, 255)]).astype(np.uint8)).any()
