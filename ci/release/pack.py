@@ -114,13 +114,23 @@ def packed_files(bundle: Path) -> dict[str, bytes]:
     if names:
         for path in config_paths(bundle):
             files[f"configs/{path.name}"] = packed_config(path, library)
-        for file in import_closure(root, names).values():
-            files[f"{library}/{file.relative_to(root / 'shared').as_posix()}"] = file.read_bytes()
-    for path, content in files.items():
-        if path.endswith(".md"):  # links from the documents to the code
-            above = "../" * (path.count("/") + 2)
-            files[path] = content.replace(f"]({above}shared/".encode(), f"]({above[6:]}{library}/".encode())
+        for file, content in import_closure(root, names).items():
+            files[f"{library}/{file.relative_to('shared').as_posix()}"] = content
+    for path in [path for path in files if path.endswith(".md")]:
+        files[path] = with_links_into_the_zip(files[path].decode(), path, library, files).encode()
     return files
+
+
+def with_links_into_the_zip(text: str, path: str, library: str, files: Mapping[str, bytes]) -> str:
+    """Turn a document's links to `shared/` into links to `library`, and those to what is not packed into plain text."""
+    above = "../" * (path.count("/") + 2)
+
+    def changed(link: re.Match) -> str:
+        target = f"{library}/{link[2]}"
+        is_there = target in files or any(name.startswith(f"{target.rstrip('/')}/") for name in files)
+        return f"[{link[1]}]({above[6:]}{target})" if is_there else link[1]
+
+    return re.sub(rf"\[([^]]*)\]\({re.escape(above)}shared/([^)#]*)[^)]*\)", changed, text)
 
 
 def manifest(bundle: Path, files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -25,12 +25,13 @@ import fire
 import torch
 from forked_python import Ended, ForkedPython
 from monai.bundle import ConfigParser
+from tiny_phantoms import paint_tiny_phantoms
 
 from ci.lint.config_files import bundles_below
 from ci.lint.merged_config import merged, plain
 from ci.release.pack import network_of, pack
 
-__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "paint_phantoms", "several_pythons"]
+__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "several_pythons"]
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE, ELSEWHERE, ON_PATH = "its folder", "elsewhere", "elsewhere, `PYTHONPATH`"
@@ -216,18 +217,6 @@ def is_traced(bundle: Path) -> bool:
     return "--use_trace" in (bundle / "docs" / "README.md").read_text(encoding="utf-8")
 
 
-def paint_phantoms(bundle: Path, folder: Path) -> None:
-    """Paint the phantoms that a bundle's tiny.json describes ("_phantoms_", which lacks only the folder).
-
-    Where it says how many, three are painted: the fewest that can be split, and each is inferred four times.
-    """
-    parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "tiny.json"))
-    parser["_phantoms_::output_dir"] = str(folder)
-    if "num_cases" in parser["_phantoms_"]:
-        parser["_phantoms_::num_cases"] = 3
-    parser.get_parsed_content("_phantoms_")
-
-
 def save_tiny_weights(bundle: Path, folder: Path) -> Path | None:
     """Write weights of the network that inference_tiny.json makes of inference.json's, if that is another one."""
     files = [bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")]
@@ -247,7 +236,7 @@ def unpacked(bundle: Path) -> Iterator[Site]:
         torch.save(network_of(bundle).state_dict(), folder / "untrained.pt")
         with zipfile.ZipFile(pack(bundle, folder, weights=folder / "untrained.pt")) as archive:
             archive.extractall(folder / "unpacked")
-        paint_phantoms(bundle, folder / "phantoms")
+        paint_tiny_phantoms(bundle, folder / "phantoms", num_cases=3)  # each is inferred four times
         yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), save_tiny_weights(bundle, folder))
 
 

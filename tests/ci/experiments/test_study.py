@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_phantoms import paint_tiny_phantoms
 
 from ci.experiments import study
 from shared.errors import InputError
-from shared.phantoms import paint_gland_phantoms
 
 BUNDLE = Path("bundles/colon_gland_segmentation_multiloss")
 
@@ -156,14 +156,12 @@ def test_a_run_in_a_process_of_its_own_tells_what_is_wrong_and_which_run_it_is(t
 
 
 def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, one_thread):
-    settings = json.loads((BUNDLE / "configs" / "tiny.json").read_text())["_phantoms_"]
-    settings.pop("_target_")
     options = {
         "bundle": str(BUNDLE),
         "out": str(tmp_path / "study"),
         "variants": "learned: tiny; Equal weights: tiny,equal",
         "seeds": 7,
-        "dataset_dir": str(paint_gland_phantoms(tmp_path / "phantoms", **settings)),
+        "dataset_dir": str(paint_tiny_phantoms(BUNDLE, tmp_path / "phantoms")),
         "max_epochs": 1,
     }
     study.main(**options, jobs=2)

@@ -455,8 +455,7 @@ def test_an_overlay_that_replaces_a_component_may_leave_its_settings_idle(bundle
 
 
 def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle):
-    """The phantoms of a bundle stand under "_phantoms_" without the folder that they go to."""
-    bundle.configs["tiny"] = {"_phantoms_": {"_target_": "Resized"}}
+    bundle.configs["tiny"] = {"_note_": {"_target_": "Resized"}}
     assert bundle.lint() == []
 
 

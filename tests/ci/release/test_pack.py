@@ -62,9 +62,33 @@ def test_holds_what_the_configs_reach_and_nothing_else(toy_bundle, tmp_path):
 
 def test_code_is_copied_byte_for_byte(toy_bundle, tmp_path):
     files = unpacked(toy_bundle, tmp_path)
-    for path in (path for path in files if path.endswith(".py")):
+    for path in (path for path in files if path.endswith(".py") and not path.endswith("__init__.py")):
         source = toy_bundle.parents[1] / path.replace("toy_segmentation_lib", "shared")
         assert files[path] == source.read_bytes()
+
+
+def test_a_folder_s_init_keeps_the_names_that_are_used(toy_bundle, tmp_path):
+    """`Other` is exported by the same folder; `only_typed` is imported for type checkers alone."""
+    folder = toy_bundle.parents[1] / "shared" / "networks"
+    (folder / "other.py").write_text("class Other:\n    pass\n")
+    (folder / "__init__.py").write_text(
+        '"""Networks."""\n\nfrom .other import Other\nfrom .toy_net import ToyNet\n\n__all__ = ["Other", "ToyNet"]\n'
+    )
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..metrics import Heavy\n"
+    (folder / "toy_net.py").write_text(typed + (folder / "toy_net.py").read_text())
+    files = unpacked(toy_bundle, tmp_path)
+    library = "toy_segmentation_lib"
+    expected = b'"""Networks."""\n\nfrom .toy_net import ToyNet\n\n__all__ = [\n    "ToyNet",\n]\n'
+    assert files[f"{library}/networks/__init__.py"] == expected
+    assert f"{library}/networks/other.py" not in files
+    assert not [path for path in files if "metrics" in path]
+
+
+def test_an_init_that_does_more_than_export_is_refused(toy_bundle, tmp_path):
+    init = toy_bundle.parents[1] / "shared" / "networks" / "__init__.py"
+    init.write_text(f"{init.read_text()}print('hello')\n")
+    with pytest.raises(InputError, match=r"networks/__init__.py: line 4 is no docstring, import or __all__"):
+        pack(toy_bundle, tmp_path)
 
 
 def test_the_same_files_give_the_same_bytes_wherever_and_whenever(toy_bundle, tmp_path):
@@ -139,6 +163,13 @@ def test_a_bundle_without_shared_code_has_no_code_and_no_hook(toy_bundle, tmp_pa
 def test_links_to_the_code_lead_into_the_zip(toy_bundle, tmp_path):
     files = unpacked(toy_bundle, tmp_path)
     assert files["docs/README.md"] == b"Uses [the network](../toy_segmentation_lib/networks/toy_net.py).\n"
+
+
+def test_a_link_to_what_is_not_packed_becomes_plain_text(toy_bundle, tmp_path):
+    text = "[a](../../../shared/metrics/heavy.py), [b](../../../shared/networks) and [c](../../../shared/errors.py#L3)"
+    (toy_bundle / "docs" / "README.md").write_text(text)
+    readme = unpacked(toy_bundle, tmp_path)["docs/README.md"].decode()
+    assert readme == "a, [b](../toy_segmentation_lib/networks) and [c](../toy_segmentation_lib/errors.py)"
 
 
 def test_manifest_lists_hashes_code_targets_and_expressions(toy_bundle, tmp_path):

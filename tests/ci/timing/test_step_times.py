@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from monai.bundle import ConfigParser
 from monai.engines.utils import IterationEvents
+from tiny_phantoms import paint_tiny_phantoms
 
 from ci.timing import step_times
 from shared.errors import InputError
@@ -19,10 +19,7 @@ ON_CPU, ON_GPU = {"device": "$torch.device('cpu')"}, {"device": "$torch.device('
 
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory):
-    settings = json.loads((BUNDLE / "configs" / "tiny.json").read_text())["_phantoms_"]
-    folder = str(tmp_path_factory.mktemp("phantoms"))
-    ConfigParser({"phantoms": {**settings, "output_dir": folder}}).get_parsed_content("phantoms")
-    return folder
+    return str(paint_tiny_phantoms(BUNDLE, tmp_path_factory.mktemp("phantoms")))
 
 
 def test_every_form_has_a_row_of_its_own_steps(phantoms, capsys, monkeypatch):
