@@ -77,7 +77,7 @@ class DisentanglingBranches(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """Style of one modality: five convolutions with ReLU, no bias and no normalisation, and the mean over space (DC-Seg).
+    """Style of one modality: convolutions with ReLU, without bias and normalisation, then the mean over space (DC-Seg).
 
     Args:
         features: F; the convolutions have 2 F, 4 F and three times 8 F channels.
@@ -174,5 +174,5 @@ class _WiderLevel(nn.Module):
 def _adaptive_norm(features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """Give every channel a mean and a standard deviation, both (n, C)."""
     variance, centre = torch.var_mean(features, dim=(2, 3, 4), keepdim=True, correction=0)
-    shape = list(mean.shape) + [1, 1, 1]
-    return deviation.view(shape) * (features - centre) / (variance.sqrt() + 1e-5) + mean.view(shape)
+    deviation, mean = deviation[:, :, None, None, None], mean[:, :, None, None, None]
+    return deviation * (features - centre) / (variance.sqrt() + 1e-5) + mean

@@ -50,9 +50,10 @@ def agreement_scores(similarities: Tensor, available: Tensor) -> Tensor:
 
 
 def _cosines(probabilities: Tensor, available: Tensor, region: Tensor | None) -> Tensor:
-    vectors = masked(probabilities, available).float()
+    vectors = masked(probabilities, available)
+    vectors = vectors if vectors.dtype == torch.float64 else vectors.float()
     if region is not None:
-        vectors = vectors * region.float().unsqueeze(1)
+        vectors = vectors * region.to(vectors.dtype).unsqueeze(1)
     vectors = vectors.flatten(2)
     products = torch.matmul(vectors, vectors.transpose(1, 2))
     # At a norm of zero the root has an infinite slope; clamped, it has none.
