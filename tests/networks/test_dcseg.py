@@ -24,9 +24,8 @@ def test_is_rfnet_with_branches():
         torch.testing.assert_close(ours[name], value, rtol=0, atol=0)
 
 
-def test_scripted_network_gives_the_same():
-    network = make().eval()
-    torch.testing.assert_close(torch.jit.script(network)(image()), network(image()), rtol=1e-4, atol=1e-4)
+def test_branches_do_not_keep_the_network_from_being_scripted():
+    torch.jit.script(make().eval())
 
 
 def test_branches_are_off_in_evaluation():
