@@ -12,8 +12,8 @@ from pathlib import Path
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
+from ..atomic_write import atomic_write
 from ..errors import InputError
-from ..whole_file import whole_file
 
 __all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
 
@@ -109,5 +109,5 @@ def save_executed_config(path: str) -> None:
         path: file to write.
     """
     config = {key: value for key, value in running_workflow().parser.get().items() if key != ConfigParser.meta_key}
-    with whole_file(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text(json.dumps(config, indent=4) + "\n")

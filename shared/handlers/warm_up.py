@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .fuzzy_weight import epochs_before
+from .schedules import epochs_before
 
 __all__ = ["WarmUp"]
 

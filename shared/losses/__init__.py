@@ -13,7 +13,8 @@ from .gaussian_divergence import gaussian_divergence
 from .geometry import GeometryLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
-from .label_hierarchy import HierarchyLoss, label_states, state_log_probabilities
+from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
+from .loss_terms import LossWithTerms, Total
 from .missing_modality import MissingModalityLoss
 from .modality_completion import ModalityCompletionLoss, subset_divergence
 from .pareto_fuzzy import ParetoFuzzyLoss
@@ -38,6 +39,7 @@ __all__ = [
     "HierarchicalMaskLoss",
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
+    "LossWithTerms",
     "MissingModalityLoss",
     "ModalityCompletionLoss",
     "ModalityExpertConsistencyLoss",
@@ -47,6 +49,7 @@ __all__ = [
     "RegionExpertConsistencyLoss",
     "StyleContrastLoss",
     "TextureLoss",
+    "Total",
     "UncertaintyWeightedLoss",
     "VoxelWeightedDiceCELoss",
     "WeightedCrossEntropyDiceLoss",

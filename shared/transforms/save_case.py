@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from torch import Tensor
 
-from ..whole_file import whole_file
+from ..atomic_write import atomic_write
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .nifti_grid import nifti_on_grid
 from .overlay import draw_overlay
@@ -73,12 +73,12 @@ class SaveImageCased(Transform):
             "overlay": f"{case}_overlay.png",
         }
         folder, record_path = self.folder / case, self.folder / case / f"{case}.json"
-        with whole_file(folder / names["segmentation"]) as path:
+        with atomic_write(folder / names["segmentation"]) as path:
             record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
             nibabel.save(nifti_on_grid(segmentation, image, np.uint8), path)
-        with whole_file(folder / names["uncertainty"]) as path:
+        with atomic_write(folder / names["uncertainty"]) as path:
             nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
-        with whole_file(folder / names["overlay"]) as path:
+        with atomic_write(folder / names["overlay"]) as path:
             draw_overlay(
                 image,
                 segmentation,
