@@ -13,6 +13,7 @@ from ..errors import InputError
 from .contrastive_representation import ContrastiveRepresentationLoss
 from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss
 from .expert_supervision import ExpertSupervisionLoss
+from .loss_terms import Total
 from .missing_modality import probabilities_at_size
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
@@ -86,6 +87,7 @@ class CLoELoss(nn.Module):
                 "region_weight is 0 and detach_region true: nothing would train the region map; give it a weight, or "
                 "set detach_region to false for the printed form."
             )
+        self.total = Total()
         self.segmentation_loss = WeightedCrossEntropyDiceLoss() if segmentation_loss is None else segmentation_loss
         self.expert_loss = ExpertSupervisionLoss()
         self.modality_loss = ModalityExpertConsistencyLoss(include_background)
@@ -114,10 +116,10 @@ class CLoELoss(nn.Module):
             prediction: of `CLoE`, or of `RFNet` or `DCSeg`, in training.
             target: "label" (B, 1, *spatial), and "image" (B, M, *spatial) if images are reconstructed.
         """
-        return self._parts(prediction, target)["total"]
+        return self.total(self.terms(prediction, target))
 
     def terms(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the loss is made of, as scalars for logging.
+        """Return what the loss is made of, scalars.
 
         `total` is the value of the loss. Not weighted: `fused`, `experts` (sum over experts), `modality_consistency`,
         `region_consistency`, `region`, `regions` (sum over region maps), `contrastive` and its parts. Weights:
@@ -127,16 +129,13 @@ class CLoELoss(nn.Module):
         terms = self._parts(prediction, target)
         terms |= {"fused_weight": self.fused_weight.clone(), "consistency_weight": self.consistency_weight.clone()}
         if "region" in prediction:
-            probability, foreground = prediction["region"].float().sigmoid(), _foreground(target)
-            terms |= {
-                "region_inside": probability[foreground].mean(),
-                "region_outside": probability[~foreground].mean(),
-            }
+            probability, foreground = prediction["region"].detach().float().sigmoid(), _foreground(target)
+            for name, part in (("region_inside", foreground), ("region_outside", ~foreground)):
+                terms[name] = (probability * part).sum() / part.sum()
         if "weights" in prediction:
-            for number, (weights, available) in enumerate(
-                zip(prediction["weights"].unbind(1), prediction["available"].unbind(1), strict=True)
-            ):
-                terms[f"weight_{number}"] = weights[available].mean()
+            weights, available = prediction["weights"].detach(), prediction["available"]
+            means = (weights * available).sum(dim=0) / available.sum(dim=0)
+            terms |= {f"weight_{number}": mean for number, mean in enumerate(means)}
         return terms
 
     def _parts(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:

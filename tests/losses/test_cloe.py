@@ -73,6 +73,15 @@ def test_is_the_printed_sum():
     assert all(value.ndim == 0 for value in terms.values())
 
 
+def test_a_log_sees_the_terms_of_the_training_s_own_forward_pass():
+    (image, target), network, loss, seen = batch(), make(), CLoELoss(), []
+    loss.total.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
+    output = network(image, KEEP)
+    value = loss(output, target)
+    assert torch.equal(seen[0]["total"], value)
+    assert seen[0].keys() == loss.terms(output, target).keys()
+
+
 def test_foreground_loss_is_cross_entropy_and_dice_of_a_sigmoid():
     """MONAI's loss against the formula, since it treats one channel in a way of its own."""
     logits, label = torch.randn(2, 1, 4, 4, 4), torch.randint(0, 3, (2, 1, 4, 4, 4))
