@@ -1,4 +1,4 @@
-"""The loss of networks for missing sequences: fused output, experts and region maps, with fuzzy labels."""
+"""The loss of networks for missing modalities: fused output, experts and region maps, with fuzzy labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MissingModalityLoss(nn.Module):
     .. math:: L = w_f L(p, y) + w_e \sum_m L(p_m, y) + w_r \sum_l L(r_l, y)
 
     as in the codes of RFNet (ICCV 2021) and mmFormer (MICCAI 2022), all weights 1. Experts count in the samples that
-    have their sequence, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
+    have their modality, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
     size after the softmax (trilinear, corners aligned). The fuzzy loss of "Pareto-Guided Optimization for
     Uncertainty-Aware Medical Image Segmentation" (2026, Eq. 9) acts on the fused output, with the paper; on the others,
     its future work, where `fuzzy_branches` names them.
@@ -37,7 +37,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: w_e; with 0 the prediction needs no "experts".
         region_weight: w_r; with 0 the prediction needs no "regions".
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet: 0 in the first epochs).
-        completion_loss: of a network that also restores the sequences, added with the weights that it has.
+        completion_loss: of a network that also restores the modalities, added with the weights that it has.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from .modality_pairs import (
     EncodedModalities,
     ModalityEncoders,
     all_modalities,
-    nan_without_sequences,
+    nan_without_modalities,
     pack,
     restrict,
 )
@@ -131,7 +131,7 @@ class CLoE(nn.Module):
             return self._in_training(image, encoded, packed, weights)
         slot_weights = self._weights(encoded, packed) if weights is None else weights.gather(1, encoded.slots)
         logits = self.decoder(self._fuse(packed, slot_weights, encoded.slots))
-        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def experts(self, image: Tensor, keep: Tensor | None = None) -> dict[str, Tensor]:
         """Return what the gate decides by: "experts", "region" and "available" as in training. Fuses nothing."""
