@@ -1,7 +1,7 @@
 """Training losses. Every loss takes logits (B, C, *spatial) first and a target second."""
 
 from .boundary_curvature import BoundaryCurvatureLoss, curvature_distance, curvature_kernel
-from .cloe import CLoELoss
+from .cloe_loss import CLoELoss
 from .contrast import ContentContrastLoss, StyleContrastLoss, pairwise_contrast
 from .contrastive_representation import ContrastiveRepresentationLoss
 from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss, expert_consistency

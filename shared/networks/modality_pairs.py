@@ -198,7 +198,7 @@ def is_fixed_graph() -> bool:
 
 
 def _numbers(pairs: Tensor) -> Tensor:
-    """Number the True pairs (B, M), sequence by sequence, from 0; any number elsewhere."""
+    """Number the True pairs (B, M), modality by modality, from 0; any number elsewhere."""
     return (pairs.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(pairs.shape[1], -1).t()
 
 
