@@ -11,6 +11,7 @@ from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
 from ..data import NOT_RUN, modality_subsets
+from ..networks.present_modalities import present_modalities
 
 __all__ = ["ModalitySubsetsInferer"]
 
@@ -36,7 +37,7 @@ class ModalitySubsetsInferer(Inferer):
             (B, 2^M - 1, *spatial), uint8: class maps in the order of `modality_subsets`, with the images' metadata.
         """
         images = convert_to_tensor(inputs, track_meta=False)
-        present = ~images.isnan().flatten(2).any(dim=-1)  # (B, M)
+        present = present_modalities(images)  # (B, M)
         subsets = torch.tensor(modality_subsets(images.shape[1]), device=images.device)  # (S, M)
         maps = images.new_full((len(images), len(subsets), *images.shape[2:]), NOT_RUN, dtype=torch.uint8)
         for place, subset in enumerate(subsets):
