@@ -152,8 +152,13 @@ class MMFormer(nn.Module):
         logits, lower = self._decode(self._attend(encoded), encoded)
         if not torch.jit.is_scripting() and self.training:
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
-            outputs = {"pred": logits, "experts": experts, "deep_supervision": lower}
-            return {**outputs, "present": encoded.present, "available": encoded.available}
+            return {
+                "pred": logits,
+                "experts": experts,
+                "deep_supervision": lower,
+                "present": encoded.present,
+                "available": encoded.available,
+            }
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def _attend(self, encoded: EncodedModalities) -> Tensor:

@@ -86,8 +86,13 @@ class RFNet(nn.Module):
         logits, maps = self._decode(encoded)
         if not torch.jit.is_scripting() and self.training:
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
-            outputs = {"pred": logits, "experts": experts, "deep_supervision": maps}
-            return {**outputs, "present": encoded.present, "available": encoded.available}
+            return {
+                "pred": logits,
+                "experts": experts,
+                "deep_supervision": maps,
+                "present": encoded.present,
+                "available": encoded.available,
+            }
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
