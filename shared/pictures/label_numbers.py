@@ -21,8 +21,8 @@ def label_numbers(picture: PictureFile, one_number: bool = False) -> np.ndarray:
     """Return (H, W), int64: the number of every pixel, 0 for none.
 
     Numbers count here, not colours: those of a palette are its indices, and 1-bit pictures hold 0 and 1. Alpha is the
-    label, 0 or 255, if all else is the same everywhere. Of a TIFF with 0 for white those numbers count among which there is a 0. A
-    soft border between black and white, as JPEG or a change of size leaves it, is cut in the middle.
+    label, 0 or 255, if all else is the same everywhere. Of a TIFF with 0 for white those numbers count among which
+    there is a 0. A soft border between black and white, as JPEG or a change of size leaves it, is cut in the middle.
 
     Args:
         picture: an opened file.
