@@ -14,7 +14,7 @@ from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 
-__all__ = ["MissingModalityLoss"]
+__all__ = ["MissingModalityLoss", "probabilities_at_size"]
 
 BRANCHES = ("fused", "experts", "deep_supervision")
 Prediction = Mapping[str, Tensor | Sequence[Tensor]]
@@ -122,7 +122,7 @@ class MissingModalityLoss(nn.Module):
             others["experts"] = self._experts(prediction["experts"], prediction["present"], target)
         if self.deep_supervision_weight:
             size = target["label"].shape[2:]
-            levels = [_to_size(logits, size) for logits in prediction["deep_supervision"]]
+            levels = [probabilities_at_size(logits, size) for logits in prediction["deep_supervision"]]
             losses = [self._branch("deep_supervision", logits, target) for logits in levels]
             others["deep_supervision"] = torch.stack(losses).sum()
         if self.completion_loss is not None:
@@ -144,8 +144,8 @@ class MissingModalityLoss(nn.Module):
         return self.loss(logits, target) if name in self.fuzzy_branches else self.loss.main(logits, target)
 
 
-def _to_size(logits: Tensor, size: torch.Size) -> Tensor:
-    """Enlarge probabilities, and return their logarithms."""
+def probabilities_at_size(logits: Tensor, size: torch.Size) -> Tensor:
+    """Enlarge probabilities (trilinear, corners aligned), and return their logarithms: logits (B, C, *size)."""
     if logits.shape[2:] == size:
         return logits
     with torch.autocast(logits.device.type, enabled=False):

@@ -83,26 +83,32 @@ class RFNet(nn.Module):
             ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
-        logits, maps = self._decode(encoded)
+        logits, maps, deepest = self._decode(encoded)
         if not torch.jit.is_scripting() and self.training:
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
-            return {
+            output = {
                 "pred": logits,
                 "experts": experts,
                 "deep_supervision": maps,
                 "present": encoded.present,
                 "available": encoded.available,
             }
+            return output | self._more_in_training(image, encoded, deepest)
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
-    def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
-        """Return the fused logits and those of the probability maps, the finest first."""
-        decoded, map_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
+    def _more_in_training(self, image: Tensor, encoded: EncodedModalities, deepest: Tensor) -> dict[str, Tensor]:
+        """Return what a network built on this one adds to the dictionary, from its deepest fused features."""
+        return {}
+
+    def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Return the fused logits, those of the probability maps, the finest first, and the deepest fused features."""
+        deepest, map_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
+        decoded = deepest
         maps = [map_logits]
         for i, level in enumerate(self.levels):
             decoded, map_logits = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
             maps.insert(0, map_logits)
-        return self.head(decoded), maps
+        return self.head(decoded), maps, deepest
 
 
 class _RegionFusion(nn.Module):
