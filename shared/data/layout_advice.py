@@ -33,7 +33,7 @@ def nothing_found(
     if num_others:
         return (
             f"{root}: {num_others} cases of {title_of_layout(layout)}, but none has {', '.join(names)}; correct "
-            "--dataset_dir or --layout (choose other modalities only in a training of your own)."
+            "--dataset_dir or --layout (other modalities need weights trained for them)."
         )
     if not paths_below(root):
         return f"{root}: the folder is empty; give the folder that holds the cases with --dataset_dir."
@@ -62,8 +62,8 @@ def _advise_numbers(paths: Mapping[str, Path], name: str) -> str:
         if channels:
             labelled = f", 'label': '{label}'" if match_files(paths, {"label": label})[0] else ""
             return (
-                f"{len(found[channels[0]])} cases are numbered as in nnU-Net (channels {', '.join(channels)}), without "
-                "a dataset.json that names the channels: give --layout a pattern per sequence, with its number, as in "
+                f"{len(found[channels[0]])} cases are numbered as in nnU-Net (channels {', '.join(channels)}), and no "
+                "dataset.json says which are these: give --layout a pattern per sequence, with its number, as in "
                 f"\"{{'{name}': '{patterns[channels[0]]}'{labelled}}}\"."
             )
     return ""

@@ -40,10 +40,8 @@ def nnunet_patterns(folder: Path, modalities: Sequence[str], needs_label: bool) 
         images, labels = "", "labels/"  # which are not inside
     unknown = [name for name in modalities if name not in channels]
     if unknown:
-        example = f"{{'{unknown[0]}': '{images}{{case}}_0000{ending}'}}"
         raise InputError(
-            f"modality {unknown[0]!r}: {listing} names no such channel, only {', '.join(channels)}; correct its names, "
-            f'or give --layout a pattern per sequence, as "{example}" for the first channel.'
+            f"modality {unknown[0]!r}: {listing} names no such channel, only {', '.join(channels)}; correct its names."
         )
     patterns = {name: f"{images}{{case}}_{channels[name]:04d}{ending}" for name in modalities}
     return {**patterns, "label": f"{labels}{{case}}{ending}"}

@@ -102,4 +102,4 @@ def describe_conventions(names: Iterable[str], values: Iterable[int]) -> str:
     for name in names:
         meanings = [(value, *_MEANINGS[name][value]) for value in sorted(values) if value in _MEANINGS[name]]
         readings.setdefault(", ".join(f"{value} {text} -> {klass}" for value, klass, text in meanings), []).append(name)
-    return "; ".join(f"{' or '.join(same)} ({reading})" for reading, same in readings.items())
+    return "; ".join(f"{'/'.join(same)} ({reading})" for reading, same in readings.items())

@@ -89,13 +89,13 @@ class MapLabel(Transform):
         found = own | values_of_files(path for path in self.labels if path != file)
         fitting = [name for name, mapping in LABEL_CONVENTIONS.items() if found <= set(mapping)]
         promised = [name for name in conventions_of_name(Path(file).name, file) if name in fitting]
-        mapping = ', or a mapping of every value to 0 background, 1 necrosis, 2 oedema, 3 enhancing, as "{0: 0, 7: 3}"'
         described = describe_conventions(promised or fitting, found)
-        remedy = f"{described}{mapping}" if described else mapping.removeprefix(", or ")
+        mapping = 'a mapping of every value to 0 background, 1 necrosis, 2 oedema, 3 enhancing, as "{0: 0, 7: 3}"'
+        all_labels = f"all {len(self.labels)} labels in use hold" if len(self.labels) > 1 else "the label holds"
         raise InputError(
             f"{file}: label value{'s' * (len(unknown) > 1)} {_short(unknown)} not in convention {self.name} "
-            f"({_short(sorted(self.mapping))}); the {max(len(self.labels), 1)} labels in use hold "
-            f"{_short(sorted(found))}. Give --label_convention with what they mean: {remedy}."
+            f"({_short(sorted(self.mapping))}); {all_labels} {_short(sorted(found))}. Give --label_convention with "
+            f"what they mean: {f'{described}, or {mapping}' if described else mapping}."
         )
 
 

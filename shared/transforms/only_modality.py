@@ -31,6 +31,9 @@ def wrong_channels(file: str, channels: int, modalities: Sequence[Hashable]) -> 
     """
     known = ", ".join(map(str, modalities))
     source = f"'{file}'" if channels == 1 else f"['{file}', CHANNEL]"
-    expected = f"{file}: has {channels} channel{'s' * (channels > 1)}, but {len(modalities)} modalities are expected"
-    remedy = f"say which one it is: --datalist \"[{{'NAME': {source}}}]\" with NAME one of {known}"
-    return f"{expected}; {remedy}" + (", or --only_modality NAME." if channels == 1 else ", and CHANNEL from 0.")
+    expected = "one modality is" if len(modalities) == 1 else f"{len(modalities)} modalities are"
+    name = modalities[0] if len(modalities) == 1 else "NAME"
+    remedy = f"say which one it is: --datalist \"[{{'{name}': {source}}}]\""
+    remedy += " with CHANNEL from 0" * (channels > 1) + f" with NAME one of {known}" * (len(modalities) > 1)
+    remedy += ", or --only_modality NAME" * (channels == 1)
+    return f"{file}: has {channels} channel{'s' * (channels > 1)}, but {expected} expected ({known}); {remedy}."
