@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from ci.config_files import bundles_below
+from ci.lint.config_files import bundles_below
 
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 

@@ -16,8 +16,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from ci.config_files import bundles_below
-from ci.pack import network_of
+from ci.lint.config_files import bundles_below
+from ci.release.pack import network_of
 from shared.errors import InputError, find_input_error
 
 COMMANDS = {"train": ("train",), "evaluate": ("train", "evaluate"), "inference": ("inference",)}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from ci.convert_checkpoint import PUBLISHED_ORDER
-from ci.lint_configs import lint_pair
-from ci.merged_config import merged
+from ci.lint.lint_configs import lint_pair
+from ci.lint.merged_config import merged
+from ci.prepare.convert_checkpoint import PUBLISHED_ORDER
 from shared.networks import MMFormer, RFNet
 from shared.phantoms import paint_brats_phantoms
 

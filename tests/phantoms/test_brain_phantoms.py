@@ -1,11 +1,10 @@
 import json
-import runpy
-import sys
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from ci.__main__ import main
 from shared.data import find_cases
 from shared.errors import InputError
 from shared.phantoms import paint_brats_phantoms
@@ -241,12 +240,10 @@ def test_no_threshold_on_flair_finds_the_tumour(fine_cases):
     assert 0.5 < np.mean(scores, axis=0).max() < 0.80  # a trained network must do better
 
 
-def test_the_command_paints_and_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+def test_the_command_paints_and_says_so_in_one_line(tmp_path, capsys):
     options = ["--out", str(tmp_path / "set"), "--num_cases", "1", "--size", "[24,28,22]", "--spacing_mm", "[6,6,6]"]
-    monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *options, "--modalities", "[flair]"])
-    runpy.run_path("ci/paint_phantoms.py", run_name="__main__")
+    main(["paint-phantoms", *options, "--modalities", "[flair]"])
     assert capsys.readouterr().out == f"1 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
     assert len(find_cases(tmp_path / "set", "flair", needs_label=True)) == 1
-    monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *options, "--layout", "brats"])
-    with pytest.raises(SystemExit, match="Error: layout 'brats' is unknown"):
-        runpy.run_path("ci/paint_phantoms.py", run_name="__main__")
+    with pytest.raises(InputError, match="layout 'brats' is unknown"):
+        main(["paint-phantoms", *options, "--layout", "brats"])
