@@ -1,7 +1,7 @@
 """Read evaluation.csv, of one of three kinds, and subsets.csv, told apart by their columns.
 
 The scores of `EvaluationTable` are averaged over cases, those of `GlandEvaluation` pooled; `LesionEvaluation`
-has both. The rows of `SubsetEvaluation`, one per case and subset of the sequences, become one per case.
+has both. The rows of `SubsetEvaluation`, one per case and subset of the modalities, become one per case.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def read_evaluation(path: str) -> Evaluation:
 
 
 def _rows(table: Iterable[dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return the cells of every case and summary; those of a case's subsets of sequences side by side."""
+    """Return the cells of every case and summary; those of a case's subsets of modalities side by side."""
     rows: dict[str, dict[str, str]] = {}
     for row in table:
         name, subset = row.pop("case"), row.pop("subset", None)

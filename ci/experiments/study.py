@@ -12,7 +12,7 @@ Runs that are done are left alone, an interrupted one goes on from its checkpoin
 again; with other settings it is refused, since it would show the scores of the old ones. `--jobs 2` does two runs at a
 time, which share the processor's cores (small networks gain little from many threads) and the GPU. Results:
 <out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`python -m ci tables`). With `--evaluation
-evaluate_subsets` every subset of the sequences is scored, and the results are <out>/table_subsets.*.
+evaluate_subsets` every subset of the modalities is scored, and the results are <out>/table_subsets.*.
 """
 
 from __future__ import annotations

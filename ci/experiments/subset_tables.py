@@ -1,7 +1,7 @@
-"""Lay out the scores of several methods on every subset of the sequences, as PGO (arXiv 2601.19365, 2026) does.
+"""Lay out the scores of several methods on every subset of the modalities, as PGO (arXiv 2601.19365, 2026) does.
 
 Its Table 2 has a column per subset and one for the mean of the subsets; its Table 3 means and standard deviations by
-the number of missing sequences. Here a row is a region of a method; below it stands the range of its runs.
+the number of missing modalities. Here a row is a region of a method; below it stands the range of its runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SubsetLayout:
         names: columns "<score> of <subset>", the same for every method.
 
     Attributes:
-        modalities: the sequences, in the order of the columns.
+        modalities: the modalities, in the order of the columns.
         regions: the scores' names without "dice_".
         headings: as `ci.experiments.tables.layout`: "WT t1+t2" of a subset, "WT, 2 missing" of a group of them.
     """
@@ -54,7 +54,7 @@ class SubsetLayout:
 
     def markdown(self, table: Table, num_cases: int) -> str:
         """Write both tables, and below what the numbers are."""
-        head = ["missing sequences", *map(str, missing_counts(len(self.modalities))), "mean"]
+        head = ["missing modalities", *map(str, missing_counts(len(self.modalities))), "mean"]
         dots = [[*row, ""] for row in dot_rows(self.modalities)]
         by_subset = self._rows(table, lambda region: [f"{region} {name}" for name in self.subsets] + self._mean(region))
         by_missing = self._rows(table, lambda region: [f"{region}, {group}" for group in self.groups], self._deviation)
@@ -62,7 +62,7 @@ class SubsetLayout:
             [
                 *markdown_table(head, [*dots, *by_subset]),
                 "",
-                f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the sequences (● there, "
+                f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the modalities (● there, "
                 f"○ missing); range: largest run minus smallest, of methods with several. {spread_sentence(table)}",
                 "",
                 *markdown_table(["", *self.groups], by_missing),

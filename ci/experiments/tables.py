@@ -12,7 +12,7 @@ Table 4): a row per method, mean Dice of the regions, every region, then distanc
 Tables of a mask and a class per image (breast lesions) are laid out as Table 2 of Al Shafi et al., 2026: the mask's
 scores, means over the images with a lesion or with `--rows pooled` over their pixels; then those of the class.
 
-Tables of every subset of the sequences (subsets.csv) are laid out as Tables 2 and 3 of PGO, with a heat map.
+Tables of every subset of the modalities (subsets.csv) are laid out as Tables 2 and 3 of PGO, with a heat map.
 
 What differs from the first method by less than the runs of one method differ among themselves is marked.
 """
@@ -200,7 +200,7 @@ def _by_method(methods: dict[str, list[Columns]], names: list[str], num_cases: i
 
 
 def _by_subset(methods: dict[str, list[Columns]], names: list[str], num_cases: int) -> Merged:
-    """Merge evaluations of every subset of the sequences."""
+    """Merge evaluations of every subset of the modalities."""
     from ci.experiments.subset_tables import SubsetLayout  # imports MONAI, which takes seconds
 
     by_subset = SubsetLayout(names)

@@ -10,7 +10,7 @@ from ci.lint.merged_config import Config, Faults, located, plain
 __all__ = ["KEEPS_NAN_MARK", "ZOO_RULES"]
 
 # fmt: off
-# Transforms that leave an absent sequence marked (some NaN in its channel) and put no NaN into a present one: measured
+# Transforms that leave an absent modality marked (some NaN in its channel) and put no NaN into a present one: measured
 # by tests/ci/lint/test_nan_mark.py. Those of shared/ have tests of their own.
 KEEPS_NAN_MARK = {
     "Affine", "BorderPad", "CastToType", "CenterScaleCrop", "CenterSpatialCrop", "ConcatItems", "CopyItems",
@@ -101,7 +101,7 @@ def safe_spacing(config: Config) -> Faults:
 
 
 def nan_mark(config: Config) -> Faults:
-    """An absent sequence is a channel of NaN until the network, where the bundle lists its sequences (`modalities`)."""
+    """An absent modality is a channel of NaN until the network, in bundles that list their `modalities`."""
     if "modalities" not in config.items:
         return
     for at, component in config.components:
@@ -113,9 +113,9 @@ def nan_mark(config: Config) -> Faults:
             continue
         name = found.__name__.removesuffix("d")
         if name not in KEEPS_NAN_MARK:
-            yield at, f"{component['_target_']} is not known to keep the NaN of an absent sequence"
+            yield at, f"{component['_target_']} is not known to keep the NaN of an absent modality"
         elif name in ONLY_CHANNEL_WISE and component.get("channel_wise") is not True:
-            yield at, f"{component['_target_']} without channel_wise spreads the NaN of an absent sequence"
+            yield at, f"{component['_target_']} without channel_wise spreads the NaN of an absent modality"
 
 
 ZOO_RULES = [required, device, output_dir, workers, metadata_reference, data_key, safe_spacing, nan_mark]

@@ -48,11 +48,11 @@ PARTS = {
     },
 }
 BLOCK, FUSION, LAYER = (f"(?P<{part}>{'|'.join(map(re.escape, names))})" for part, names in PARTS.items())
-SEQUENCE, ENCODER, DECODER, NUMBER = (
-    rf"(?P<{part}>-?\d+)" for part in ("sequence", "encoder_level", "decoder_level", "number")
+MODALITY, ENCODER, DECODER, NUMBER = (
+    rf"(?P<{part}>-?\d+)" for part in ("modality", "encoder_level", "decoder_level", "number")
 )
 IN_BOTH = [
-    (rf"encoders\.by_modality\.{SEQUENCE}\.levels\.{ENCODER}\.{BLOCK}", "{sequence}_encoder.e{encoder_level}_{block}"),
+    (rf"encoders\.by_modality\.{MODALITY}\.levels\.{ENCODER}\.{BLOCK}", "{modality}_encoder.e{encoder_level}_{block}"),
     (rf"expert_decoder\.levels\.{DECODER}\.{BLOCK}", "decoder_sep.d{decoder_level}_{block}"),
     (rf"levels\.{DECODER}\.{BLOCK}", "decoder_fuse.d{decoder_level}_{block}"),
     (r"expert_decoder\.head", "decoder_sep.seg_layer"),
@@ -61,11 +61,11 @@ IN_BOTH = [
 NAMES = {
     "mmformer": [
         *IN_BOTH,
-        (rf"within\.{SEQUENCE}\.enter", "{sequence}_encode_conv"),
-        (rf"within\.{SEQUENCE}\.positions", "{sequence}_pos"),
+        (rf"within\.{MODALITY}\.enter", "{modality}_encode_conv"),
+        (rf"within\.{MODALITY}\.positions", "{modality}_pos"),
         (
-            rf"within\.{SEQUENCE}\.transformer\.layers\.{NUMBER}\.{LAYER}",
-            "{sequence}_transformer.{layer[0]}.{number}.{layer[1]}",
+            rf"within\.{MODALITY}\.transformer\.layers\.{NUMBER}\.{LAYER}",
+            "{modality}_transformer.{layer[0]}.{number}.{layer[1]}",
         ),
         (rf"across\.layers\.{NUMBER}\.{LAYER}", "multimodal_transformer.{layer[0]}.{number}.{layer[1]}"),
         (r"from_tokens", "multimodal_decode_conv"),
@@ -90,7 +90,7 @@ NAMES = {
         ),
     ],
 }
-# Weights of RFNet in which all sequences lie side by side: along which axis.
+# Weights of RFNet in which all modalities lie side by side: along which axis.
 SIDE_BY_SIDE = [
     (re.compile(r".*(embedding_layer|short_cut)\.0\.conv\.weight|.*weight_layer\.0\.weight"), 1),
     (re.compile(r".*weight_layer\.2\.(weight|bias)"), 0),
@@ -106,8 +106,8 @@ def published_name(network: str, name: str, modalities: Sequence[str] = PUBLISHE
             rest = words.pop("rest")
             for part in PARTS.keys() & words.keys():
                 words[part] = PARTS[part][words[part]]
-            if "sequence" in words:
-                words["sequence"] = modalities[int(words["sequence"])]
+            if "modality" in words:
+                words["modality"] = modalities[int(words["modality"])]
             if "encoder_level" in words:
                 words["encoder_level"] = int(words["encoder_level"]) + 1
             if "decoder_level" in words:
@@ -119,12 +119,12 @@ def published_name(network: str, name: str, modalities: Sequence[str] = PUBLISHE
 def converted(
     network: str, published: Mapping[str, Tensor], modalities: Sequence[str] = PUBLISHED_ORDER
 ) -> dict[str, Tensor]:
-    """Return the state dict of our network, with its sequences in the order of `modalities`.
+    """Return the state dict of our network, with its modalities in the order of `modalities`.
 
     Args:
         network: "mmformer" or "rfnet".
         published: the state dict that the published code saves, with or without "module." before its names.
-        modalities: the published sequences in any order; for "mmformer" in the published one.
+        modalities: the published modalities in any order; for "mmformer" in the published one.
 
     Raises:
         InputError: `modalities` cannot be had, or weights are missing, left over, or of another shape.
@@ -163,8 +163,8 @@ def _check_modalities(network: str, modalities: Sequence[str]) -> None:
         raise InputError(f"modalities {given}: give {', '.join(PUBLISHED_ORDER)}, in any order.")
     if network == "mmformer" and tuple(modalities) != PUBLISHED_ORDER:
         raise InputError(
-            f"modalities {list(modalities)}: the published mmFormer mixes places and sequences by their order, so that "
-            f"its weights hold for no other than {', '.join(PUBLISHED_ORDER)}; leave --modalities out."
+            f"modalities {list(modalities)}: the published mmFormer mixes positions and modalities by their order, so "
+            f"that its weights hold for no other than {', '.join(PUBLISHED_ORDER)}; leave --modalities out."
         )
 
 
@@ -178,12 +178,12 @@ def _without_ones(weight: Tensor) -> list[int]:
 
 
 def _in_order(name: str, weight: Tensor, modalities: Sequence[str]) -> Tensor:
-    """Move what belongs to a sequence to the place that it has in `modalities`; what belongs to none stays last."""
+    """Move what belongs to a modality to the place that it has in `modalities`; what belongs to none stays last."""
     for pattern, axis in SIDE_BY_SIDE:
         if pattern.fullmatch(name):
             rest = weight.shape[axis] % len(modalities)
-            of_sequences, of_none = weight.split([weight.shape[axis] - rest, rest], dim=axis)
-            by_name = dict(zip(PUBLISHED_ORDER, of_sequences.chunk(len(modalities), dim=axis), strict=True))
+            of_modalities, of_none = weight.split([weight.shape[axis] - rest, rest], dim=axis)
+            by_name = dict(zip(PUBLISHED_ORDER, of_modalities.chunk(len(modalities), dim=axis), strict=True))
             return torch.cat([*(by_name[modality] for modality in modalities), of_none], dim=axis)
     return weight
 
@@ -215,7 +215,7 @@ def main(*, network: str, checkpoint: str, out: str, modalities: Sequence[str] =
         network: mmformer or rfnet.
         checkpoint: file that the published code saved.
         out: file to write, a state dict.
-        modalities: order of the sequences that the converted weights are to have, as "[t1,t1ce,t2,flair]"; rfnet only.
+        modalities: order of the modalities that the converted weights are to have, as "[t1,t1ce,t2,flair]"; rfnet only.
     """
     if network not in NETWORKS:
         raise InputError(f"network {network!r} is unknown; choose {' or '.join(NETWORKS)}.")
@@ -230,5 +230,5 @@ def main(*, network: str, checkpoint: str, out: str, modalities: Sequence[str] =
     if left_out:
         print(f"Left out, since the published network never uses them: {', '.join(left_out)}.")
     count = sum(weight.numel() for weight in weights.values()) / 1e6
-    print(f"{out}: {count:.2f} M parameters of {network}; sequences, in this order: {', '.join(modalities)}.")
+    print(f"{out}: {count:.2f} M parameters of {network}; modalities, in this order: {', '.join(modalities)}.")
     print("Their licence is an open question, see the bundle's README: ask their authors what they may be used for.")

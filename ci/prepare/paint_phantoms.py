@@ -20,7 +20,7 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
 
     Options of kind brats: num_cases; seed (another one gives other cases); size (voxels along the three axes, as
     "[56,64,48]"); spacing_mm (edges of a voxel, as "[2.5,2.5,2.5]"); layout (brats2021, brats2023 or msd); modalities
-    (sequences to paint, as "[t1,flair]"); missing_share (probability that a case lacks some of them); tumours (glioma,
+    (modalities to paint, as "[t1,flair]"); missing_share (probability that a case lacks some of them); tumours (glioma,
     thin_rims or metastases).
 
     Options of kind gland: num_train, num_test_a, num_test_b (images per part); seed; size (rows and columns, as

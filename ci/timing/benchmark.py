@@ -149,34 +149,34 @@ def memory_for_a_large_gland_image() -> tuple[float, float]:
     return int(done.stdout.split()[-1]) / 1e6, 4.0
 
 
-def missing_sequence_network(kind: type[nn.Module]) -> nn.Module:
+def missing_modality_network(kind: type[nn.Module]) -> nn.Module:
     """Build a network of the published sizes for images of 80^3, in evaluation mode."""
     torch.manual_seed(0)
     return kind(**{"img_size": (80, 80, 80)} if kind is MMFormer else {}).eval()
 
 
-def image_of(num_sequences: int) -> Tensor:
-    """Make an image of 80^3 voxels that has the first `num_sequences` of four."""
+def image_of(num_modalities: int) -> Tensor:
+    """Make an image of 80^3 voxels that has the first `num_modalities` of four."""
     image = torch.randn(1, 4, 80, 80, 80, generator=torch.Generator().manual_seed(0))
-    image[:, num_sequences:] = torch.nan
+    image[:, num_modalities:] = torch.nan
     return image
 
 
-def gigaflop(network: nn.Module, num_sequences: int) -> float:
+def gigaflop(network: nn.Module, num_modalities: int) -> float:
     """Count the operations of segmenting 80^3 voxels, in 10^9."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(image_of(num_sequences))
+        network(image_of(num_modalities))
     return counter.get_total_flops() / 1e9
 
 
-def gigaflop_of_one_sequence(kind: type[nn.Module], most: float) -> tuple[float, float]:
-    """Operations with one of four sequences, and the most that there may be."""
-    return gigaflop(missing_sequence_network(kind), 1), most
+def gigaflop_of_one_modality(kind: type[nn.Module], most: float) -> tuple[float, float]:
+    """Operations with one of four modalities, and the most that there may be."""
+    return gigaflop(missing_modality_network(kind), 1), most
 
 
 def gigaflop_from_published(kind: type[nn.Module], published: float) -> tuple[float, float]:
-    """How far the operations with four sequences are from the published network's, RFNet with its fusion in 7-D."""
-    network = missing_sequence_network(kind)
+    """How far the operations with four modalities are from the published network's, RFNet with its fusion in 7-D."""
+    network = missing_modality_network(kind)
     for module in network.modules():
         if isinstance(module, RegionAwareFusion):
             module.weighted_by_region = partial(weighted_by_region_in_7d, module)
@@ -190,9 +190,9 @@ def parameters_from_published(kind: type[nn.Module], published: int) -> tuple[fl
     return abs(ours - published) / 1e6, published / 1e6
 
 
-def one_against_four_sequences(kind: type[nn.Module]) -> tuple[float, float]:
-    """Seconds for segmenting 80^3 voxels with one of four sequences, and with all."""
-    network = missing_sequence_network(kind)
+def one_against_four_modalities(kind: type[nn.Module]) -> tuple[float, float]:
+    """Seconds for segmenting 80^3 voxels with one of four modalities, and with all."""
+    network = missing_modality_network(kind)
 
     def infer(image: Tensor) -> None:
         with torch.no_grad():
@@ -203,11 +203,11 @@ def one_against_four_sequences(kind: type[nn.Module]) -> tuple[float, float]:
 
 
 def weighted_by_region_in_7d(fusion: RegionAwareFusion, packed: Tensor, _: Tensor, probabilities: Tensor) -> Tensor:
-    """`RegionAwareFusion.weighted_by_region` in the published steps: every sequence times every region, then sums."""
+    """`RegionAwareFusion.weighted_by_region` in the published steps: every modality times every region, then sums."""
     channels = packed.shape[2]
     maps = probabilities.unsqueeze(2).repeat(1, 1, channels, 1, 1, 1)
     everything = torch.stack(
-        [sequence.unsqueeze(1) * maps for sequence in packed.unbind(1)], dim=1
+        [modality.unsqueeze(1) * maps for modality in packed.unbind(1)], dim=1
     )  # (B, M, R, C, ...)
     weighted = []
     for region, weigh in enumerate(fusion.weigh):
@@ -222,7 +222,7 @@ def weighted_by_region_in_7d(fusion: RegionAwareFusion, packed: Tensor, _: Tenso
 def region_aware_fusion(
     seven_dimensions: bool, training: bool = False, size: int = 64
 ) -> tuple[RegionAwareFusion, list[Tensor]]:
-    """Build RFNet's finest fusion, 16 channels and 4 regions, and its inputs of size^3 voxels and four sequences."""
+    """Build RFNet's finest fusion, 16 channels and 4 regions, and its inputs of size^3 voxels and four modalities."""
     torch.manual_seed(0)
     fusion = RegionAwareFusion(channels=16, num_modalities=4, num_regions=4)
     packed, probabilities = torch.randn(1, 4, 16, size, size, size), torch.randn(1, 4, size, size, size).softmax(dim=1)
@@ -259,17 +259,17 @@ BENCHMARKS = [
     ("TaskInteractionUNet / FlexibleUNet, b4, 4 at 224: step", partial(interaction_against_flexible_unet, True), 1.60),
     ("the same: inference", partial(interaction_against_flexible_unet, False), 1.60),
     (
-        "10^9 operations, mmFormer, one of four sequences of 80^3 / 40",
-        partial(gigaflop_of_one_sequence, MMFormer, 40),
+        "10^9 operations, mmFormer, one of four modalities of 80^3 / 40",
+        partial(gigaflop_of_one_modality, MMFormer, 40),
         1,
     ),
-    ("the same: RFNet / 150", partial(gigaflop_of_one_sequence, RFNet, 150), 1),
+    ("the same: RFNet / 150", partial(gigaflop_of_one_modality, RFNet, 150), 1),
     ("the same: four, mmFormer, away from the published 60.6", partial(gigaflop_from_published, MMFormer, 60.6), 0.02),
     ("the same: four, RFNet, 7-D, away from 203.6", partial(gigaflop_from_published, RFNet, 203.6), 0.02),
     ("million parameters, mmFormer, away from 36.39", partial(parameters_from_published, MMFormer, 36_391_760), 0),
     ("the same: RFNet, away from 8.98", partial(parameters_from_published, RFNet, 8_984_960), 0),
-    ("mmFormer at 80^3, one / four of four sequences", partial(one_against_four_sequences, MMFormer), 0.75),
-    ("the same: RFNet", partial(one_against_four_sequences, RFNet), 0.75),
+    ("mmFormer at 80^3, one / four of four modalities", partial(one_against_four_modalities, MMFormer), 0.75),
+    ("the same: RFNet", partial(one_against_four_modalities, RFNet), 0.75),
     ("RFNet's fusion by regions at 64^3 / with the 7-D tensor", fusion_against_7d, 0.50),
     ("the same: peak memory in GB of a training step", fusion_memory_against_7d, 0.50),
 ]

@@ -14,7 +14,7 @@ from monai.utils import ensure_tuple
 from ..errors import InputError
 from .file_patterns import case_of_file
 from .layout_advice import advise_layout, nothing_found
-from .layouts import KNOWN_LAYOUTS, NOT_SEQUENCES, read_layout
+from .layouts import KNOWN_LAYOUTS, NOT_MODALITIES, read_layout
 from .missing_labels import missing_label
 
 __all__ = ["find_cases"]
@@ -36,15 +36,15 @@ def find_cases(
 ) -> list[dict[str, Any]]:
     r"""List the cases in a folder, sorted by name.
 
-    A case is listed when it has at least one of the sequences. Names that begin with a dot are passed over. A folder
+    A case is listed when it has at least one of the modalities. Names that begin with a dot are passed over. A folder
     that holds one case alone will do, and so will a single image file (as "image", without a label).
 
     Args:
         dataset_dir: folder of the data set, of one case, or one image file.
-        modalities: names of the sequences that are wanted; others are left out.
+        modalities: names of the modalities that are wanted; others are left out.
         layout: a name in `LAYOUTS`; "msd", a folder with a `dataset.json` as in the Medical Segmentation Decathlon
             (whose test images are listed only where no label is needed); "nnunet", a raw folder of nnU-Net with its
-            `dataset.json`, or one of its folders of images; or one pattern per sequence, "label" and
+            `dataset.json`, or one of its folders of images; or one pattern per modality, "label" and
             "brain" (a brain mask), for example `{"flair": "{case}/Flair_*.nii.gz", "label": "{case}/truth.nii.gz"}`:
             {case} is the case's name, * anything without a slash, **/ any folders, [...] may be missing, and a slash
             at the end names a folder with one DICOM series.
@@ -53,9 +53,9 @@ def find_cases(
             `(.+)_visit\d`. By default BraTS's own names are understood, and any other case is its own patient.
 
     Returns:
-        One dictionary per case: "case", "patient", each sequence that is there (a path, or [path, channel] in a 4D
+        One dictionary per case: "case", "patient", each modality that is there (a path, or [path, channel] in a 4D
         file), and "label" and "brain" where they are there. With `needs_label`, a case that cannot be used (without a
-        label, with two files for one sequence) has "unusable", the reason: `split_cases` refuses it if a part uses it.
+        label, with two files for one modality) has "unusable", the reason: `split_cases` refuses it if a part uses it.
 
     Raises:
         InputError: no case; or, without `needs_label`, one that cannot be used.
@@ -68,7 +68,7 @@ def find_cases(
     if isinstance(layout, str) and layout not in KNOWN_LAYOUTS:
         hint = " (of 2023 and later: brats2023, and --label_convention)" if layout.startswith("brats") else ""
         known = " or ".join(KNOWN_LAYOUTS)
-        raise InputError(f"layout {layout!r} is unknown; choose {known}{hint}, or give a pattern per sequence.")
+        raise InputError(f"layout {layout!r} is unknown; choose {known}{hint}, or give a pattern per modality.")
     if root.is_file():
         return [_single_image(root, needs_label)]
     if not root.is_dir():
@@ -103,7 +103,7 @@ def _item(
     doubtful: Mapping[str, str],
 ) -> dict[str, Any]:
     """Make the dictionary of one case, with "unusable" where something is wrong with it."""
-    kept = {key: files[key] for key in (*names, *NOT_SEQUENCES) if key in files}
+    kept = {key: files[key] for key in (*names, *NOT_MODALITIES) if key in files}
     patient = _patient_of(case, layout, patient_pattern)
     reason = doubtful.get(case)
     if reason is None and patient is None:

@@ -1,4 +1,4 @@
-"""Sort the files of a folder into cases by one pattern per sequence."""
+"""Sort the files of a folder into cases by one pattern per modality."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _folder_of_case(relative: str, case: str) -> str:
 
 
 def _mixed_cases(found: Mapping[str, Mapping[str, str]], folders: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Find cases in several folders (a/1/1_t1.nii, b/1/1_t2.nii), unless every folder has sequences of its own."""
+    """Find cases in several folders (a/1/1_t1.nii, b/1/1_t2.nii), unless every folder has modalities of its own."""
     held: dict[str, set[str]] = {}
     for own in folders.values():
         for key, folder in own.items():

@@ -21,14 +21,14 @@ NUMBERED = {  # nnU-Net's names without its dataset.json: images -> labels
 def nothing_found(
     root: Path, names: Sequence[str], layout: str | Mapping[str, str], needs_label: bool, num_others: int
 ) -> str:
-    """Return the message for a folder in which no case has one of the sequences.
+    """Return the message for a folder in which no case has one of the modalities.
 
     Args:
         root: the folder.
-        names: sequences that are wanted.
+        names: modalities that are wanted.
         layout: what was tried.
         needs_label: whether labels are wanted.
-        num_others: cases of the layout without any of these sequences.
+        num_others: cases of the layout without any of these modalities.
     """
     if num_others:
         return (
@@ -41,7 +41,7 @@ def nothing_found(
     looked_for = ", ".join(patterns[name] for name in names) if patterns else "dataset.json and the images it lists"
     text = f"{root}: no case of {title_of_layout(layout)} found (looked for {looked_for});"
     advice = advise_layout(root, names, layout, needs_label)
-    return f"{text} {advice or 'correct --dataset_dir, or give --layout a pattern per sequence.'}"
+    return f"{text} {advice or 'correct --dataset_dir, or give --layout a pattern per modality.'}"
 
 
 def advise_layout(root: Path, names: Sequence[str], layout: str | Mapping[str, str], needs_label: bool) -> str:
@@ -63,7 +63,7 @@ def _advise_numbers(paths: Mapping[str, Path], name: str) -> str:
             labelled = f", 'label': '{label}'" if match_files(paths, {"label": label})[0] else ""
             return (
                 f"{len(found[channels[0]])} cases are numbered as in nnU-Net (channels {', '.join(channels)}), and no "
-                "dataset.json says which are these: give --layout a pattern per sequence, with its number, as in "
+                "dataset.json says which are these: give --layout a pattern per modality, with its number, as in "
                 f"\"{{'{name}': '{patterns[channels[0]]}'{labelled}}}\"."
             )
     return ""

@@ -12,7 +12,7 @@ from .file_patterns import match_files, paths_below
 from .msd_listing import read_msd_listing
 from .nnunet_patterns import nnunet_patterns
 
-__all__ = ["KNOWN_LAYOUTS", "LAYOUTS", "NOT_SEQUENCES", "read_layout", "title_of_layout"]
+__all__ = ["KNOWN_LAYOUTS", "LAYOUTS", "NOT_MODALITIES", "read_layout", "title_of_layout"]
 
 LAYOUTS: dict[str, dict[str, str]] = {  # see file_patterns.py for how to read them
     "brats2021": {
@@ -33,16 +33,16 @@ LAYOUTS: dict[str, dict[str, str]] = {  # see file_patterns.py for how to read t
 }
 MSD, NNUNET = "msd", "nnunet"  # described by their dataset.json instead
 KNOWN_LAYOUTS = (*LAYOUTS, MSD, NNUNET)
-NOT_SEQUENCES = ("label", "brain")
+NOT_MODALITIES = ("label", "brain")
 
 
 def read_layout(
     root: Path, names: Sequence[str], needs_label: bool, layout: str | Mapping[str, str]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Return {case: {sequence, "label", "brain": path}} of every file that fits, and {case: reason} of doubtful cases.
+    """Return {case: {modality, "label", "brain": path}} of every file that fits, and {case: reason} of doubtful cases.
 
     Raises:
-        InputError: the layout has none of a sequence, or the `dataset.json` is another one.
+        InputError: the layout has none of a modality, or the `dataset.json` is another one.
     """
     if layout == MSD:
         return read_msd_listing(root, names, needs_label)
@@ -51,7 +51,7 @@ def read_layout(
     else:
         patterns = LAYOUTS[layout] if isinstance(layout, str) else dict(layout)
         _check_patterns(patterns, names, needs_label, layout)
-    wanted = {key: pattern for key, pattern in patterns.items() if key in (*names, *NOT_SEQUENCES)}
+    wanted = {key: pattern for key, pattern in patterns.items() if key in (*names, *NOT_MODALITIES)}
     paths = paths_below(root)
     found, doubtful = match_files(paths, wanted)
     if not found:  # the folder of one case: match as seen from the folder above
@@ -71,9 +71,9 @@ def title_of_layout(layout: str | Mapping[str, str]) -> str:
 def _check_patterns(
     patterns: Mapping[str, str], names: Sequence[str], needs_label: bool, layout: str | Mapping[str, str]
 ) -> None:
-    unknown = [name for name in names if name not in patterns or name in NOT_SEQUENCES]
+    unknown = [name for name in names if name not in patterns or name in NOT_MODALITIES]
     if unknown:
-        known = ", ".join(name for name in patterns if name not in NOT_SEQUENCES)
+        known = ", ".join(name for name in patterns if name not in NOT_MODALITIES)
         raise InputError(f"modality {unknown[0]!r}: {title_of_layout(layout)} has no files for it, only for {known}.")
     if needs_label and "label" not in patterns:
         raise InputError(

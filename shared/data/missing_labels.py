@@ -18,7 +18,7 @@ def missing_label(case: str, files: Mapping[str, Any]) -> str:
 
     Args:
         case: its name.
-        files: {sequence: path or [path, channel]}.
+        files: {modality: path or [path, channel]}.
     """
     paths = [Path(source[0] if isinstance(source, (list, tuple)) else source) for source in files.values()]
     folder = paths[0].parent

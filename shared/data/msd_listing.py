@@ -12,8 +12,8 @@ from .file_patterns import case_of_file
 
 __all__ = ["channels_of_listing", "read_msd_listing"]
 
-# other names of a sequence, in small letters without signs
-SEQUENCES = {
+# other names of a modality, in small letters without signs
+ALIASES = {
     **dict.fromkeys(("t1", "t1w", "t1n", "t1weighted", "t1native"), "t1"),
     **dict.fromkeys(("t1ce", "t1gd", "t1c", "t1wce", "t1wgd", "t1post", "t1km", "ct1", "t1contrast"), "t1ce"),
     **dict.fromkeys(("t2", "t2w", "t2weighted"), "t2"),
@@ -24,13 +24,13 @@ SEQUENCES = {
 def read_msd_listing(
     folder: Path, modalities: Sequence[str], needs_label: bool
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Return {case: {sequence: [path, channel], "label": path}} of what `dataset.json` lists and is there.
+    """Return {case: {modality: [path, channel], "label": path}} of what `dataset.json` lists and is there.
 
     The second dictionary is {case: reason} of the cases that are listed twice.
 
     Args:
         folder: holds `dataset.json`; without it nothing is returned.
-        modalities: names of sequences, "t1", "t1ce", "t2", "flair" or as in the file but in small letters.
+        modalities: names of modalities, "t1", "t1ce", "t2", "flair" or as in the file but in small letters.
         needs_label: leave out the test images, which have none.
     """
     listing = folder / "dataset.json"
@@ -64,19 +64,19 @@ def read_msd_listing(
 
 
 def channels_of_listing(described: Mapping[str, Any]) -> dict[str, int]:
-    """Return {sequence: channel} of a `dataset.json`'s "modality" or "channel_names", in this project's names."""
+    """Return {modality: channel} of a `dataset.json`'s "modality" or "channel_names", in this project's names."""
     names = described.get("modality") or described["channel_names"]
     channels: dict[str, int] = {}
     for index, name in names.items():
-        sequence = SEQUENCES.get("".join(sign for sign in name.lower() if sign.isalnum()), name.lower())
-        if sequence in channels:
-            raise ValueError(f"two channels are called {sequence}")
-        channels[sequence] = int(index)
+        modality = ALIASES.get("".join(sign for sign in name.lower() if sign.isalnum()), name.lower())
+        if modality in channels:
+            raise ValueError(f"two channels are called {modality}")
+        channels[modality] = int(index)
     return channels
 
 
 def _parse(described: Mapping[str, Any], with_test: bool) -> tuple[dict[str, int], list[tuple[str, str | None]]]:
-    """Return the channel of each sequence, and image and label of each case."""
+    """Return the channel of each modality, and image and label of each case."""
     listed = [*described["training"], *(described.get("test", []) if with_test else [])]
     entries = [entry if isinstance(entry, Mapping) else {"image": entry} for entry in listed]
     return channels_of_listing(described), [(entry["image"], entry.get("label")) for entry in entries]

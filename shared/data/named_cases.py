@@ -20,7 +20,7 @@ def name_cases(cases: Sequence[Mapping[Hashable, Any]], modalities: str | Sequen
     Args:
         cases: items as `find_cases` lists them or as a user gives them (`--datalist`). Items that hold tensors stay
             without a name.
-        modalities: names of the sequences.
+        modalities: names of the modalities.
 
     Raises:
         InputError: two cases of one name, whose results would be written to one place.
@@ -43,7 +43,7 @@ def name_cases(cases: Sequence[Mapping[Hashable, Any]], modalities: str | Sequen
 
 
 def _first_path(item: Mapping[Hashable, Any], modalities: Sequence[str]) -> str | None:
-    """Return the first path of an item: a sequence's, a [path, channel]'s, or one of a list's."""
+    """Return the first path of an item: a modality's, a [path, channel]'s, or one of a list's."""
     for key in (*modalities, "image"):
         source = item.get(key)
         for part in source if isinstance(source, (list, tuple)) else (source,):

@@ -1,4 +1,4 @@
-"""The file patterns of a raw nnU-Net folder, whose dataset.json says which number is which sequence."""
+"""The file patterns of a raw nnU-Net folder, whose dataset.json says which number is which modality."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["nnunet_patterns"]
 
 
 def nnunet_patterns(folder: Path, modalities: Sequence[str], needs_label: bool) -> dict[str, str]:
-    """Return a pattern per sequence, and one for the label: imagesTr/{case}_0001.nii.gz, labelsTr/{case}.nii.gz.
+    """Return a pattern per modality, and one for the label: imagesTr/{case}_0001.nii.gz, labelsTr/{case}.nii.gz.
 
     Without a `dataset.json` nothing is returned. nnU-Net's versions 1 ("modality") and 2 ("channel_names",
     "file_ending") are understood.
 
     Args:
         folder: holds `dataset.json`, or is one of its folders of images.
-        modalities: names of sequences, "t1", "t1ce", "t2", "flair" or as in the file but in small letters.
+        modalities: names of modalities, "t1", "t1ce", "t2", "flair" or as in the file but in small letters.
         needs_label: leave out the test images.
     """
     inside = folder.name.startswith("images") and not (folder / "dataset.json").is_file()

@@ -1,4 +1,4 @@
-"""The loss of networks for missing sequences: fused output, experts and region maps, with fuzzy labels."""
+"""The loss of networks for missing modalities: fused output, experts and region maps, with fuzzy labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 
-__all__ = ["MissingModalityLoss"]
+__all__ = ["MissingModalityLoss", "probabilities_at_size"]
 
 BRANCHES = ("fused", "experts", "regions")
 Prediction = Mapping[str, Tensor | Sequence[Tensor]]
@@ -26,7 +26,7 @@ class MissingModalityLoss(nn.Module):
     .. math:: L = w_f L(p, y) + w_e \sum_m L(p_m, y) + w_r \sum_l L(r_l, y)
 
     as in the codes of RFNet (ICCV 2021) and mmFormer (MICCAI 2022), all weights 1. Experts count in the samples that
-    have their sequence, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
+    have their modality, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
     size after the softmax (trilinear, corners aligned). The fuzzy loss of "Pareto-Guided Optimization for
     Uncertainty-Aware Medical Image Segmentation" (2026, Eq. 9) acts on the fused output, with the paper; on the others,
     its future work, where `fuzzy_branches` names them.
@@ -37,7 +37,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: w_e; with 0 the prediction needs no "experts".
         region_weight: w_r; with 0 the prediction needs no "regions".
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet: 0 in the first epochs).
-        completion_loss: of a network that also restores the sequences, added with the weights that it has.
+        completion_loss: of a network that also restores the modalities, added with the weights that it has.
     """
 
     def __init__(
@@ -122,7 +122,9 @@ class MissingModalityLoss(nn.Module):
             others["experts"] = self._experts(prediction["experts"], prediction["present"], target)
         if self.region_weight:
             size = target["label"].shape[2:]
-            maps = [self._branch("regions", _to_size(logits, size), target) for logits in prediction["regions"]]
+            maps = [
+                self._branch("regions", probabilities_at_size(logits, size), target) for logits in prediction["regions"]
+            ]
             others["regions"] = torch.stack(maps).sum()
         if self.completion_loss is not None:
             others |= self.completion_loss.terms(prediction, target)
@@ -143,8 +145,8 @@ class MissingModalityLoss(nn.Module):
         return self.loss(logits, target) if name in self.fuzzy_branches else self.loss.main(logits, target)
 
 
-def _to_size(logits: Tensor, size: torch.Size) -> Tensor:
-    """Enlarge probabilities, and return their logarithms."""
+def probabilities_at_size(logits: Tensor, size: torch.Size) -> Tensor:
+    """Enlarge probabilities (trilinear, corners aligned), and return their logarithms: logits (B, C, *size)."""
     if logits.shape[2:] == size:
         return logits
     with torch.autocast(logits.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""Loss of a network that restores missing sequences from latent Gaussians."""
+"""Loss of a network that restores missing modalities from latent Gaussians."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..networks.modality_pairs import masked
 from ..networks.uhved import product_from_precisions
+from .gaussian_divergence import gaussian_divergence
+from .reconstruction import reconstruction_error
 
-__all__ = ["ModalityCompletionLoss", "gaussian_divergence", "subset_divergence"]
+__all__ = ["ModalityCompletionLoss", "subset_divergence"]
 
 
 class ModalityCompletionLoss(nn.Module):
@@ -19,7 +20,7 @@ class ModalityCompletionLoss(nn.Module):
 
     .. math:: w_z \frac{1}{4} \sum_{l=1}^4 D_l + w_x \, \mathrm{MSE}(\hat{x}, x)
 
-    with `subset_divergence` D_l on every level and the squared error of all sequences that are present, also those that
+    with `subset_divergence` D_l on every level and the squared error of all present modalities, also those that
     `keep` hides. Weights 0.1, as in the code of Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint
     Modality Completion and Segmentation", MICCAI 2019.
 
@@ -41,7 +42,7 @@ class ModalityCompletionLoss(nn.Module):
 
         Args:
             prediction: of `shared.networks.UHVED` in training.
-            target: "image" (B, M, *spatial), absent sequences NaN.
+            target: "image" (B, M, *spatial), absent modalities NaN.
         """
         return self.terms(prediction, target)["completion"]
 
@@ -54,9 +55,8 @@ class ModalityCompletionLoss(nn.Module):
             levels = zip(prediction["means"], prediction["log_variances"], strict=True)
             divergences = [subset_divergence(m.float(), v.float(), present, available) for m, v in levels]
             divergence = torch.stack(divergences).mean()
-            difference = prediction["images"].float() - target["image"].as_subclass(Tensor)
-            voxels_of_each = difference[0, 0].numel()
-            error = masked(difference, present).square().sum() / (present.sum() * voxels_of_each)
+            image = target["image"].as_subclass(Tensor)
+            error = reconstruction_error(prediction["images"].float(), image, present, norm="mse")
         return {
             "completion": self.latent_weight * divergence + self.image_weight * error,
             "latent_divergence": divergence,
@@ -69,8 +69,8 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
 
     .. math:: \frac{1}{n - 1} \sum_S D(q_A \| q_S) + \frac{1}{n} \sum_S D(q_S \| \mathcal{N}(0, 1))
 
-    over the n = 2^P - 1 non-empty subsets S of the P sequences that a sample has, A those that are available, q the
-    products with the prior (`shared.networks.product_of_gaussians`). With four sequences the published 1/14 and 1/15.
+    over the n = 2^P - 1 non-empty subsets S of the P modalities that a sample has, A those that are available, q the
+    products with the prior (`shared.networks.product_of_gaussians`). With four modalities the published 1/14 and 1/15.
 
     Args:
         means: (B, M, L, *spatial), zero where not present.
@@ -96,17 +96,3 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
             between = between + is_there * gaussian_divergence(*of_available, *of_subset)
             to_prior = to_prior + is_there * gaussian_divergence(*of_subset, *prior)
     return (between / (count - 1).clamp(min=1) + to_prior / count).mean()
-
-
-def gaussian_divergence(mean: Tensor, log_variance: Tensor, other_mean: Tensor, other_log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of one diagonal Gaussian from another, (B,), mean over all other axes.
-
-    Args:
-        mean: (B, L, *spatial).
-        log_variance: same shape.
-        other_mean: same shape.
-        other_log_variance: same shape.
-    """
-    shift = (mean - other_mean).square() * (-other_log_variance).exp()
-    ratio = log_variance - other_log_variance
-    return 0.5 * (ratio.exp() + shift - 1 - ratio).flatten(1).mean(dim=1)

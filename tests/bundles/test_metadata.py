@@ -98,10 +98,10 @@ def test_every_channel_has_its_name(metadata):
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
-def test_channels_of_the_image_are_the_sequences_of_the_config(bundle, metadata, name):
+def test_channels_of_the_image_are_the_modalities_of_the_config(bundle, metadata, name):
     config = merged([bundle / "configs" / f"{name}.json"])
     if "modalities" not in config.items:
-        pytest.skip("This bundle's images have no sequences.")
+        pytest.skip("This bundle's images have no modalities.")
     channels = metadata["network_data_format"]["inputs"]["image"]["channel_def"]
     assert list(channels.values()) == plain(config, config.items["modalities"])
 

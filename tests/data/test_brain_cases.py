@@ -53,7 +53,7 @@ def test_the_t1_of_a_case_is_not_its_t1ce(brats2021):
     assert "t1ce" not in case
 
 
-def test_a_case_without_any_wanted_sequence_is_left_out_with_a_word(brats2021, caplog):
+def test_a_case_without_any_wanted_modality_is_left_out_with_a_word(brats2021, caplog):
     assert [case["case"] for case in find_cases(brats2021, ["t2"])] == ["a", "c"]
     assert "1 of 3 cases have none of t2" in caplog.text
 
@@ -202,7 +202,7 @@ def test_says_which_other_layout_fits(brats2021, tmp_path):
 def test_a_layout_that_finds_nothing_either_is_not_advised(tmp_path):
     touch(tmp_path, "imagesTr/B_1.nii.gz")
     write_listing(tmp_path, modality={"0": "T2"}, training=[{"image": "imagesTr/B_1.nii.gz"}])
-    with pytest.raises(InputError, match=r"\); correct --dataset_dir, or give --layout a pattern per sequence\.$"):
+    with pytest.raises(InputError, match=r"\); correct --dataset_dir, or give --layout a pattern per modality\.$"):
         find_cases(tmp_path, ["flair"])  # which dataset.json does not name
     touch(tmp_path / "other", "a-t2f.nii.gz")
     with pytest.raises(InputError, match=r"correct --dataset_dir"):
@@ -215,20 +215,20 @@ def test_says_what_was_looked_for_where_nothing_fits(tmp_path):
         find_cases(tmp_path, ["flair"])
 
 
-def test_cases_without_the_wanted_sequences(tmp_path):
+def test_cases_without_the_wanted_modalities(tmp_path):
     touch(tmp_path, "a_seg.nii.gz", "a_t1.nii.gz")
     with pytest.raises(InputError, match="1 cases of layout brats2021, but none has t2, flair; correct --dataset_dir"):
         find_cases(tmp_path, ["t2", "flair"])
 
 
-def test_two_files_for_one_sequence(tmp_path):
+def test_two_files_for_one_modality(tmp_path):
     touch(tmp_path, "HGG/a_flair.nii.gz", "a_flair.nii")
     with pytest.raises(InputError, match=r"case a has two files for flair, .*a_flair.nii.* and .*; remove one"):
         find_cases(tmp_path, ["flair"])
 
 
 def test_two_cases_of_one_name_are_not_mixed(tmp_path):
-    """a is in two folders which hold the same sequences of other cases: its t1 and its flair may be of two patients."""
+    """a is in two folders which hold the same modalities of others: its t1 and its flair may be of two patients."""
     touch(tmp_path, "one/a_t1.nii", "one/b_t1.nii", "one/b_flair.nii", "two/a_flair.nii", "two/c_flair.nii")
     with pytest.raises(InputError, match=r"case a has files in two folders, .*one/a_t1.nii and .*two/a_flair.nii"):
         find_cases(tmp_path, ["t1", "flair"])
@@ -240,7 +240,7 @@ def test_two_cases_of_one_name_are_not_mixed(tmp_path):
     assert len(find_cases(tmp_path / "per_case", ["t1"])) == 2  # nobody reads the labels
 
 
-def test_a_folder_per_sequence_is_no_mixture(tmp_path):
+def test_a_folder_per_modality_is_no_mixture(tmp_path):
     touch(tmp_path, *[f"{key}/{case}_{key}.nii" for case in "ab" for key in ("t1", "flair", "seg")])
     cases = find_cases(tmp_path, ["t1", "flair"], needs_label=True)
     assert [sorted(case) for case in cases] == [["case", "flair", "label", "patient", "t1"]] * 2
@@ -253,7 +253,7 @@ def test_two_dicom_folders_of_one_name(tmp_path):
 
 
 def test_only_cases_in_use_must_be_whole(brats2021, tmp_path):
-    """c has no label, d two files for one sequence."""
+    """c has no label, d two files for one modality."""
     touch(brats2021, "HGG/d_t2.nii", "HGG/d_t2.nii.gz", "HGG/d_seg.nii", "HGG/e/e_t2.nii", "HGG/e/e_seg.nii")
     cases = find_cases(brats2021, ["t2"], needs_label=True)
     assert [case["case"] for case in cases if "unusable" in case] == ["c", "d"]
@@ -344,7 +344,7 @@ def test_nnunet_without_names_is_advised_a_pattern_that_fits(tmp_path, described
             find_cases(root, ["flair"], "nnunet")
 
 
-def test_two_channels_of_one_sequence_are_refused(tmp_path):
+def test_two_channels_of_one_modality_are_refused(tmp_path):
     nnunet_folder(tmp_path, channel_names={"0": "T1", "1": "t1w", "2": "T2", "3": "FLAIR"})
     with pytest.raises(InputError, match=r"not as in nnU-Net \(ValueError: two channels are called t1\)"):
         find_cases(tmp_path, ["flair"], "nnunet")

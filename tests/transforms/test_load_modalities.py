@@ -35,7 +35,7 @@ def count_reads(monkeypatch):
     return calls
 
 
-def test_reads_each_sequence_that_is_there(write_case, oblique):
+def test_reads_each_modality_that_is_there(write_case, oblique):
     item = write_case(modalities=["t2", "flair"], affine=oblique, label=False)
     loaded = LoadImageModalitiesd(ALL)({**item, "note": [1, 2], "t1": None})
     assert set(loaded) == {"case", "patient", "t2", "flair", "note"}

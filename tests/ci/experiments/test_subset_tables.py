@@ -42,7 +42,7 @@ def cells(text):
 def test_two_methods_by_hand(runs, tmp_path, capsys):
     main(f"ours={runs[0]},{runs[1]}", f"base={runs[2]}", out=str(tmp_path / "table"))
     rows = cells(capsys.readouterr().out)
-    assert rows[0] == ["missing sequences", "1", "1", "0", "mean"]
+    assert rows[0] == ["missing modalities", "1", "1", "0", "mean"]
     assert rows[2:4] == [["t2", "●", "○", "●", ""], ["adc", "○", "●", "●", ""]]
     assert rows[4:7] == [
         ["PZ, ours", "71.00", "41.00", "84.00", "65.33"],

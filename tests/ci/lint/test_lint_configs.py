@@ -503,7 +503,7 @@ def test_an_overlay_of_inference_follows_inference(bundle):
     ]
 
 
-def test_without_a_list_of_sequences_nothing_is_absent(bundle):
+def test_without_a_list_of_modalities_nothing_is_absent(bundle):
     """A bundle for colour images has no `modalities`, and may change their contrast."""
     for name in ("train", "inference"):
         bundle.change(name, "modalities", GONE)

@@ -1,4 +1,4 @@
-"""What the configuration check allows on images keeps the mark of an absent sequence, a channel of NaN."""
+"""What the configuration check allows on images keeps the mark of an absent modality, a channel of NaN."""
 
 import monai.transforms
 import pytest
@@ -100,7 +100,7 @@ def test_those_that_are_not_allowed_do_not(name, arguments):
     ],
 )
 def test_what_changes_intensities_before_early_fusion_leaves_air_at_zero(name, arguments):
-    """Zero is also what an absent sequence becomes there."""
+    """Zero is also what an absent modality becomes there."""
     item = case()
     item["image"][0, :6] = 0.0
     changed = transformed(name, RANDOM | arguments, item)

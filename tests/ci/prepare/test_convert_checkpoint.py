@@ -15,7 +15,7 @@ SMALL = {
     "rfnet": partial(RFNet, features=4),
 }
 NEVER_USED = {
-    f"{sequence}_decode_conv.{kind}": torch.zeros(1) for sequence in PUBLISHED_ORDER for kind in ("weight", "bias")
+    f"{modality}_decode_conv.{kind}": torch.zeros(1) for modality in PUBLISHED_ORDER for kind in ("weight", "bias")
 }
 # SHA-256 of the sorted names in the public networks' state dicts, of which mmFormer's has eight that nothing uses.
 NAMES_THERE = {
@@ -99,8 +99,8 @@ def test_weights_come_back_under_our_names(small, kind):
     assert all(torch.equal(weights[name], weight) for name, weight in network.state_dict().items())
 
 
-def test_sequences_in_another_order_give_the_same_segmentation(small):
-    """Also in weights that hold all sequences side by side; the absent one is another place, too."""
+def test_modalities_in_another_order_give_the_same_segmentation(small):
+    """Also in weights that hold all modalities side by side; the absent one is another place, too."""
     network = SMALL["rfnet"]().eval().double()
     other = SMALL["rfnet"]().eval().double()
     other.load_state_dict(converted("rfnet", as_published("rfnet", network), OURS))

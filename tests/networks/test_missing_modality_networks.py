@@ -1,14 +1,17 @@
-"""What MMFormer, RFNet, UHeMIS and UHVED have in common."""
+"""What CLoE, MMFormer, RFNet, UHeMIS and UHVED have in common."""
 
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 
-from shared.networks import UHVED, MMFormer, RFNet, UHeMIS
+from shared.errors import InputError
+from shared.networks import UHVED, CLoE, MMFormer, RFNet, UHeMIS
 
 NAN = float("nan")
-SIZES = {MMFormer: (32, 32, 32), RFNet: (16, 16, 16), UHeMIS: (16, 16, 16), UHVED: (16, 16, 16)}
+EXPERTS_OF_GATE = (CLoE, "expert_decoder")
+SMALL = (16, 16, 16)
+SIZES = {CLoE: SMALL, MMFormer: (32, 32, 32), RFNet: SMALL, UHeMIS: SMALL, UHVED: SMALL}
 
 
 @pytest.fixture(params=SIZES, ids=lambda kind: kind.__name__)
@@ -26,6 +29,8 @@ def make(kind, **options):
     if kind is MMFormer:
         for within in network.within:
             torch.nn.init.normal_(within.positions)  # as if trained
+    if kind is CLoE:
+        torch.nn.init.normal_(network.gate.perceptron[2].weight)  # as if trained
     return network
 
 
@@ -51,7 +56,7 @@ def run(network, *args):
 
 
 @pytest.mark.parametrize("dense", [False, True])
-def test_content_of_an_absent_sequence_changes_no_bit(kind, dense):
+def test_content_of_an_absent_modality_changes_no_bit(kind, dense):
     network, image = make(kind, dense=dense), mixed(kind)
     changed = image.clone()
     changed[0, 1, 3:] = 1e30
@@ -60,7 +65,7 @@ def test_content_of_an_absent_sequence_changes_no_bit(kind, dense):
 
 
 @pytest.mark.parametrize("dense", [False, True])
-def test_content_of_a_sequence_that_is_not_kept_changes_no_bit(kind, dense):
+def test_content_of_a_modality_that_is_not_kept_changes_no_bit(kind, dense):
     network, image = make(kind, dense=dense), volume(kind, batch=2)
     keep = torch.tensor([[True, False, True, True], [False, False, False, True]])
     changed = torch.where(keep.view(2, 4, 1, 1, 1), image, 1e3)
@@ -87,7 +92,7 @@ def test_keep_acts_in_training_as_in_evaluation(kind):
 
 @pytest.mark.parametrize("keep", [torch.ones(2, 4), torch.ones(1, 4) > 0, torch.ones(4) > 0, torch.ones(2, 3) > 0])
 def test_keep_of_another_type_or_shape_is_refused(kind, keep):
-    """A float mask could not be joined to the sequences that are there; shapes would be broadcast silently."""
+    """A float mask could not be joined to the modalities that are there; shapes would be broadcast silently."""
     with pytest.raises(ValueError, match=r"keep must be boolean \(B, M\) = \(2, 4\), got torch\."):
         make(kind)(volume(kind, batch=2), keep)
 
@@ -111,7 +116,7 @@ def test_certain_networks_survive_half_precision(kind, bias):
     assert run(network.half(), image.half()).isfinite().all()
 
 
-def test_sequences_count(kind):
+def test_modalities_count(kind):
     network, image = make(kind), volume(kind)
     full = run(network, image)
     for absent in (0, 3):
@@ -142,30 +147,30 @@ def samples_seen(modules):
     return seen
 
 
-def of_single_sequences(kind, network):
+def of_single_modalities(kind, network):
     """Encoders and, for mmFormer, the transformers behind them."""
     return [network.encoders.by_modality, *([network.within] if kind is MMFormer else [])]
 
 
-def test_absent_sequences_are_not_computed(kind):
-    """Every sequence is in two samples of the mixed batch; its second sample has sequence 1 alone."""
+def test_absent_modalities_are_not_computed(kind):
+    """Every modality is in two samples of the mixed batch; its second sample has modality 1 alone."""
     network = make(kind).eval()
-    seen = [samples_seen(modules) for modules in of_single_sequences(kind, network)]
+    seen = [samples_seen(modules) for modules in of_single_modalities(kind, network)]
     run(network, mixed(kind))
     run(network, mixed(kind)[1:2])
     assert seen == [[[2], [2, 1], [2], [2]]] * len(seen)
 
 
-def test_sequences_that_are_not_kept_are_not_computed(kind):
-    """In training the losses of single sequences see them, but for U-HeMIS, which has none."""
+def test_modalities_that_are_not_kept_are_not_computed(kind):
+    """In training the losses of single modalities see them, unless there are none (U-HeMIS) or by choice (CLoE)."""
     network, image = make(kind).eval(), volume(kind, batch=2)
     keep = torch.tensor([[True, False, False, True], [True, False, True, False]])
-    seen = [samples_seen(modules) for modules in of_single_sequences(kind, network)]
+    seen = [samples_seen(modules) for modules in of_single_modalities(kind, network)]
     run(network, image, keep)
     assert seen == [[[2], [], [1], [1]]] * len(seen)
     network.train()(image, keep)
     of_encoders, *of_transformers = seen
-    assert of_encoders == ([[2, 2], [], [1, 1], [1, 1]] if kind is UHeMIS else [[2, 2], [2], [1, 2], [1, 2]])
+    assert of_encoders == ([[2, 2], [], [1, 1], [1, 1]] if kind in (UHeMIS, CLoE) else [[2, 2], [2], [1, 2], [1, 2]])
     assert all(calls == [[2, 2], [], [1, 1], [1, 1]] for calls in of_transformers)
 
 
@@ -193,12 +198,12 @@ def test_scripted_network_gives_the_same_for_every_subset(kind):
     for part in (image, image[:1], image[1:2], image[2:]):
         torch.testing.assert_close(run(scripted, part), run(network, part), rtol=1e-4, atol=1e-4)
     image[2] = NAN
-    with pytest.raises(torch.jit.Error, match="no sequence is available in sample 2"):
+    with pytest.raises(torch.jit.Error, match="no modality is available in sample 2"):
         run(scripted, image)
 
 
 def assert_nan_where_nothing_is(fixed_graph, image):
-    """A graph that was fixed cannot refuse a sample without sequences."""
+    """A graph that was fixed cannot refuse a sample without modalities."""
     image = image.clone()
     image[1] = NAN
     with torch.no_grad():
@@ -209,7 +214,7 @@ def assert_nan_where_nothing_is(fixed_graph, image):
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_traced_network_gives_the_same_for_every_subset(kind):
-    """Traced with all sequences."""
+    """Traced with all modalities."""
     network, image = make(kind).eval(), mixed(kind)
     traced = torch.jit.trace(network, volume(kind, batch=3), check_trace=False)
     torch.testing.assert_close(run(traced, image), run(network, image), rtol=1e-3, atol=1e-3)
@@ -226,7 +231,11 @@ def test_exported_network_gives_the_same_for_every_subset(kind):
 
 
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5])
-def test_any_number_of_sequences_and_classes(kind, modalities):
+def test_any_number_of_modalities_and_classes(kind, modalities):
+    if kind is CLoE and modalities == 1:
+        with pytest.raises(InputError, match="in_channels must be 2 or more, got 1"):
+            make(kind, in_channels=1)
+        return
     network = make(kind, in_channels=modalities, out_channels=3)
     image = volume(kind, batch=2, modalities=modalities)
     image[1, : modalities - 1] = NAN
@@ -253,6 +262,10 @@ def test_training_dictionary(kind):
         for level, region in enumerate(output["regions"]):
             assert region.shape == (3, 4, *(length // (stride * 2**level) for length in size))
         assert len(output["regions"]) == 4
+    elif kind is CLoE:
+        assert set(output) == {"pred", "experts", "region", "weights", "scores", "present", "available", "decoded"}
+        assert torch.equal(output["experts"].flatten(2).any(2), present)
+        assert output["region"].shape == (3, 1, *size)
     elif kind is UHVED:
         assert set(output) == {"pred", "images", "means", "log_variances", "present", "available"}
         assert output["images"].shape == (3, 4, *size)
@@ -265,9 +278,10 @@ def test_training_dictionary(kind):
 
 
 def test_evaluation_computes_no_auxiliary_output(kind):
-    network = make(kind).eval()
-    names = ("expert_decoder", "regions", "image_decoders")
-    auxiliary = [module for name in names if hasattr(network, name) for module in getattr(network, name).modules()]
+    network = (make(kind, branches=["style"]) if kind is CLoE else make(kind)).eval()
+    names = ("expert_decoder", "regions", "image_decoders", "branches")
+    names = [name for name in names if getattr(network, name, None) is not None and (kind, name) != EXPERTS_OF_GATE]
+    auxiliary = [module for name in names for module in getattr(network, name).modules()]
     assert bool(auxiliary) == (kind is not UHeMIS)
     called = []
     for module in auxiliary:
@@ -290,7 +304,7 @@ def test_gradients_reach_every_parameter(kind):
     assert all(name.endswith("bias") for name in zero)  # cancelled by the normalisation that follows
 
 
-def test_sliding_window_over_a_case_without_a_sequence(kind):
+def test_sliding_window_over_a_case_without_a_modality(kind):
     """Two windows, whose mean counts where they overlap."""
     network, length = make(kind).eval(), SIZES[kind][0]
     image = torch.cat([volume(kind), volume(kind, seed=2)[:, :, :8]], dim=2)
@@ -307,16 +321,16 @@ def test_metadata_stays(kind):
     assert isinstance(run(make(kind), MetaTensor(mixed(kind))), MetaTensor)
 
 
-def test_refuses_a_sample_without_any_sequence(kind):
+def test_refuses_a_sample_without_any_modality(kind):
     image = mixed(kind)
     image[2] = NAN
-    with pytest.raises(ValueError, match="no sequence is available in sample 2"):
+    with pytest.raises(ValueError, match="no modality is available in sample 2"):
         run(make(kind), image)
-    with pytest.raises(ValueError, match="no sequence is available in sample 0"):
+    with pytest.raises(ValueError, match="no modality is available in sample 0"):
         run(make(kind), volume(kind), torch.zeros(1, 4, dtype=torch.bool))
 
 
-def test_refuses_another_number_of_sequences_or_size(kind):
+def test_refuses_another_number_of_modalities_or_size(kind):
     with pytest.raises(ValueError, match=r"image must be \(B, 4, H, W, D\), got \(1, 3,"):
         run(make(kind), volume(kind, modalities=3))
     stride = 16 if kind is MMFormer else 8
