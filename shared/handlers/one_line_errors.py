@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
 import sys
 import threading
@@ -54,16 +56,29 @@ def _wait_for_pools() -> None:
             thread.join(timeout=SECONDS_FOR_A_CASE)
 
 
+def _keep_last_line(said: list[str]) -> None:
+    """Close standard error where the last line was said, against what ITK's wrapper prints while Python is taken down.
+
+    It is a warning of Python's own (swigvarlink has no __module__) at a time when no filter of warnings is left.
+    """
+    if said:
+        sys.stderr.flush()
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+
+
 def install_one_line_errors() -> None:
     """Print such errors as one last line on standard error; leave all others to the hook that was there."""
-    previous = sys.excepthook
+    previous, said = sys.excepthook, []
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         line = one_line_of(error)
         if line is None:
             previous(kind, error, traceback)
         else:
-            print(f"Error: {line}", file=sys.stderr)
             _wait_for_pools()
+            print(f"Error: {line}", file=sys.stderr, flush=True)
+            said.append(line)
 
     sys.excepthook = hook
+    atexit.register(_keep_last_line, said)  # what is registered later runs before
