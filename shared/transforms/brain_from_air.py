@@ -15,8 +15,9 @@ from .source_file import source_of_channel
 
 __all__ = ["brain_from_air"]
 
-CORNER_SIDE = 0.05  # part of each side of the box; at least one voxel
+CORNER_SIDE = 0.1  # part of each side of the box; at least one voxel
 CORNER_NOISE = 0.001  # share of a corner's voxels that may differ from air
+ISOLATED = 0.01  # share of a brain's voxels that may have air on all six sides
 MOST_ML = 2500.0  # no brain is larger: 13 patients of BraTS 2018 have 1084 to 1741 ml, a whole head has 3500 and more
 REMEDY = (
     'remove the skull and set the air to 0, or give a brain mask ("brain": FILE in the datalist, or a pattern for '
@@ -37,8 +38,9 @@ def brain_from_air(image: Tensor) -> Tensor:
         (1, *spatial), boolean.
 
     Raises:
-        InputError: most corners hold something else (noise, a head that fills the box), or the brain would be larger
-            than any (a skull that was not removed).
+        InputError: most corners hold something else (noise, a head that fills the box), single voxels are all over the
+            air (noise, most of which was rounded to 0), or the brain would be larger than any (a skull that was not
+            removed).
     """
     values = convert_to_tensor(image, track_meta=False)
     brain = torch.zeros_like(values[:1], dtype=torch.bool)
@@ -46,6 +48,7 @@ def brain_from_air(image: Tensor) -> Tensor:
         if voxels.isnan().any():
             continue
         not_air = voxels != _air(voxels, source_of_channel(image, channel))
+        _check_isolated(not_air, source_of_channel(image, channel))
         if isinstance(image, MetaTensor):
             voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
             _check_volume(float(not_air.sum()) * voxel_ml, not_air, source_of_channel(image, channel))
@@ -69,6 +72,21 @@ def _air(voxels: Tensor, source: str) -> float:
             f"{len(corners)} corners ({float(shares.mean()):.1%} of their voxels), where air is expected; {REMEDY}"
         )
     return 0.0
+
+
+def _check_isolated(not_air: Tensor, source: str) -> None:
+    """Refuse single voxels all over the air; a brain hangs together."""
+    touches = torch.zeros_like(not_air)
+    for axis, size in enumerate(not_air.shape):
+        lower, upper = (slice(None),) * axis + (slice(None, size - 1),), (slice(None),) * axis + (slice(1, None),)
+        touches[lower] |= not_air[upper]
+        touches[upper] |= not_air[lower]
+    isolated = float((not_air & ~touches).sum()) / max(1, int(not_air.sum()))
+    if isolated > ISOLATED:
+        raise InputError(
+            f"{source}: {float(not_air.double().mean()):.0%} of the box differ from 0, {isolated:.1%} of that as single "
+            f"voxels: noise in the air; {REMEDY}"
+        )
 
 
 def _check_volume(millilitres: float, not_air: Tensor, source: str) -> None:

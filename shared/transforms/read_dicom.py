@@ -22,6 +22,7 @@ TAGS = {  # name: group and element, how many numbers
     "ImagePositionPatient": (0x0020, 0x0032, 3),
     "PixelSpacing": (0x0028, 0x0030, 2),
 }
+THICKNESS = "0018|0050"
 FUNCTIONAL_GROUPS = (b"\x00\x52\x29\x92", b"\x00\x52\x30\x92")  # shared and per frame, of enhanced multi-frame images
 PIXEL_DATA = b"\xe0\x7f\x10\x00"
 
@@ -58,6 +59,8 @@ class DicomReader(ITKReader):
             _check_steps(source, frames)
         image = itk.imread(files if len(files) > 1 else files[0], **{**self.kwargs, **kwargs})
         _check_places(source, frames.positions, image)
+        if len(frames.positions) == 1:
+            _set_thickness(image, files[0])
         return image
 
 
@@ -85,19 +88,20 @@ def _files_of_series(folder: str) -> list[str]:
 
 def _frames_of(file: str) -> _Frames:
     """Read the three tags of a slice, or of all frames of an enhanced multi-frame image."""
-    import itk
-
-    header = itk.GDCMImageIO.New()
-    header.SetFileName(file)
-    header.ReadImageInformation()
-    top_level = header.GetMetaDataDictionary()
+    top_level, nested = {}, b""
+    try:
+        top_level = _header(file)
+    except RuntimeError:  # also where functional groups lack a tag
+        nested = _functional_groups(file)
+        if not nested:
+            raise
     values = {}
-    nested: bytes | None = None
     for name, (group, element, count) in TAGS.items():
         key = f"{group:04x}|{element:04x}"
-        texts = [top_level[key]] if top_level.HasKey(key) else []
-        if not texts:
-            nested = _functional_groups(file) if nested is None else nested
+        if key in top_level:
+            texts = [top_level[key]]
+        else:
+            nested = nested or _functional_groups(file)
             texts = _nested_texts(nested, group, element)
         values[name] = [_numbers(text, count) for text in texts]
         if not values[name] or any(numbers is None for numbers in values[name]):
@@ -113,6 +117,17 @@ def _frames_of(file: str) -> _Frames:
             f"spacings for {count} positions; export one file per slice, or give NIfTI."
         )
     return _Frames(np.array([file] * count), *(np.array(rows[name]) for name in TAGS))
+
+
+def _header(file: str) -> dict[str, str]:
+    """Return the tags of a file that are texts and not nested, {"0020|0032": text}."""
+    import itk
+
+    reader = itk.GDCMImageIO.New()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    tags = reader.GetMetaDataDictionary()
+    return {key: tags[key] for key in tags.GetKeys() if isinstance(tags[key], str)}
 
 
 def _functional_groups(file: str) -> bytes:
@@ -211,6 +226,13 @@ def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
             f"{source}: slices would be read {off:.3g} mm from where their tags place them; export it as one file per "
             "slice, or give NIfTI."
         )
+
+
+def _set_thickness(image: Any, file: str) -> None:
+    """Give a single slice the thickness that its file names, for which ITK puts 1 mm."""
+    thickness = _numbers(_header(file).get(THICKNESS, ""), 1)
+    if thickness and thickness[0] > 0 and image.GetImageDimension() == 3:
+        image.SetSpacing([*list(image.GetSpacing())[:2], thickness[0]])
 
 
 def _list(numbers: Sequence[float]) -> str:

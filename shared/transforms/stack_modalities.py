@@ -49,7 +49,7 @@ class StackModalitiesd(MapTransform):
         super().__init__(modalities, allow_missing_keys=True)
         if reference is not None and reference not in self.keys:
             raise InputError(
-                f"reference modality: expected one of {', '.join(map(str, self.keys))}, got {reference!r}."
+                f"reference_modality: expected one of {', '.join(map(str, self.keys))}, got {reference!r}."
             )
         self.resample = resample
         self.reference = self.keys[0] if reference is None else reference

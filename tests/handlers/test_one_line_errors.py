@@ -77,3 +77,17 @@ def test_status_and_last_line_of_a_process(raised, traceback):
     assert ("Traceback" in ended.stderr) == traceback
     if not traceback:
         assert ended.stderr.splitlines()[-1] == "Error: mend this"
+
+
+def test_nothing_follows_the_last_line():
+    """ITK's wrapper warns while Python is taken down, whatever filter of warnings was set."""
+    code = (
+        "import atexit, os, sys\nfrom shared.errors import InputError\n"
+        "from shared.handlers.one_line_errors import install_one_line_errors\ninstall_one_line_errors()\n"
+        "import itk\nitk.GDCMImageIO.New()\n"
+        "class AtTheEnd:\n    def __del__(self, write=os.write):\n        write(2, b'swigvarlink')\n"
+        "sys.kept = AtTheEnd()\nraise InputError('mend this')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "Error: mend this"
