@@ -76,6 +76,7 @@ def _air(voxels: Tensor, source: str) -> float:
 
 def _check_isolated(not_air: Tensor, source: str) -> None:
     """Refuse single voxels all over the air; a brain hangs together."""
+    not_air = _tight(not_air)
     touches = torch.zeros_like(not_air)
     for axis, size in enumerate(not_air.shape):
         lower, upper = (slice(None),) * axis + (slice(None, size - 1),), (slice(None),) * axis + (slice(1, None),)
@@ -83,10 +84,7 @@ def _check_isolated(not_air: Tensor, source: str) -> None:
         touches[upper] |= not_air[lower]
     isolated = float((not_air & ~touches).sum()) / max(1, int(not_air.sum()))
     if isolated > ISOLATED:
-        raise InputError(
-            f"{source}: {float(not_air.double().mean()):.0%} of the box differ from 0, {isolated:.1%} of that as single "
-            f"voxels: noise in the air; {REMEDY}"
-        )
+        raise InputError(f"{source}: {isolated:.1%} of what differs from 0 is single voxels, noise in the air; {REMEDY}")
 
 
 def _check_volume(millilitres: float, not_air: Tensor, source: str) -> None:
@@ -95,6 +93,17 @@ def _check_volume(millilitres: float, not_air: Tensor, source: str) -> None:
             f"{source}: {millilitres:.0f} ml ({float(not_air.double().mean()):.0%} of the box) are not air, but no "
             f"brain is larger than {MOST_ML:.0f} ml; {REMEDY}"
         )
+
+
+def _tight(mask: Tensor) -> Tensor:
+    """Crop a mask (x, y, z) to its bounding box."""
+    for axis in range(3):
+        inside = mask.flatten(axis + 1).any(dim=-1) if axis < 2 else mask
+        inside = inside.flatten(0, axis - 1).any(dim=0) if axis else inside
+        places = inside.nonzero()
+        if len(places):
+            mask = mask.narrow(axis, int(places[0]), int(places[-1] - places[0]) + 1)
+    return mask
 
 
 def _corners(voxels: Tensor) -> list[Tensor]:
