@@ -26,13 +26,13 @@ REMEDY = (
 
 
 def brain_from_air(image: Tensor) -> Tensor:
-    """Say which voxels differ from air in any sequence that is there.
+    """Say which voxels differ from air in any modality that is there.
 
     Air is 0, or the one value that all eight corners of the box share, which is then logged. A brain that reaches the
     faces of its box, or up to half of its corners, is accepted.
 
     Args:
-        image: (M, *spatial); an absent sequence is NaN. The brain's volume is checked where there is an affine.
+        image: (M, *spatial); an absent modality is NaN. The brain's volume is checked where there is an affine.
 
     Returns:
         (1, *spatial), boolean.
@@ -57,7 +57,7 @@ def brain_from_air(image: Tensor) -> Tensor:
 
 
 def _air(voxels: Tensor, source: str) -> float:
-    """Return the value of air in one sequence, from the corners of the box."""
+    """Return the value of air in one modality, from the corners of the box."""
     corners = _corners(voxels)
     lowest, highest = min(float(corner.min()) for corner in corners), max(float(corner.max()) for corner in corners)
     if lowest == highest:
@@ -84,7 +84,9 @@ def _check_isolated(not_air: Tensor, source: str) -> None:
         touches[upper] |= not_air[lower]
     isolated = float((not_air & ~touches).sum()) / max(1, int(not_air.sum()))
     if isolated > ISOLATED:
-        raise InputError(f"{source}: {isolated:.1%} of what differs from 0 is single voxels, noise in the air; {REMEDY}")
+        raise InputError(
+            f"{source}: {isolated:.1%} of what differs from 0 is single voxels, noise in the air; {REMEDY}"
+        )
 
 
 def _check_volume(millilitres: float, not_air: Tensor, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Normalise every sequence inside the brain and set the air to zero."""
+"""Normalise every modality inside the brain and set the air to zero."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
     """Say which voxels belong to the brain.
 
     Args:
-        image: (M, *spatial); an absent sequence is NaN.
+        image: (M, *spatial); an absent modality is NaN.
         brain: mask (1, *spatial), above one half inside.
 
     Returns:
@@ -53,21 +53,21 @@ def brain_of_normalized(image: Tensor) -> Tensor:
     MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
 
     Args:
-        image: (M, *spatial) with air at exactly 0 and absent sequences NaN.
+        image: (M, *spatial) with air at exactly 0 and absent modalities NaN.
 
     Returns:
-        The same shape, boolean; False throughout an absent sequence.
+        The same shape, boolean; False throughout an absent modality.
     """
     values = convert_to_tensor(image, track_meta=False)
     return (values != 0) & ~values.isnan()
 
 
 class NormalizeInBrain(Transform):
-    """Give every sequence mean 0 and standard deviation 1 inside the brain, and 0 outside.
+    """Give every modality mean 0 and standard deviation 1 inside the brain, and 0 outside.
 
     The papers' code takes mean and deviation from the brain but shifts all voxels, so that air ends at -mean/deviation;
-    here it stays 0, which is what an absent sequence becomes in networks that stack the sequences. Absent sequences
-    stay NaN. A sequence with one single value inside the brain counts as absent too: it becomes NaN, with a warning; if
+    here it stays 0, which is what an absent modality becomes in networks that stack the modalities. Absent modalities
+    stay NaN. A modality with one single value inside the brain counts as absent too: it becomes NaN, with a warning; if
     all are so, the case is refused.
 
     Args:
@@ -101,12 +101,12 @@ class NormalizeInBrain(Transform):
             normalized[channel, changed] = ((voxels[changed].double() - mean) / deviation).float()
         if normalized.isnan().flatten(1).any(dim=1).all():
             raise InputError(
-                f"{source_file(image, 'image')}: every sequence has one single value inside the brain; "
+                f"{source_file(image, 'image')}: every modality has one single value inside the brain; "
                 "check the file and the mask."
             )
         for channel in constants:
             logging.getLogger(__name__).warning(
-                "%s: one single value inside the brain; the sequence counts as absent.",
+                "%s: one single value inside the brain; the modality counts as absent.",
                 source_of_channel(image, channel),
             )
         return convert_to_dst_type(normalized, dst=image, dtype=torch.float32)[0]
