@@ -29,8 +29,9 @@ class StackModalitiesd(MapTransform):
 
     The grid and the file name are those of the first modality that is there; of the files' headers no more than that
     is kept, and no history of transforms. The modalities' own entries are removed. A modality that is NaN everywhere,
-    or has one single value (a placeholder; named in a warning), counts as absent. Where no modality is named, "image" must
-    be there as a tensor, (M, *spatial) or, for one modality, *spatial; it gets the same checks and keeps its metadata.
+    or has one single value (a placeholder; named in a warning), counts as absent. Where no modality is named, "image"
+    must be there as a tensor, (M, *spatial) or, for one modality, *spatial; it gets the same checks and keeps its
+    metadata.
 
     Args:
         modalities: names of the modalities in the order of the channels.
