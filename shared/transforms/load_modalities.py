@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from monai.transforms import LoadImage, MapTransform
 from torch import Tensor
 
 from ..errors import InputError
+from .only_modality import check_only_modality, wrong_channels
 from .read_dicom import DicomReader, is_dicom
 from .read_nifti import NiftiReader
+from .small_suffix import with_small_suffix
 
 __all__ = ["LoadImageModalitiesd"]
 
@@ -37,6 +40,7 @@ class LoadImageModalitiesd(MapTransform):
         extra_keys: further entries to read where they are paths, such as "brain" (a mask) or "label".
         extent_mm: least and greatest length of an image's longest side; a file outside has another unit of length than
             its header says.
+        only_modality: the modality that an "image" with one channel is, where there are several modalities.
     """
 
     def __init__(
@@ -44,9 +48,11 @@ class LoadImageModalitiesd(MapTransform):
         modalities: KeysCollection,
         extra_keys: Sequence[str] = ("brain",),
         extent_mm: Sequence[float] = EXTENT_MM,
+        only_modality: str | None = None,
     ) -> None:
         super().__init__(modalities, allow_missing_keys=True)
         self.extent_mm = tuple(extent_mm)
+        self.only_modality = check_only_modality(only_modality, self.keys)
         self.extra_keys = tuple(extra_keys)
         self.load = LoadImage(ensure_channel_first=True)
 
@@ -76,14 +82,11 @@ class LoadImageModalitiesd(MapTransform):
             return dict(zip(self.keys, image, strict=True))
         volume = self._volume(image, volumes)
         channels = volume.shape[0]
-        if channels != len(self.keys):
-            raise InputError(
-                f"{image}: has {channels} channel{'s' * (channels > 1)}, but {len(self.keys)} modalities are asked for "
-                f"({', '.join(self.keys)}); give --modalities one name per channel, in the order of the file, "
-                f"or name the modality of each file, as in --datalist \"[{{'{self.keys[0]}': 'FILE'}}]\"."
-                + _remedy_for_slices(volume)
-            )
-        return {name: [image, channel] for channel, name in enumerate(self.keys)}
+        if channels == len(self.keys):
+            return {name: [image, channel] for channel, name in enumerate(self.keys)}
+        if channels == 1 and self.only_modality:
+            return {self.only_modality: [image, 0]}
+        raise InputError(wrong_channels(str(image), channels, self.keys) + _remedy_for_slices(volume))
 
     def _one_channel(self, source: Any, name: Hashable, volumes: dict[str, MetaTensor]) -> MetaTensor:
         """Read a path, or one channel of a file given as [path, channel], as (1, *spatial)."""
@@ -114,7 +117,9 @@ class LoadImageModalitiesd(MapTransform):
         if not path.exists():
             raise InputError(f"{path}: no such file; correct the path or leave the modality out.")
         try:
-            volume = self.load(path, reader=_reader_for(path))
+            with with_small_suffix(path) as readable:
+                volume = self.load(readable, reader=_reader_for(path))
+            volume.meta["filename_or_obj"] = str(path)
         except (InputError, MemoryError):
             raise
         except Exception as error:  # nibabel, ITK, zlib and gzip each have their own
@@ -170,4 +175,4 @@ def _is_array(value: Any) -> bool:
 
 
 def _name_of(path: str) -> str:
-    return Path(path.removesuffix(".gz")).stem if not Path(path).is_dir() else Path(path).name
+    return Path(re.sub(r"\.gz$", "", path, flags=re.IGNORECASE)).stem if not Path(path).is_dir() else Path(path).name

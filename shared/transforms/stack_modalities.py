@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .normalize_in_brain import is_constant
+from .only_modality import check_only_modality, wrong_channels
 from .same_grid import grid_difference
 from .source_file import channel_sources, source_file
 
@@ -40,13 +41,20 @@ class StackModalitiesd(MapTransform):
             reference is absent, it is that of the first modality that is there, with a warning. A brain mask follows
             (nearest neighbour).
         reference: name of the modality whose grid counts; the first of `modalities` if None.
+        only_modality: the modality that an "image" tensor with one channel is, where there are several modalities.
 
     Raises:
         InputError: no modality at all, two grids, another number of channels, or a NaN or infinite value inside a
             modality that is there.
     """
 
-    def __init__(self, modalities: KeysCollection, resample: bool = False, reference: str | None = None) -> None:
+    def __init__(
+        self,
+        modalities: KeysCollection,
+        resample: bool = False,
+        only_modality: str | None = None,
+        reference: str | None = None,
+    ) -> None:
         super().__init__(modalities, allow_missing_keys=True)
         if reference is not None and reference not in self.keys:
             raise InputError(
@@ -54,6 +62,7 @@ class StackModalitiesd(MapTransform):
             )
         self.resample = resample
         self.reference = self.keys[0] if reference is None else reference
+        self.only_modality = check_only_modality(only_modality, self.keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         stacked = {key: value for key, value in data.items() if key not in self.keys}
@@ -127,6 +136,12 @@ class StackModalitiesd(MapTransform):
         return resampled
 
     def _check_channels(self, image: MetaTensor, data: Mapping[Hashable, Any]) -> MetaTensor:
+        if image.ndim == 4 and image.shape[0] == 1 < len(self.keys) and self.only_modality:
+            absent = torch.full_like(image.as_tensor(), torch.nan)
+            channels = [image.as_tensor() if name == self.only_modality else absent for name in self.keys]
+            image = MetaTensor(torch.cat(channels), meta=image.meta, applied_operations=image.applied_operations)
+        if image.ndim == 4 and image.shape[0] == 1 < len(self.keys):
+            raise InputError(wrong_channels(source_file(image, "image"), 1, self.keys))
         if image.ndim != 4 or image.shape[0] != len(self.keys):
             raise InputError(
                 f"{source_file(image, 'image')}: has shape {tuple(image.shape)}, but (channels, x, y, z) with "

@@ -199,3 +199,14 @@ def test_modalities_that_do_not_overlap_are_refused():
     data["flair"] = MetaTensor(data["flair"].as_tensor(), affine=far, meta={"filename_or_obj": "flair.nii"})
     with pytest.raises(InputError, match=r"flair.nii: flair does not overlap with t1.nii"):
         StackModalitiesd(ALL, resample=True)(data)
+
+
+def test_only_modality_puts_a_tensor_of_one_channel_into_its_place():
+    volume = modality(7, name="scan.nii")
+    image = StackModalitiesd(ALL, only_modality="t2")({"image": volume})["image"]
+    assert image.shape == (4, *volume.shape[1:])
+    assert torch.equal(image[2].as_tensor(), volume[0].as_tensor())
+    assert image[[0, 1, 3]].isnan().all()
+    assert image.meta["filename_or_obj"] == "scan.nii"
+    with pytest.raises(InputError, match=r"scan.nii: has 1 channel, but 4 modalities .* --only_modality NAME"):
+        StackModalitiesd(ALL)({"image": volume})
