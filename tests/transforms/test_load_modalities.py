@@ -94,7 +94,7 @@ def test_suffixes_in_capitals(tmp_path, volume, oblique, write_nifti, suffix):
         itk.imwrite(itk.image_from_array(volume), str(small))
     expected = LoadImage(ensure_channel_first=True)(small)
     scan = small.rename(tmp_path / f"My.Scan{suffix}")
-    loaded = LoadImageModalitiesd("flair")({"image": str(scan)})
+    loaded = LoadImageModalitiesd("flair", extent_mm=(1, 1000))({"image": str(scan)})
     assert loaded["case"] == "My.Scan"
     assert loaded["flair"].meta["filename_or_obj"] == str(scan)
     torch.testing.assert_close(loaded["flair"].as_tensor(), expected.as_tensor())
