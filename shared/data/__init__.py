@@ -3,6 +3,7 @@
 from .breast_cases import find_breast_cases, split_breast_cases
 from .breast_phantom_tissue import paint_breast
 from .breast_phantoms import paint_breast_phantoms
+from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .cases import LAYOUTS, find_cases
 from .epoch_dataset import EpochDataset
@@ -22,6 +23,7 @@ __all__ = [
     "NOT_RUN",
     "PARTS",
     "SEQUENCES",
+    "CaseCache",
     "CaseStream",
     "EpochDataset",
     "count_cases_sharing",

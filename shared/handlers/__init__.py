@@ -1,5 +1,6 @@
 """What happens during a run: schedules, saving, progress, tables, pictures."""
 
+from .case_guard import CaseGuard
 from .checkpoint import TrainingCheckpoint, WeightsLoader
 from .class_outcomes import class_probabilities_and_truth
 from .curves import TrainingCurves
@@ -21,6 +22,7 @@ from .subset_evaluation import SubsetEvaluation
 from .warm_up import WarmUp
 
 __all__ = [
+    "CaseGuard",
     "CaseProgress",
     "ConstantWeight",
     "EarlyStopping",
