@@ -15,6 +15,10 @@ from .free_memory import free_memory_bytes, size_in_bytes
 __all__ = ["CaseCache"]
 
 MB, GB = 1e6, 1e9
+INSTEAD = {
+    "validation": ", or train without it (--val_interval above --max_epochs)",
+    "test": ", or choose another --evaluate_part",
+}
 
 
 class CaseCache(CacheDataset):
@@ -46,7 +50,7 @@ class CaseCache(CacheDataset):
         if needed and not len(data):
             raise InputError(
                 f"the {part} part has no case, so there is nothing to do; give it cases by the split's settings "
-                f"(fractions, files or folds){'' if part == 'train' else ', or choose another part'}."
+                f"(fractions, files or folds){INSTEAD.get(part, '')}."
             )
         self.part = part
         super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers, progress=False)

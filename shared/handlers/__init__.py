@@ -1,24 +1,18 @@
-"""What happens during a run: schedules, saving, progress, tables, pictures."""
+"""What happens on the events of an engine: schedules, saving, progress."""
 
 from .case_guard import CaseGuard
+from .case_progress import CaseProgress
 from .checkpoint import TrainingCheckpoint, WeightsLoader
 from .class_outcomes import class_probabilities_and_truth
-from .curves import TrainingCurves
 from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
-from .evaluation_table import EvaluationTable
-from .fuzzy_weight import ConstantWeight, ExponentialDecay, LinearDecay
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
 from .linear_ramp import LinearRamp
-from .loss_terms import LossTerms, write_epoch_scalars
-from .mask_and_class_evaluation import MaskAndClassEvaluation
-from .object_evaluation import ObjectEvaluation
-from .one_line_errors import install_one_line_errors, one_line_of
 from .prepare_batch import PrepareBatchTargets
-from .progress import CaseProgress, EpochProgress
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
-from .subset_evaluation import SubsetEvaluation
+from .schedules import ConstantWeight, ExponentialDecay, LinearDecay
+from .training_log import TrainingLog
 from .warm_up import WarmUp
 
 __all__ = [
@@ -26,29 +20,20 @@ __all__ = [
     "CaseProgress",
     "ConstantWeight",
     "EarlyStopping",
-    "EpochProgress",
     "EpochSeed",
-    "EvaluationTable",
     "ExponentialDecay",
     "GradientClip",
     "GradientStatistics",
     "LinearDecay",
     "LinearRamp",
-    "LossTerms",
-    "MaskAndClassEvaluation",
-    "ObjectEvaluation",
     "PrepareBatchTargets",
-    "SubsetEvaluation",
     "TrainingCheckpoint",
-    "TrainingCurves",
+    "TrainingLog",
     "WarmUp",
     "WeightsLoader",
     "class_probabilities_and_truth",
-    "install_one_line_errors",
-    "one_line_of",
     "refuse_unknown_settings",
     "running_workflow",
     "save_executed_config",
     "unknown_settings",
-    "write_epoch_scalars",
 ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from monai.engines import SupervisedEvaluator
 
+from ..atomic_write import require_writable
 from ..data import CaseStream
-from ..whole_file import require_writable
 
 __all__ = ["CaseGuard"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
+from ..atomic_write import atomic_write, remove_leftovers, require_writable
 from ..errors import InputError
-from ..whole_file import remove_leftovers, require_writable, whole_file
 
 __all__ = ["TrainingCheckpoint", "WeightsLoader"]
 
@@ -35,7 +35,7 @@ def _read(path: Path, remedy: str) -> Any:
 
 def _save(content: Any, path: Path) -> None:
     """Write a checkpoint whole or not at all."""
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save(content, temporary)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .fuzzy_weight import check_max_epochs, epochs_before
+from .schedules import check_max_epochs, epochs_before
 
 __all__ = ["LinearRamp"]
 

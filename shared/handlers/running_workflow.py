@@ -12,12 +12,14 @@ from pathlib import Path
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 
+from ..atomic_write import atomic_write
 from ..errors import InputError
-from ..whole_file import whole_file
 from .setting_paths import refuse_bad_paths
 from .setting_values import refuse_bad_values
 
 __all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
+
+RENAMED = {"sequence": """--modalities "['t1ce']\""""}  # former name of a setting to what is written now
 
 MONAI_KEYS = {"imports", "initialize", "run", "finalize", "save_execute_config", "evaluator", "network"} | {
     entry["id"].split("::")[0]
@@ -90,6 +92,8 @@ def refuse_unknown_settings() -> None:
     if elsewhere:
         place = " and ".join(elsewhere)
         raise InputError(f"--{unknown[0]}: a setting of {place}, which this run does not read; leave it out.")
+    if unknown and unknown[0] in RENAMED:
+        raise InputError(f"--{unknown[0]}: has another name now; write {RENAMED[unknown[0]]}.")
     if unknown:
         known = [key for key in config if key not in unknown and not key.startswith("_")]
         near = difflib.get_close_matches(unknown[0], known, n=1)
@@ -113,5 +117,5 @@ def save_executed_config(path: str) -> None:
         path: file to write.
     """
     config = {key: value for key, value in running_workflow().parser.get().items() if key != ConfigParser.meta_key}
-    with whole_file(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text(json.dumps(config, indent=4) + "\n")

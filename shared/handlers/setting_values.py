@@ -16,6 +16,7 @@ from .setting_ranges import CHOICES, nested_numbers, range_of
 __all__ = ["refuse_bad_values"]
 
 MARKS = ("$", "@", "%")  # of an expression, a reference and a macro
+NEVER_TEXTS = ("device", "amp", "network")
 INPUT_SIZES = ("patch_size", "image_size", "img_size")
 FRACTIONS_MAY_MISS = 0.01
 UNKNOWN = object()  # an expression that cannot be evaluated yet
@@ -78,7 +79,7 @@ def _refuse_type(key: str, given: Any, own: Sequence[Any]) -> None:
     plain = [value for value in own if _is_plain(value) and value is not None and not isinstance(value, bool)]
     if not plain:
         expression = next((value for value in own if isinstance(value, str) and value.startswith("$")), None)
-        if isinstance(given, str) and expression is not None and range_of(key) is None:
+        if isinstance(given, str) and expression is not None and key in NEVER_TEXTS:
             raise InputError(f"--{key}: expected an expression such as {expression!r}, got {given!r}; begin it with $.")
         return
     example = plain[-1]

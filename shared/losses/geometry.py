@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .label_hierarchy import HierarchyLoss
+from .hierarchy_loss import HierarchyLoss
 
 __all__ = ["GeometryLoss"]
 

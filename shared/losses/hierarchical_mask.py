@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from .label_hierarchy import HierarchyLoss
+from .hierarchy_loss import HierarchyLoss
 
 __all__ = ["HierarchicalMaskLoss"]
 

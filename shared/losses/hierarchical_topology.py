@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .label_hierarchy import HierarchyLoss
+from .hierarchy_loss import HierarchyLoss
 
 __all__ = ["HierarchicalTopologyLoss"]
 

@@ -24,13 +24,13 @@ from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
 from .mask_and_class import MaskAndClassd
-from .modality_subset import RandModalitySubsetd
 from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
+from .rand_modality_subset import RandModalitySubsetd
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference

@@ -13,8 +13,8 @@ from typing import Any
 import monai
 import torch
 
+from ..atomic_write import atomic_write
 from ..errors import InputError
-from ..whole_file import whole_file
 
 __all__ = ["NOTICE", "bundle_name_and_version", "circumstances", "files_read", "name_of_case", "write_record"]
 
@@ -38,7 +38,7 @@ def name_of_case(data: Mapping[Hashable, Any], case_names: str = "plain") -> str
         return hashlib.sha256(case.encode("utf-8", errors="surrogateescape")).hexdigest()[:HASH_DIGITS]
     if case != Path(case).name or case in ("", ".."):
         raise InputError(
-            f'case {case!r}: "case" must name the case, since folder and files bear it; leave out slashes.'
+            f"case {case!r}: must name the case, without slashes, since folder and files bear it; rename it."
         )
     return case
 
@@ -60,7 +60,7 @@ def bundle_name_and_version(metadata_path: str | Path) -> dict[str, str]:
 
 
 def files_read(data: Mapping[Hashable, Any], image: Any) -> dict[str, Any]:
-    """Return {sequence: file} as `NoteInputsd` noted it, or the one file that the image's metadata name."""
+    """Return {modality: file} as `NoteInputsd` noted it, or the one file that the image's metadata name."""
     if "inputs" in data:
         return json.loads(data["inputs"])["files"]
     meta = getattr(image, "meta", {})
@@ -79,6 +79,6 @@ def circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record as JSON, whole or not at all."""
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")

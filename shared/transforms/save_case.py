@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from torch import Tensor
 
-from ..whole_file import whole_file
+from ..atomic_write import atomic_write
 from .case_place import case_place
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .nifti_grid import nifti_on_grid
@@ -41,7 +41,7 @@ class SaveImageCased(Transform):
         metadata_path: the bundle's metadata.json, whose name and version go into the record.
         pred_key: label map (1, *spatial).
         uncertainty_key: (1, *spatial).
-        image_key: (M, *spatial), NaN where a sequence is absent.
+        image_key: (M, *spatial), NaN where a modality is absent.
         label_key: true classes (1, *spatial), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
@@ -80,12 +80,12 @@ class SaveImageCased(Transform):
         record = {"case": str(data["case"]), "notice": NOTICE, **self._findings(data, image, segmentation, uncertainty)}
         with case_place(self.folder, case, record["inputs"]) as folder:
             record_path = folder / f"{case}.json"
-            with whole_file(folder / names["segmentation"]) as path:
+            with atomic_write(folder / names["segmentation"]) as path:
                 record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
                 nibabel.save(nifti_on_grid(segmentation, image, np.uint8), path)
-            with whole_file(folder / names["uncertainty"]) as path:
+            with atomic_write(folder / names["uncertainty"]) as path:
                 nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
-            with whole_file(folder / names["overlay"]) as path:
+            with atomic_write(folder / names["overlay"]) as path:
                 draw_overlay(
                     image,
                     segmentation,
@@ -124,8 +124,8 @@ class SaveImageCased(Transform):
         inside = uncertainty[segmentation > 0]
         return {
             "inputs": files_read(data, image),
-            "sequences_found": found,
-            "sequences_absent": [name for name in self.modalities if name not in found],
+            "modalities_found": found,
+            "modalities_absent": [name for name in self.modalities if name not in found],
             "classes": [
                 {"value": value, "name": name, "volume_ml": round(float(voxels[value]) * voxel_ml, 4)}
                 for value, name in enumerate(self.class_names, start=1)

@@ -10,7 +10,7 @@ import numpy as np
 from monai.transforms import Transform
 from torch import Tensor
 
-from ..whole_file import whole_file
+from ..atomic_write import atomic_write
 from .case_place import case_place
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .class_contradiction import class_contradiction
@@ -95,11 +95,11 @@ class SavePictureCased(Transform):
         inputs = files_read(data, data[self.keys["image"]])
         with case_place(self.folder, case, inputs) as folder:
             for number, (name, values) in enumerate(maps.values()):
-                with whole_file(folder / name) as path:
+                with atomic_write(folder / name) as path:
                     if number == 0:
                         self._forget(folder, case)
                     self._write_map(path, values)
-            with whole_file(folder / names["overlay"]) as path:
+            with atomic_write(folder / names["overlay"]) as path:
                 draw_picture_overlay(
                     found["image"],
                     found["pred"],

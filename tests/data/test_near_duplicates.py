@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from shared.data import find_breast_cases, group_near_duplicates, paint_breast, picture_similarity
+from shared.data import find_breast_cases, group_near_duplicates, picture_similarity
 from shared.errors import InputError
+from shared.phantoms import paint_breast
 
 
 @pytest.fixture

@@ -34,6 +34,12 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_known_one(tmp_path):
     )
 
 
+def test_the_former_name_of_a_setting_is_refused_with_the_present_one(tmp_path):
+    assert refused(tmp_path, sequence="t1ce") == (
+        """--sequence: has another name now; write --modalities "['t1ce']\"."""
+    )
+
+
 def test_known_settings_pass_and_the_executed_config_holds_the_overrides(tmp_path):
     executed = tmp_path / "out" / "executed.json"
     workflow = make_workflow(tmp_path, patch_size=[4, 4], executed=str(executed), dataset_dir="here")
@@ -62,7 +68,7 @@ def test_words_of_json_on_a_command_line_are_refused(tmp_path, word, value):
     """Python's command lines hand "false" on as a text, which counts as true."""
     assert refused(tmp_path, dataset_dir=word) == f"--dataset_dir: '{word}' is no value; write {value}, as in Python."
     assert refused(tmp_path, nested={"_target_": "dict", "a": ["@size", word]}).startswith(f"--nested: '{word}' is no")
-    make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[True, None]).initialize()
+    make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[1, 2]).initialize()
     assert refused(tmp_path, nested={"_target_": "dict", "a": ("@size", word)}).startswith(f"--nested: '{word}' is no")
 
 

@@ -33,7 +33,7 @@ def answer(monkeypatch):
         try:
             ConfigWorkflow(paths, logging_file=False, workflow_type=kind, **options).initialize()
         except RuntimeError as error:
-            return str(find_input_error(error))
+            return str(find_input_error(error) or f"a traceback: {error.__cause__}")
         return None
 
     return initialise

@@ -1,0 +1,74 @@
+"""The commands: `python -m ci` lists them, `python -m ci <command> --help` explains one."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import fire
+from fire.decorators import SetParseFn
+from fire.parser import DefaultParseValue
+
+from shared.errors import InputError, install_excepthook
+
+COMMANDS = {  # folder to its commands, each with its module
+    "experiments": {"study": "study", "tables": "tables", "gradients": "gradients", "interactions": "interactions"},
+    "prepare": {
+        "paint-phantoms": "paint_phantoms",
+        "convert-checkpoint": "convert_checkpoint",
+        "derive-gland-regions": "derive_gland_regions",
+    },
+    "timing": {"benchmark": "benchmark", "step-times": "step_times"},
+    "release": {"pack": "pack"},
+    "lint": {"lint": "lint_configs"},
+}
+
+
+def overview() -> str:
+    """List the commands by folder, each with the first sentence of its module, which is read but not imported."""
+    lines = ["python -m ci <command> [options]; python -m ci <command> --help explains a command."]
+    for folder, modules in COMMANDS.items():
+        lines.append(f"\n{folder}")
+        for command, module in modules.items():
+            text = (Path(__file__).parent / folder / f"{module}.py").read_text(encoding="utf-8")
+            lines.append(f"  {command:22}{ast.get_docstring(ast.parse(text)).splitlines()[0]}")
+    return "\n".join(lines)
+
+
+def with_texts_as_typed(command: Callable[..., None]) -> Callable[..., None]:
+    """Make Fire hand texts (folders, files, names) on as they are typed: it reads `2021` as a number, `a#b` as `a`."""
+    for parameter in inspect.signature(command).parameters.values():
+        is_text = getattr(parameter.annotation, "__name__", str(parameter.annotation)) in ("str", "str | None")
+        if parameter.kind is parameter.VAR_POSITIONAL and is_text:
+            SetParseFn(str)(command)
+        elif parameter.kind is not parameter.VAR_KEYWORD:
+            SetParseFn(str if is_text else DefaultParseValue, parameter.name)(command)
+    return command
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a command, or list all of them.
+
+    Raises:
+        InputError: there is no such command.
+    """
+    command, *options = arguments or ["--help"]
+    if command in ("--help", "-h", "help"):
+        print(overview())
+        return
+    modules = {name: f"ci.{folder}.{module}" for folder, found in COMMANDS.items() for name, module in found.items()}
+    if command not in modules:
+        raise InputError(f"{command}: no such command; choose one of {', '.join(modules)}.")
+    module = importlib.import_module(modules[command])
+    if "--help" in options or "-h" in options:
+        print(module.__doc__)
+    fire.Fire(with_texts_as_typed(module.main), options, name=command)
+
+
+if __name__ == "__main__":
+    install_excepthook()
+    main(sys.argv[1:])

@@ -1,0 +1,19 @@
+"""Painted data sets in the layouts of real ones: brains, breast ultrasound, glands."""
+
+from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
+from .brain_phantoms import paint_brats_phantoms
+from .breast_phantom_tissue import paint_breast
+from .breast_phantoms import paint_breast_phantoms
+from .gland_phantom_stain import paint_glands
+from .gland_phantoms import paint_gland_phantoms
+
+__all__ = [
+    "MODALITIES",
+    "paint_brats_phantoms",
+    "paint_breast",
+    "paint_breast_phantoms",
+    "paint_case",
+    "paint_gland_phantoms",
+    "paint_glands",
+    "upright_affine",
+]

@@ -1,0 +1,208 @@
+"""Score what a network makes of every subset of a case's modalities, and go on where an evaluation was stopped."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.metrics import compute_dice
+from monai.utils import convert_to_tensor
+from torch import Tensor
+
+from ..atomic_write import atomic_write, require_writable
+from ..data import NOT_RUN, modality_subsets, process_share, subset_name
+from ..errors import InputError
+from .score_table import count_cases, means, write_rows
+from .subset_figure import HeatMap, draw_heat_maps
+from .subset_scores import SubsetScores
+
+__all__ = ["SubsetEvaluation"]
+
+
+class SubsetEvaluation:
+    """Dice of every case, subset of modalities and region.
+
+    - ``subsets/<case>.json``: scores of a case, written as soon as it is done, with what they were made with;
+    - ``subsets.csv``: a row per case and subset; empty where the case lacks a modality of the subset;
+    - ``subsets.md``: regions x subsets, and means by the number of missing modalities;
+    - ``subsets.png``: the former as a heat map.
+
+    The last three are written by `write`, to be called after the evaluator has run. An evaluation that was stopped
+    goes on: `cases_left` are the cases that these weights with these settings have not scored, and the tables are of
+    all cases. Region empty in prediction and label: Dice 1; in one of them: 0.
+
+    Reads, of every decollated item, "case" from the batch, and from the output "pred" (S, *spatial), the class maps of
+    `ModalitySubsetsInferer` on the label's grid, and "label" (1, *spatial). `write` leaves "dice_<region>", the mean
+    over subsets and cases, in the metrics of the engine that it was attached to.
+
+    With several processes attach it and call `write` on all of them: each scores its share of the cases, and the first
+    one writes the tables. They need one output folder.
+
+    Args:
+        output_dir: folder for the files.
+        cases: all items that are to be scored, with "case".
+        ckpt_path: file of the weights.
+        modalities: names of the modalities in the order of the channels.
+        regions: maps the class map (1, *spatial) of a prediction to regions (R, *spatial).
+        label_regions: the same for a label.
+        region_names: R names.
+        title: heading of the Markdown and of the picture.
+        notes: sentences below the Markdown's tables, such as what a region's name means.
+        settings: name to value of all else that scores hang on and a person may change, such as the window's size.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        cases: Sequence[Mapping[str, Any]],
+        ckpt_path: str,
+        modalities: Sequence[str],
+        regions: Callable[[Tensor], Tensor],
+        label_regions: Callable[[Tensor], Tensor],
+        region_names: Sequence[str],
+        title: str,
+        notes: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.cases = cases
+        self.weights = Path(ckpt_path)
+        self.modalities = list(modalities)
+        self.regions = regions
+        self.label_regions = label_regions
+        self.region_names = list(region_names)
+        self.title = title
+        self.notes = notes
+        self.settings = dict(settings or {})
+        self.subsets = [subset_name(modalities, subset) for subset in modality_subsets(len(modalities))]
+        self.engine: Engine | None = None
+        self.logger = logging.getLogger(type(self).__name__)
+
+    @functools.cached_property
+    def made_with(self) -> dict[str, Any]:
+        """What a record must have been made with to count."""
+        try:
+            weights = hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(
+                f"{self.weights}: no such checkpoint; train first, or name one with --ckpt_path."
+            ) from error
+        made_with = {"modalities": self.modalities, "regions": self.region_names, "settings": self.settings}
+        return {"weights_sha256": weights, **json.loads(json.dumps(made_with))}  # as it will be read back
+
+    def cases_left(self) -> list[Mapping[str, Any]]:
+        """Return this process's cases that have not been scored.
+
+        Raises:
+            InputError: the weights cannot be read, the folder cannot be written.
+        """
+        require_writable(self.folder / "subsets")
+        share = process_share(self.cases, repeat=False)
+        left = [item for item in share if self._record(item["case"]) is None]
+        if len(left) < len(share):
+            self.logger.info(
+                "%d of %s scored before, by these weights with these settings; to score them anew, remove %s.",
+                *(len(share) - len(left), count_cases(len(share)), self.folder / "subsets"),
+            )
+        return left
+
+    def attach(self, engine: Engine) -> None:
+        """Score the cases of `engine`, MONAI's `SupervisedEvaluator`."""
+        self.engine = engine
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+
+    def collect(self, engine: Engine) -> None:
+        """Score the cases of a batch and write each one's record."""
+        for item, result in zip(engine.state.batch, engine.state.output, strict=True):
+            record = {"case": str(item["case"]), **self.made_with, "dice": self.score(result["pred"], result["label"])}
+            with atomic_write(self._path(item["case"])) as path:
+                path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def score(self, maps: Tensor, label: Tensor) -> dict[str, list[float] | None]:
+        """Return Dice of the regions for every subset's class map; None for one that was not run.
+
+        Args:
+            maps: (S, *spatial), classes, in the order of `modality_subsets`.
+            label: (1, *spatial).
+        """
+        if len(maps) != len(self.subsets):
+            raise ValueError(f"pred must have {len(self.subsets)} class maps, got shape {tuple(maps.shape)}.")
+        true = convert_to_tensor(self.label_regions(label), track_meta=False)[None]
+        if true.shape[1] != len(self.region_names):
+            raise ValueError(f"label_regions gives {true.shape[1]} regions, region_names has {self.region_names}.")
+        scores: dict[str, list[float] | None] = {}
+        for place, name in enumerate(self.subsets):
+            class_map = maps[place : place + 1]
+            if (class_map == NOT_RUN).any():  # "any": Invertd pads with 0
+                scores[name] = None
+                continue
+            predicted = convert_to_tensor(self.regions(class_map), track_meta=False)[None].to(true.device)
+            scores[name] = compute_dice(predicted, true, ignore_empty=False)[0].tolist()
+        return scores
+
+    def write(self) -> None:
+        """Write the tables of all cases, those of earlier runs included, and log the summary.
+
+        Raises:
+            InputError: a case has not been scored.
+        """
+        is_shared = dist.is_available() and dist.is_initialized()
+        if is_shared:
+            dist.barrier()
+        scores = self._scores()
+        if self.engine is not None:
+            metrics = means(scores.means.T)
+            self.engine.state.metrics.update(
+                {f"dice_{name}": mean for name, mean in zip(self.region_names, metrics, strict=True)}
+            )
+        if is_shared and dist.get_rank() > 0:
+            return
+        summary = scores.markdown()
+        with atomic_write(self.folder / "subsets.csv") as path:
+            head = ["case", "subset", "missing", *(f"dice_{name}" for name in self.region_names)]
+            write_rows(path, head, scores.csv_rows())
+        with atomic_write(self.folder / "subsets.md") as path:
+            notes = [line for note in self.notes for line in ("", note)]
+            path.write_text("\n".join([f"# {self.title}", "", *summary, *notes]) + "\n", encoding="utf-8")
+        with atomic_write(self.folder / "subsets.png") as path:
+            heading = f"{self.title}: {count_cases(len(scores.cases))}"
+            rows = dict(zip(self.region_names, scores.means, strict=True))
+            draw_heat_maps(
+                path,
+                heading,
+                self.modalities,
+                [HeatMap("Dice, mean over the cases that have the modalities", rows, (0, 1))],
+            )
+        self.logger.info("\n".join([self.title, *summary]))
+        self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")
+
+    def _scores(self) -> SubsetScores:
+        records = {str(item["case"]): self._record(item["case"]) for item in self.cases}
+        unscored = [case for case, record in records.items() if record is None]
+        if unscored or not records:
+            what = f"{len(unscored)} of {count_cases(len(records))} not scored" if records else "no cases to score"
+            raise InputError(f"{self.folder / 'subsets'}: {what}; evaluate a part that has cases, to its end.")
+        nothing = [np.nan] * len(self.region_names)
+        dice = [[record["dice"][name] or nothing for name in self.subsets] for record in records.values()]
+        return SubsetScores(list(records), self.modalities, self.region_names, np.array(dice))
+
+    def _path(self, case: Any) -> Path:
+        return self.folder / "subsets" / f"{case}.json"
+
+    def _record(self, case: Any) -> dict[str, Any] | None:
+        """Return a case's record; None if there is none by these weights."""
+        try:
+            record = json.loads(self._path(case).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self._path(case)}: cannot be read; remove it, and the case is scored anew.") from error
+        return record if self.made_with.items() <= record.items() else None

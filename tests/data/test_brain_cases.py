@@ -1,0 +1,256 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.data import find_cases
+from shared.errors import InputError
+
+ALL = ["t1", "t1ce", "t2", "flair"]
+FREE = {"flair": "{case}/Flair_*.nii.gz", "brain": "{case}/mask.nii.gz", "label": "{case}/truth[.v2].nii.gz"}
+
+
+def touch(root, *names):
+    for name in names:
+        path = Path(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def write_listing(root, **described):
+    Path(root).mkdir(parents=True, exist_ok=True)
+    Path(root, "dataset.json").write_text(json.dumps(described))
+
+
+@pytest.fixture
+def brats2021(tmp_path):
+    """One case deep and compressed, one flat and not, one with T2 alone; and what macOS leaves behind."""
+    touch(
+        tmp_path, *[f"HGG/a/a_{name}.nii.gz" for name in (*ALL, "seg")], "HGG/a/._a_flair.nii.gz", ".trash/d_flair.nii"
+    )
+    touch(tmp_path, "b_flair.nii", "b_seg.nii", "LGG/c/c_t2.nii.gz", "readme.txt", "HGG/a/a_flair_pred.nii.gz")
+    return tmp_path
+
+
+def test_brats_to_2021_in_any_folder_with_or_without_gz(brats2021):
+    first, second = find_cases(brats2021, ["flair", "t1"], needs_label=True)
+    assert list(first) == ["case", "patient", "flair", "t1", "label"]
+    assert first["case"] == first["patient"] == "a"
+    assert first["flair"] == str(brats2021 / "HGG/a/a_flair.nii.gz")
+    assert second == {
+        "case": "b",
+        "patient": "b",
+        "flair": str(brats2021 / "b_flair.nii"),
+        "label": str(brats2021 / "b_seg.nii"),
+    }
+
+
+def test_the_t1_of_a_case_is_not_its_t1ce(brats2021):
+    (case,) = find_cases(brats2021 / "HGG", "t1")
+    assert case["t1"].endswith("a_t1.nii.gz")
+    assert "t1ce" not in case
+
+
+def test_a_case_without_any_wanted_modality_is_left_out_with_a_word(brats2021, caplog):
+    assert [case["case"] for case in find_cases(brats2021, ["t2"])] == ["a", "c"]
+    assert "1 of 3 cases have none of t2" in caplog.text
+
+
+def test_brats_2023_with_time_points_of_one_patient(tmp_path):
+    for case in ("BraTS-GLI-00005-000", "BraTS-GLI-00005-001", "BraTS-MET-00086-000", "mine-001"):
+        touch(tmp_path, *[f"{case}/{case}-{ending}.nii.gz" for ending in ("t1n", "t1c", "t2w", "t2f", "seg")])
+    cases = find_cases(tmp_path, ALL, layout="brats2023", needs_label=True)
+    assert [case["patient"] for case in cases] == ["BraTS-GLI-00005"] * 2 + ["BraTS-MET-00086", "mine-001"]
+    assert [Path(cases[0][name]).name[20:] for name in ALL] == [f"{end}.nii.gz" for end in ("t1n", "t1c", "t2w", "t2f")]
+
+
+@pytest.mark.parametrize(
+    ("case", "patient"),
+    [
+        ("Brats18_2013_0_1", "Brats18_2013_0"),
+        ("Brats17_TCIA_105_2", "Brats17_TCIA_105"),
+        ("BraTS19_CBICA_AAB_1", "BraTS19_CBICA_AAB"),
+        ("BraTS20_Training_001", "BraTS20_Training_001"),
+        ("BraTS2021_00000", "BraTS2021_00000"),
+        ("phantom_1", "phantom_1"),
+    ],
+)
+def test_patient_of_the_older_names(tmp_path, case, patient):
+    touch(tmp_path, f"{case}_flair.nii.gz")
+    assert find_cases(tmp_path, ["flair"])[0]["patient"] == patient
+
+
+def test_free_patterns(tmp_path):
+    for case in ("p1_visit1", "p1_visit2"):
+        touch(
+            tmp_path,
+            f"{case}/Flair_z.nii.gz",
+            f"{case}/mask.nii.gz",
+            f"{case}/T1_z.nii.gz",
+            f"deeper/{case}/mask.nii.gz",
+        )
+    touch(tmp_path, "p1_visit1/truth.nii.gz", "p1_visit2/truth.v2.nii.gz")
+    cases = find_cases(tmp_path, ["flair"], FREE, needs_label=True, patient_pattern=r"(.+)_visit\d")
+    assert [list(case) for case in cases] == [["case", "patient", "flair", "label", "brain"]] * 2
+    assert [case["patient"] for case in cases] == ["p1", "p1"]
+    assert cases[1]["label"] == str(tmp_path / "p1_visit2/truth.v2.nii.gz")
+
+
+def test_double_star_and_a_repeated_case_name(tmp_path):
+    touch(tmp_path, "x/y/k/k.nii.gz", "k/k.nii.gz.txt", "x/k/other.nii.gz")
+    (case,) = find_cases(tmp_path, ["t2"], {"t2": "**/{case}/{case}.nii.gz"})
+    assert case == {"case": "k", "patient": "k", "t2": str(tmp_path / "x/y/k/k.nii.gz")}
+
+
+def test_a_pattern_with_a_slash_at_the_end_names_a_dicom_folder(tmp_path):
+    touch(tmp_path, "P-0/4.0-t2tsetra-702/1.dcm", "P-0/7.0-ADC-48/1.dcm", "P-0/notes-t2tsetra.txt")
+    (case,) = find_cases(tmp_path, ["t2", "adc"], {"t2": "{case}/*-t2tsetra-*/", "adc": "{case}/*-ADC-*/"})
+    assert (case["t2"], case["adc"]) == (str(tmp_path / "P-0/4.0-t2tsetra-702"), str(tmp_path / "P-0/7.0-ADC-48"))
+
+
+def test_the_folder_of_one_case_will_do(brats2021, tmp_path, monkeypatch):
+    assert [case["case"] for case in find_cases(brats2021 / "HGG/a", ["flair"])] == ["a"]
+    touch(tmp_path, "q/Flair_z.nii.gz")
+    expected = [{"case": "q", "patient": "q", "flair": str(tmp_path / "q/Flair_z.nii.gz")}]
+    assert find_cases(tmp_path / "q", ["flair"], FREE) == expected
+    monkeypatch.chdir(tmp_path / "q")
+    assert find_cases(".", ["flair"], FREE)[0] == {"case": "q", "patient": "q", "flair": "Flair_z.nii.gz"}
+
+
+def test_a_single_image(tmp_path):
+    touch(tmp_path, "head.1.nii.gz")
+    path = tmp_path / "head.1.nii.gz"
+    assert find_cases(path, ["flair"]) == [{"case": "head.1", "patient": "head.1", "image": str(path)}]
+    with pytest.raises(InputError, match="one image has no label"):
+        find_cases(path, ["flair"], needs_label=True)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path, "store/a_flair.nii")
+    (tmp_path / "data").mkdir()
+    os.symlink(tmp_path / "store", tmp_path / "data/linked")
+    os.symlink(tmp_path / "data", tmp_path / "store/back")
+    assert [case["flair"] for case in find_cases(tmp_path / "data", ["flair"])] == [
+        str(tmp_path / "data/linked/a_flair.nii")
+    ]
+
+
+def test_msd(tmp_path):
+    touch(tmp_path, *[f"{folder}/B_1.nii.gz" for folder in ("imagesTr", "labelsTr")], "imagesTr/._B_2.nii.gz")
+    touch(tmp_path, "imagesTs/B_9.nii.gz")
+    write_listing(
+        tmp_path,
+        modality={"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"},
+        training=[
+            {"image": "./imagesTr/B_1.nii.gz", "label": "./labelsTr/B_1.nii.gz"},
+            {"image": "./imagesTr/._B_2.nii.gz", "label": "./labelsTr/._B_2.nii.gz"},
+            {"image": "./imagesTr/not_copied.nii.gz", "label": "./labelsTr/not_copied.nii.gz"},
+        ],
+        test=["./imagesTs/B_9.nii.gz"],
+    )
+    image = str(tmp_path / "imagesTr/B_1.nii.gz")
+    expected = {"case": "B_1", "patient": "B_1", "t1ce": [image, 2], "flair": [image, 0]}
+    expected["label"] = str(tmp_path / "labelsTr/B_1.nii.gz")
+    assert find_cases(tmp_path, ["t1ce", "flair"], "msd", needs_label=True) == [expected]
+    assert [case["case"] for case in find_cases(tmp_path, ["flair"], "msd")] == ["B_1", "B_9"]
+    with pytest.raises(InputError, match=r"modality 'adc': .*dataset.json names no such channel, only flair, t1, t1ce"):
+        find_cases(tmp_path, ["adc"], "msd")
+
+
+def test_msd_with_channel_names(tmp_path):
+    touch(tmp_path, "imagesTr/p.nii.gz")
+    write_listing(tmp_path, channel_names={"0": "T2", "1": "ADC"}, training=[{"image": "imagesTr/p.nii.gz"}])
+    assert find_cases(tmp_path, ["adc"], "msd")[0]["adc"] == [str(tmp_path / "imagesTr/p.nii.gz"), 1]
+
+
+@pytest.mark.parametrize("described", [{"modality": {"0": "T2"}}, {"training": []}, {"modality": 3, "training": []}])
+def test_a_listing_that_is_none(tmp_path, described):
+    write_listing(tmp_path, **described)
+    with pytest.raises(InputError, match=r"dataset.json: not as in the Medical Segmentation Decathlon .*\"training\""):
+        find_cases(tmp_path, ["t2"], "msd")
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: no such folder; give .* --dataset_dir"):
+        find_cases(tmp_path / "nowhere", ["flair"])
+    with pytest.raises(InputError, match=r"dataset_dir is not given; give .* --dataset_dir"):
+        find_cases("", ["flair"])  # which would be the working directory
+
+
+@pytest.mark.parametrize("layout", ["brats2021", "brats2023", "msd", FREE])
+def test_an_empty_folder(tmp_path, layout):
+    with pytest.raises(InputError, match=r"the folder is empty; give .* --dataset_dir"):
+        find_cases(tmp_path, ["flair"], layout)
+
+
+def test_says_which_other_layout_fits(brats2021, tmp_path):
+    with pytest.raises(InputError, match=r"no case of layout brats2023 found \(looked for .*t2f.*\); 2 cases would"):
+        find_cases(brats2021, ["flair"], "brats2023")
+    with pytest.raises(InputError, match="use --layout brats2021"):
+        find_cases(brats2021, ["flair"], FREE)
+    with pytest.raises(InputError, match=r"looked for dataset.json .*; 2 cases would fit another: use --layout"):
+        find_cases(brats2021, ["flair"], "msd")
+    write_listing(tmp_path / "msd", modality={"0": "FLAIR"}, training=[])
+    with pytest.raises(InputError, match=r"there is a dataset.json: use --layout msd"):
+        find_cases(tmp_path / "msd", ["flair"])
+
+
+def test_says_what_was_looked_for_where_nothing_fits(tmp_path):
+    touch(tmp_path, "photo.jpg")
+    with pytest.raises(InputError, match=r"looked for \*\*/\{case\}_flair.nii\[.gz\]\); correct --dataset_dir"):
+        find_cases(tmp_path, ["flair"])
+
+
+def test_cases_without_the_wanted_modalities(tmp_path):
+    touch(tmp_path, "a_seg.nii.gz", "a_t1.nii.gz")
+    with pytest.raises(InputError, match="1 cases of layout brats2021, but none has t2, flair; choose other"):
+        find_cases(tmp_path, ["t2", "flair"])
+
+
+def test_two_files_for_one_modality(tmp_path):
+    touch(tmp_path, "HGG/a_flair.nii.gz", "a_flair.nii")
+    with pytest.raises(InputError, match=r"case a has two files for flair, .*a_flair.nii.* and .*; remove one"):
+        find_cases(tmp_path, ["flair"])
+
+
+def test_a_missing_label_is_named(brats2021):
+    with pytest.raises(InputError, match="1 of 2 cases have no label, the first is c;"):
+        find_cases(brats2021, ["t2"], needs_label=True)
+    with pytest.raises(InputError, match="has no pattern for the label"):
+        find_cases(brats2021, ["t2"], {"t2": "**/{case}_t2.nii.gz"}, needs_label=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"modalities": ["flair"], "layout": "brats2022"}, "unknown; choose brats2021 or brats2023 or msd, or give"),
+        ({"modalities": ["dwi"]}, "modality 'dwi': layout brats2021 has no files for it, only for t1, t1ce, t2, flair"),
+        ({"modalities": ["label"]}, "modality 'label'"),
+        ({"modalities": []}, "modalities: give at least one name"),
+        ({"modalities": ["t2", "t2"]}, "none twice"),
+        ({"modalities": ["t2"], "layout": {"t2": "T2.nii"}}, r"pattern 'T2.nii' for t2: write \{case\} where"),
+        ({"modalities": ["t2"], "patient_pattern": r"(x)\d"}, "finds no patient in the name of case a"),
+        ({"modalities": ["t2"], "patient_pattern": "a"}, "not a regular expression with a group"),
+        ({"modalities": ["t2"], "patient_pattern": "(a"}, "not a regular expression with a group"),
+    ],
+)
+def test_refuses_wrong_settings(brats2021, arguments, text):
+    with pytest.raises(InputError, match=text) as error:
+        find_cases(brats2021, **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_the_2013_cases_as_they_are():
+    if "SEGMENTATION_DATA" not in os.environ:
+        pytest.skip("SEGMENTATION_DATA is not set: no real data here")
+    patterns = {
+        "flair": "{case}/Flair_*.nii.gz",
+        "t1ce": "{case}/T1c_*.nii.gz",
+        "brain": "{case}/brainmask.nii.gz",
+        "label": "{case}/OTMultiClass.nii.gz",
+    }
+    folder = Path(os.environ["SEGMENTATION_DATA"], "brain_tumour_flair_t1c")
+    cases = find_cases(folder, ["flair", "t1ce"], patterns, needs_label=True)
+    assert [case["case"] for case in cases] == [f"brats_2013_pat000{number}_1" for number in (3, 4, 5, 6)]
+    assert all({"flair", "t1ce", "brain", "label"} <= set(case) for case in cases)

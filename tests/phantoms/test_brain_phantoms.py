@@ -1,0 +1,249 @@
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from ci.__main__ import main
+from shared.data import find_cases
+from shared.errors import InputError
+from shared.phantoms import paint_brats_phantoms
+from shared.phantoms.brain_phantom_scan import MODALITIES, paint_case, upright_affine
+
+COARSE = {"size": (24, 28, 22), "spacing_mm": (6.0, 6.0, 6.0)}
+FINE_SIZE, FINE_MM = (36, 40, 32), (4.0, 4.0, 4.0)
+
+
+def load(path):
+    return np.asarray(nib.load(path).dataobj)
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return paint_brats_phantoms(tmp_path_factory.mktemp("data") / "phantoms", num_cases=3, **COARSE)
+
+
+@pytest.fixture(scope="module")
+def fine_cases():
+    return [paint_case(i, size=FINE_SIZE, affine=upright_affine(FINE_SIZE, FINE_MM)) for i in range(12)]
+
+
+@pytest.fixture(scope="module")
+def coarse_labels():
+    affine = upright_affine(COARSE["size"], COARSE["spacing_mm"])
+    return [paint_case(i, seed=5, size=COARSE["size"], affine=affine, modalities=())["label"] for i in range(24)]
+
+
+def test_brats_2021_layout_as_published(folder):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *(f"Phantom_{i:03d}" for i in range(3)),
+        "README.txt",
+        "phantoms.json",
+    ]
+    names = sorted(path.name for path in (folder / "Phantom_001").iterdir())
+    assert names == [f"Phantom_001_{end}.nii.gz" for end in ("flair", "seg", "t1", "t1ce", "t2")]
+    assert "no patient" in (folder / "README.txt").read_text().lower()
+
+
+def test_files_are_like_real_ones(folder):
+    image = nib.load(folder / "Phantom_000" / "Phantom_000_flair.nii.gz")
+    label = nib.load(folder / "Phantom_000" / "Phantom_000_seg.nii.gz")
+    assert image.shape == label.shape == COARSE["size"]
+    assert (image.get_data_dtype(), label.get_data_dtype()) == (np.int16, np.uint8)
+    np.testing.assert_allclose(np.diag(image.affine), (-6, -6, 6, 1))
+    for codes in (image.header["qform_code"], image.header["sform_code"]):
+        assert codes == 1
+    np.testing.assert_allclose(image.get_qform(), image.affine, atol=1e-4)
+    assert b"phantom" in image.header["descrip"].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("layout", "flair", "label", "values"),
+    [
+        ("brats2021", "Phantom_000/Phantom_000_flair.nii.gz", "Phantom_000/Phantom_000_seg.nii.gz", (0, 1, 2, 4)),
+        ("brats2023", "Phantom_000/Phantom_000-t2f.nii.gz", "Phantom_000/Phantom_000-seg.nii.gz", (0, 1, 2, 3)),
+        ("msd", "imagesTr/Phantom_000.nii.gz", "labelsTr/Phantom_000.nii.gz", (0, 2, 1, 3)),
+    ],
+)
+def test_layouts_hold_the_same_case(tmp_path, layout, flair, label, values):
+    affine = upright_affine(COARSE["size"], COARSE["spacing_mm"])
+    painted = paint_case(0, size=COARSE["size"], affine=affine)
+    paint_brats_phantoms(tmp_path / layout, num_cases=1, layout=layout, **COARSE)
+    image = load(tmp_path / layout / flair)
+    np.testing.assert_array_equal(image[..., 0] if layout == "msd" else image, painted["flair"])
+    np.testing.assert_array_equal(load(tmp_path / layout / label), np.array(values)[painted["label"]])
+    (case,) = find_cases(tmp_path / layout, MODALITIES, layout=layout, needs_label=True)
+    assert case["case"] == case["patient"] == "Phantom_000"
+    for name in MODALITIES:
+        volume = load(case[name][0])[..., case[name][1]] if layout == "msd" else load(case[name])
+        np.testing.assert_array_equal(volume, painted[name])
+
+
+def test_msd_channels_and_labels_are_named_as_in_task01(tmp_path):
+    paint_brats_phantoms(tmp_path / "msd", num_cases=2, layout="msd", modalities=("t1ce", "flair"), **COARSE)
+    listing = json.loads((tmp_path / "msd" / "dataset.json").read_text())
+    assert listing["modality"] == {"0": "FLAIR", "1": "t1gd"}
+    assert listing["labels"]["1"] == "edema"
+    assert [entry["label"] for entry in listing["training"]] == [f"./labelsTr/Phantom_00{i}.nii.gz" for i in (0, 1)]
+
+
+def test_same_seed_same_bytes_and_other_seed_others(folder, tmp_path):
+    again = paint_brats_phantoms(tmp_path / "again", num_cases=3, **COARSE)
+    assert contents(again) == contents(folder)
+    other = paint_brats_phantoms(tmp_path / "other", num_cases=3, seed=1, **COARSE)
+    assert all(contents(other)[name] != data for name, data in contents(folder).items() if name.endswith(".nii.gz"))
+
+
+def test_a_case_hangs_neither_on_the_number_of_cases_nor_on_other_modalities(folder, tmp_path):
+    paint_brats_phantoms(tmp_path / "one", num_cases=1, modalities="t2", **COARSE)
+    few = {name: data for name, data in contents(tmp_path / "one").items() if name.startswith("Phantom_000/")}
+    assert sorted(few) == ["Phantom_000/Phantom_000_seg.nii.gz", "Phantom_000/Phantom_000_t2.nii.gz"]
+    assert few.items() <= contents(folder).items()
+
+
+def test_painting_again_does_nothing_unless_something_is_missing(folder):
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    paint_brats_phantoms(folder, num_cases=3, **COARSE)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
+    before = contents(folder)
+    (folder / "Phantom_002" / "Phantom_002_t1.nii.gz").unlink()
+    paint_brats_phantoms(folder, num_cases=3, **COARSE)
+    assert contents(folder) == before
+
+
+def test_an_interrupted_painting_is_completed(folder, tmp_path, monkeypatch):
+    def stop_at_second_case(index, **rest):
+        if index == 1:
+            raise KeyboardInterrupt
+        return paint_case(index, **rest)
+
+    monkeypatch.setattr("shared.phantoms.brain_phantoms.paint_case", stop_at_second_case)
+    with pytest.raises(KeyboardInterrupt):
+        paint_brats_phantoms(tmp_path / "half", num_cases=3, **COARSE)
+    monkeypatch.undo()
+    assert contents(paint_brats_phantoms(tmp_path / "half", num_cases=3, **COARSE)) == contents(folder)
+
+
+def test_other_data_are_neither_overwritten_nor_mixed_with_phantoms(folder, tmp_path):
+    (tmp_path / "patient_1").mkdir()
+    with pytest.raises(InputError, match="something else than phantoms"):
+        paint_brats_phantoms(tmp_path, **COARSE)
+    with pytest.raises(InputError, match="other phantoms"):
+        paint_brats_phantoms(folder, num_cases=2, **COARSE)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"layout": "brats2013"}, "layout 'brats2013' is unknown"),
+        ({"modalities": ("flair", "adc")}, "modalities: choose from t1, t1ce, t2, flair"),
+        ({"num_cases": 0}, "num_cases and seed"),
+        ({"spacing_mm": (1, 1, 0)}, "spacing_mm: three positive numbers"),
+        ({"missing_share": 1.5}, "missing_share: must lie between 0 and 1"),
+        ({"missing_share": 0.5, "layout": "msd"}, "missing_share: in layout msd"),
+        ({"affine": np.zeros((4, 4))}, "affine: must be an invertible"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, wrong, message):
+    with pytest.raises(InputError, match=message):
+        paint_brats_phantoms(tmp_path / "none", **wrong)
+    assert not (tmp_path / "none").exists()
+
+
+def test_missing_modalities_are_some_but_never_all(folder, tmp_path):
+    paint_brats_phantoms(tmp_path / "some", num_cases=10, missing_share=0.5, **COARSE)
+    counts = [len(list(case.glob("*.nii.gz"))) - 1 for case in sorted((tmp_path / "some").glob("Phantom_*"))]
+    assert set(counts) <= {1, 2, 3, 4}
+    assert 2 <= sum(count < 4 for count in counts) <= 8
+    complete, some = contents(folder), contents(tmp_path / "some")
+    kept = {name: data for name, data in some.items() if name.endswith(".gz") and name in complete}
+    assert kept.items() <= complete.items()
+
+
+def test_air_is_zero_and_the_brain_is_positive_in_all_modalities(fine_cases):
+    for case in fine_cases:
+        brain = case["t1"] > 0
+        assert 800 < brain.sum() * 0.064 < 1400  # millilitres
+        assert not case["label"][~brain].any()
+        for name in MODALITIES:
+            np.testing.assert_array_equal(case[name] > 0, brain)
+            assert case[name].min() == 0
+            assert case[name].max() < 10000
+
+
+def test_every_case_has_a_tumour_but_not_every_tumour_all_classes(coarse_labels):
+    millilitres = np.array([[(label == c).sum() * 0.216 for c in (1, 2, 3)] for label in coarse_labels])
+    assert millilitres.sum(axis=1).min() > 15
+    assert (millilitres[:, 1] > 0).all()  # oedema
+    without = (millilitres == 0).sum(axis=0)
+    assert 2 <= without[2] <= 9, "some do not enhance"
+    assert 2 <= without[0] <= 9, "some have no necrosis"
+
+
+def test_each_modality_shows_what_it_shows_in_life(fine_cases):
+    contrast = {name: [] for name in MODALITIES}  # oedema, enhancing, necrosis, each against the healthy brain, in SD
+    for case in fine_cases:
+        if not all((case["label"] == c).sum() > 20 for c in (1, 2, 3)):
+            continue
+        for name, found in contrast.items():
+            healthy = case[name][(case["label"] == 0) & (case["t1"] > 0)]
+            white, spread = np.median(healthy), healthy.std()
+            found.append([(np.median(case[name][case["label"] == c]) - white) / spread for c in (2, 3, 1)])
+    oedema, enhancing, necrosis = np.mean([contrast[name] for name in MODALITIES], axis=1).T
+    t1, t1ce, t2, flair = range(4)
+    assert min(oedema[t2], oedema[flair]) > 0.8 > 0.6 > max(abs(oedema[t1]), abs(oedema[t1ce]))
+    assert enhancing[t1ce] > 1.5 > 0.5 > enhancing[t1]
+    assert max(enhancing[t2] - oedema[t2], enhancing[flair] - oedema[flair]) < 0.3, "enhancement shows in T1ce only"
+    assert max(necrosis[t1], necrosis[t1ce]) < -0.8
+    assert necrosis[t2] > oedema[t2]
+    assert necrosis[flair] < oedema[flair] - 0.8
+
+
+def test_the_head_lies_at_the_same_place_in_the_world_on_any_grid():
+    oblique = np.array([[0, 0.5, 5.5], [-3.6, 0.7, -0.5], [0.3, 4.0, -0.6]])  # axes swapped, flipped and tilted
+    size = (48, 36, 26)
+    turned = np.eye(4)
+    turned[:3, :3], turned[:3, 3] = oblique, -oblique @ ((np.array(size) - 1) / 2) + (2.0, -1.0, 1.5)
+    found = []
+    for grid, shape in ((upright_affine(FINE_SIZE, FINE_MM), FINE_SIZE), (turned, size)):
+        label = paint_case(7, size=shape, affine=grid, modalities=())["label"]
+        for region in ((1, 2, 3), (1, 3)):
+            inside = np.argwhere(np.isin(label, region))
+            centre = nib.affines.apply_affine(grid, inside.mean(axis=0))
+            found.append([*centre, len(inside) * abs(np.linalg.det(grid[:3, :3])) / 1000])
+    upright, tilted = np.array(found).reshape(2, 2, 4)
+    np.testing.assert_allclose(tilted[:, :3], upright[:, :3], atol=1.5)  # millimetres
+    np.testing.assert_allclose(tilted[:, 3], upright[:, 3], rtol=0.06)  # millilitres
+
+
+def test_an_affine_is_written_as_given(tmp_path):
+    affine = [[0, 0, 6.5, -70], [-6, 0, 0, 70], [0, 5, 0, -60], [0, 0, 0, 1]]
+    paint_brats_phantoms(tmp_path / "turned", num_cases=1, size=(24, 24, 22), affine=affine, modalities="t1")
+    for name in ("t1", "seg"):
+        image = nib.load(tmp_path / "turned" / "Phantom_000" / f"Phantom_000_{name}.nii.gz")
+        np.testing.assert_allclose(image.affine, affine)
+        np.testing.assert_allclose(image.get_qform(), affine, atol=1e-4)
+
+
+def test_no_threshold_on_flair_finds_the_tumour(fine_cases):
+    scores = []
+    for case in fine_cases:
+        flair, tumour = case["flair"].astype(float), case["label"] > 0
+        brain = flair > 0
+        flair = (flair - flair[brain].mean()) / flair[brain].std()
+        found = [brain & (flair > threshold) for threshold in np.arange(0.0, 3.0, 0.1)]
+        scores.append([2 * (tumour & above).sum() / (tumour.sum() + above.sum()) for above in found])
+    assert 0.5 < np.mean(scores, axis=0).max() < 0.80  # a trained network must do better
+
+
+def test_the_command_paints_and_says_so_in_one_line(tmp_path, capsys):
+    options = ["--out", str(tmp_path / "set"), "--num_cases", "1", "--size", "[24,28,22]", "--spacing_mm", "[6,6,6]"]
+    main(["paint-phantoms", *options, "--modalities", "[flair]"])
+    assert capsys.readouterr().out == f"1 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
+    assert len(find_cases(tmp_path / "set", "flair", needs_label=True)) == 1
+    with pytest.raises(InputError, match="layout 'brats' is unknown"):
+        main(["paint-phantoms", *options, "--layout", "brats"])
