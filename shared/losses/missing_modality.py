@@ -14,7 +14,7 @@ from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 
-__all__ = ["MissingModalityLoss"]
+__all__ = ["MissingModalityLoss", "probabilities_at_size"]
 
 BRANCHES = ("fused", "experts", "regions")
 Prediction = Mapping[str, Tensor | Sequence[Tensor]]
@@ -122,7 +122,9 @@ class MissingModalityLoss(nn.Module):
             others["experts"] = self._experts(prediction["experts"], prediction["present"], target)
         if self.region_weight:
             size = target["label"].shape[2:]
-            maps = [self._branch("regions", _to_size(logits, size), target) for logits in prediction["regions"]]
+            maps = [
+                self._branch("regions", probabilities_at_size(logits, size), target) for logits in prediction["regions"]
+            ]
             others["regions"] = torch.stack(maps).sum()
         if self.completion_loss is not None:
             others |= self.completion_loss.terms(prediction, target)
@@ -143,8 +145,8 @@ class MissingModalityLoss(nn.Module):
         return self.loss(logits, target) if name in self.fuzzy_branches else self.loss.main(logits, target)
 
 
-def _to_size(logits: Tensor, size: torch.Size) -> Tensor:
-    """Enlarge probabilities, and return their logarithms."""
+def probabilities_at_size(logits: Tensor, size: torch.Size) -> Tensor:
+    """Enlarge probabilities (trilinear, corners aligned), and return their logarithms: logits (B, C, *size)."""
     if logits.shape[2:] == size:
         return logits
     with torch.autocast(logits.device.type, enabled=False):

@@ -1,9 +1,14 @@
 """Networks and the blocks they are built from."""
 
 from .class_head import WithClassHead
+from .cloe import CLoE
+from .dcseg import DCSeg
+from .disentangling import DisentanglingBranches
 from .distribute import distribute
 from .dual_attention import DualAttention
 from .early_fusion import EarlyFusion
+from .expert_agreement import agreement_scores, expert_similarities
+from .expert_gate import ExpertGate
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
@@ -20,8 +25,12 @@ from .uncertainty_proxy_attention import UncertaintyProxyAttention
 
 __all__ = [
     "UHVED",
+    "CLoE",
+    "DCSeg",
+    "DisentanglingBranches",
     "DualAttention",
     "EarlyFusion",
+    "ExpertGate",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
     "MMFormer",
@@ -35,8 +44,10 @@ __all__ = [
     "UHeMIS",
     "UncertaintyProxyAttention",
     "WithClassHead",
+    "agreement_scores",
     "available_modalities",
     "distribute",
+    "expert_similarities",
     "product_of_gaussians",
     "with_instance_norm",
 ]

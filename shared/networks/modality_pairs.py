@@ -20,6 +20,7 @@ __all__ = [
     "masked",
     "nan_without_modalities",
     "pack",
+    "restrict",
 ]
 
 
@@ -92,9 +93,8 @@ class ModalityEncoders(nn.Module):
                 levels.append(encoder(channel))
 
         slots, filled, all_filled = _slots(available, dense)
-        number = (encoded.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(encoded.shape[1], -1).t()
         joined = [torch.cat([of_modality[i] for of_modality in levels]) for i in range(len(levels[0]))]
-        return EncodedModalities(joined, number, present, available, slots, filled, all_filled, dense)
+        return EncodedModalities(joined, _numbers(encoded), present, available, slots, filled, all_filled, dense)
 
     def _check(self, image: Tensor) -> None:
         if is_fixed_graph():
@@ -147,11 +147,28 @@ def pack(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
     return packed if encoded.all_filled else masked(packed, encoded.filled)
 
 
-def all_modalities(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
-    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a modality is not present."""
+def all_modalities(pairs: Tensor, encoded: EncodedModalities, among: Tensor | None = None) -> Tensor:
+    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a modality is not present.
+
+    With `among`, boolean (B, M), zero where that is False.
+    """
     batch, modalities = encoded.number.shape
     pairs = pairs.index_select(0, encoded.number.flatten())
-    return masked(pairs.unflatten(0, [batch, modalities]), encoded.present)
+    return masked(pairs.unflatten(0, [batch, modalities]), encoded.present if among is None else among)
+
+
+def restrict(encoded: EncodedModalities, chosen: Tensor) -> EncodedModalities:
+    """Keep the feature maps of chosen pairs only, boolean (B, M), all of them encoded. The dense form keeps all."""
+    if encoded.dense:
+        return encoded
+    pairs = encoded.number.t().masked_select(chosen.t())
+    if pairs.shape[0] == encoded.levels[0].shape[0]:
+        return encoded
+    levels = [level.index_select(0, pairs) for level in encoded.levels]
+    numbers, present, available = _numbers(chosen), encoded.present, encoded.available
+    return EncodedModalities(
+        levels, numbers, present, available, encoded.slots, encoded.filled, encoded.all_filled, encoded.dense
+    )
 
 
 def available_rows(encoded: EncodedModalities, modality: int) -> Tensor:
@@ -178,6 +195,11 @@ def is_fixed_graph() -> bool:
     Not for TorchScript: ask `torch.jit.is_scripting` in an `if` of its own before.
     """
     return torch.jit.is_tracing() or torch.compiler.is_exporting()
+
+
+def _numbers(pairs: Tensor) -> Tensor:
+    """Number the True pairs (B, M), modality by modality, from 0; any number elsewhere."""
+    return (pairs.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(pairs.shape[1], -1).t()
 
 
 def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:

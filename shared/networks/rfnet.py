@@ -82,21 +82,33 @@ class RFNet(nn.Module):
             ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
-        logits, regions = self._decode(encoded)
+        logits, regions, deepest = self._decode(encoded)
         if not torch.jit.is_scripting() and self.training:
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
             present, available = encoded.present, encoded.available
-            return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
+            output = {
+                "pred": logits,
+                "experts": experts,
+                "regions": regions,
+                "present": present,
+                "available": available,
+            }
+            return output | self._more_in_training(image, encoded, deepest)
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
-    def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
-        """Return the fused logits and those of the region maps, the finest first."""
-        decoded, region_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
+    def _more_in_training(self, image: Tensor, encoded: EncodedModalities, deepest: Tensor) -> dict[str, Tensor]:
+        """Return what a network built on this one adds to the dictionary, from its deepest fused features."""
+        return {}
+
+    def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Return the fused logits, those of the region maps, the finest first, and the deepest fused features."""
+        deepest, region_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
+        decoded = deepest
         regions = [region_logits]
         for i, level in enumerate(self.levels):
             decoded, region_logits = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
             regions.insert(0, region_logits)
-        return self.head(decoded), regions
+        return self.head(decoded), regions, deepest
 
 
 class _RegionFusion(nn.Module):

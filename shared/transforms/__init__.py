@@ -36,7 +36,7 @@ from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
 from .save_picture_case import SavePictureCased
-from .segmentation import SegmentationAndUncertaintyd
+from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
 from .source_file import source_file
 from .stack_modalities import StackModalitiesd
 
@@ -66,7 +66,7 @@ __all__ = [
     "SafeSpacingd",
     "SaveImageCased",
     "SavePictureCased",
-    "SegmentationAndUncertaintyd",
+    "SegmentOnGridd",
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
@@ -84,8 +84,10 @@ __all__ = [
     "in_brain",
     "keep_argmax",
     "label_states",
+    "logits_on_grid",
     "nifti_on_grid",
     "onehot_label",
+    "segment_on_grid",
     "source_file",
     "state_log_probabilities",
 ]
