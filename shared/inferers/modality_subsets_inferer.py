@@ -12,6 +12,7 @@ from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
 from ..data import NOT_RUN, modality_subsets
+from ..networks.present_modalities import present_modalities
 from ..transforms import segment_on_grid
 
 __all__ = ["ModalitySubsetsInferer"]
@@ -54,7 +55,7 @@ class ModalitySubsetsInferer(Inferer):
         """
         grid = inputs if grid is None else grid
         images = convert_to_tensor(inputs, track_meta=False)
-        present = ~images.isnan().flatten(2).any(dim=-1)  # (B, M)
+        present = present_modalities(images)  # (B, M)
         subsets = torch.tensor(modality_subsets(images.shape[1]), device=images.device)  # (S, M)
         maps = images.new_full((len(images), len(subsets), *grid.shape[2:]), NOT_RUN, dtype=torch.uint8)
         affines = list(zip(_affines(inputs), _affines(grid), strict=True))

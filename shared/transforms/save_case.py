@@ -14,6 +14,7 @@ from monai.transforms import Transform
 from torch import Tensor
 
 from ..atomic_write import atomic_write
+from ..networks.present_modalities import present_modalities
 from .case_place import case_place
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .nifti_grid import nifti_on_grid
@@ -119,7 +120,7 @@ class SaveImageCased(Transform):
     def _findings(
         self, data: Mapping[Hashable, Any], image: MetaTensor, segmentation: Tensor, uncertainty: Tensor
     ) -> dict[str, Any]:
-        present = ~image.as_tensor().isnan().flatten(1).any(dim=1)
+        present = present_modalities(image.as_tensor().unsqueeze(0)).squeeze(0)
         found = [name for name, there in zip(self.modalities, present, strict=True) if there]
         voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
         voxels = np.bincount(segmentation.numpy().astype(np.uint8).ravel(), minlength=1 + len(self.class_names))
