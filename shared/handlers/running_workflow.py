@@ -110,7 +110,7 @@ def refuse_unknown_settings() -> None:
         if words:
             raise InputError(f"--{key}: {words[0]!r} is no value; write {WORDS[words[0]]}, as in Python.")
     refuse_bad_paths(workflow.parser, merged)
-    refuse_bad_values(workflow.parser, merged)
+    refuse_bad_values(workflow.parser, sorted(merged, key=len, reverse=True))
 
 
 def save_executed_config(path: str) -> None:

@@ -27,7 +27,7 @@ def refuse_bad_values(parser: ConfigParser, files: Sequence[Mapping[str, Any]]) 
 
     Args:
         parser: holds the configuration, overrides included.
-        files: contents of the configuration files that were merged.
+        files: contents of the configuration files that were merged, the complete one first.
 
     Raises:
         InputError: names the setting, what is expected, and what is given.
@@ -82,7 +82,7 @@ def _refuse_type(key: str, given: Any, own: Sequence[Any]) -> None:
         if isinstance(given, str) and expression is not None and key in NEVER_TEXTS:
             raise InputError(f"--{key}: expected an expression such as {expression!r}, got {given!r}; begin it with $.")
         return
-    example = plain[-1]
+    example = plain[0]
     if key == "datalist":
         wrong = not isinstance(given, (list, tuple)) or any(not isinstance(case, Mapping) for case in given)
         expected = "a list of cases such as \"[{'case': 'A', 'image': 'FILE'}]\""
