@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import inspect
 import logging
+import os
 import re
 import sys
 import threading
@@ -169,6 +171,7 @@ def install_excepthook() -> None:
     The traceback is in the log at level debug.
     """
     previous, settings = sys.excepthook, _settings_of_the_run()
+    said: list[str] = []
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         line = error_line(error, settings)
@@ -176,10 +179,23 @@ def install_excepthook() -> None:
             previous(kind, error, traceback)
         else:
             logging.getLogger(__name__).debug("Traceback of the error:", exc_info=(kind, error, traceback))
-            print(f"Error: {line}", file=sys.stderr)
             _wait_for_pools()
+            print(f"Error: {line}", file=sys.stderr, flush=True)
+            said.append(line)
 
     sys.excepthook = hook
+    atexit.register(_keep_last_line, said)  # what is registered later runs before
+
+
+def _keep_last_line(said: list[str]) -> None:
+    """Close standard error where the last line was printed, before Python is taken down.
+
+    ITK's wrapper warns then (swigvarlink has no __module__), when no filter of warnings is left.
+    """
+    if said:
+        sys.stderr.flush()
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
 
 
 def _wait_for_pools() -> None:

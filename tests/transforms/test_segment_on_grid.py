@@ -237,6 +237,17 @@ def test_grids_apart_from_each_other_give_background():
         assert classes.shape == (1, 5, 6, 7)
 
 
+def test_a_turned_grid_gets_the_class_inside_the_logits_voxels_and_background_outside():
+    """Logits of class 1 on 4 x 4 pixels, a grid turned by 45 degrees: |x + y| and |x - y| say what is inside."""
+    logits, half = torch.stack([torch.zeros(4, 4), torch.ones(4, 4)]), 0.5**0.5
+    turned = torch.tensor([[half, -half, 1.5], [half, half, 1.5 - 9 * 2 * half], [0, 0, 1]])
+    classes, _ = segment_on_grid(logits, torch.eye(3), turned, (19, 19))
+    x, y = torch.meshgrid(torch.arange(19) - 9.0, torch.arange(19) - 9.0, indexing="ij")
+    expected = ((x - y).abs() * half < 2) & ((x + y).abs() * half < 2)
+    assert torch.equal(classes[0], expected.byte())
+    assert 0 < expected.sum() < 19**2
+
+
 def test_a_sliding_window_hands_on_the_affine():
     """MONAI Deploy calls the inferer so: with a batch axis of its own making."""
     image = MetaTensor(torch.rand(1, 8, 8, 8), affine=OBLIQUE)
