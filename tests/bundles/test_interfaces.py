@@ -40,11 +40,16 @@ def links(text):
 
 
 def test_links_of_the_documents_lead_somewhere_and_in_the_zip_to_its_own_code(bundle, tmp_path):
-    text = (bundle / "docs" / "README.md").read_text()
-    assert [link for link in links(text) if not (bundle / "docs" / link).exists()] == []
+    documents = sorted((bundle / "docs").glob("*.md"))
+    written = [link for document in documents for link in links(document.read_text())]
+    assert [link for link in written if not (bundle / "docs" / link).exists()] == []
     with zipfile.ZipFile(pack(bundle, tmp_path)) as archive:
         files = archive.namelist()
-        packed = links(archive.read(f"{bundle.name}/docs/README.md").decode())
+        packed = [
+            link
+            for document in documents
+            for link in links(archive.read(f"{bundle.name}/docs/{document.name}").decode())
+        ]
     to_code = [link.removeprefix("..") for link in packed if link.startswith("../") and not link.startswith("../../..")]
     assert [link for link in to_code if f"{bundle.name}{link}" not in files] == []
     assert not any("/shared/" in link for link in packed)
@@ -52,7 +57,7 @@ def test_links_of_the_documents_lead_somewhere_and_in_the_zip_to_its_own_code(bu
 
 def test_options_in_the_documents_are_written_as_in_python(bundle):
     """`--option false` is refused: it would hand on a text."""
-    for document in (bundle / "docs" / "README.md", Path("README.md")):
+    for document in (*(bundle / "docs").glob("*.md"), Path("README.md")):
         assert not re.findall(r"--\w+[ =](?:true|false|null)\b", document.read_text())
 
 
