@@ -16,6 +16,7 @@ from .fuzzy_membership import (
 from .gland_instances import GlandInstancesd, gland_instances
 from .gland_regions import GlandRegionsd, gland_regions
 from .hierarchical_segmentation import HierarchicalSegmentationd
+from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
@@ -81,6 +82,7 @@ __all__ = [
     "gland_instances",
     "gland_regions",
     "grid_difference",
+    "image_steps",
     "in_brain",
     "keep_argmax",
     "label_states",

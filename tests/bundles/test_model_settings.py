@@ -1,0 +1,26 @@
+"""What must be equal in training and inference is declared in both, and is stored in and compared with the weights."""
+
+import json
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from shared.handlers import read_model_settings
+from tests.bundles.conftest import BUNDLES
+
+
+def settings_of(bundle, *names):
+    parser = ConfigParser(ConfigParser.load_config_files([str(bundle / "configs" / f"{name}.json") for name in names]))
+    parser["bundle_root"] = str(bundle)
+    return parser.get_parsed_content("model_settings")
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("tiny", [False, True], ids=["full", "tiny"])
+def test_training_and_inference_declare_the_same_settings(bundle, tiny):
+    train = settings_of(bundle, *(["train", "tiny"] if tiny else ["train"]))
+    inference = settings_of(bundle, *(["inference", "inference_tiny"] if tiny else ["inference"]))
+    assert train == inference
+    assert list(train) == list(inference)
+    assert {"class_names", "preprocessing"} <= set(train)
