@@ -63,16 +63,17 @@ def compare_model_settings(
     if trained is None:
         logger.warning("%s does not store its training's settings; check that %s are the same.", path, ", ".join(given))
         return
-    for name, value in plain(given).items():
-        if name not in trained or trained[name] == value:
-            continue
-        then, now = _shown(trained[name], value)
-        if name in may_differ:
-            logger.warning("%s: trained with %s = %s, used with %s.", path, name, then, now)
-            continue
+    given = plain(given)
+    different = {
+        name: _shown(trained[name], given[name]) for name in given if trained.get(name, given[name]) != given[name]
+    }
+    for name in set(different) & set(may_differ):
+        logger.warning("%s: trained with %s = %s, used with %s.", path, name, *different[name])
+    if refused := [name for name in different if name not in may_differ]:
+        name, (then, now) = refused[0], different[refused[0]]
         raise InputError(
             f"{path}: trained with {name} = {then}, but {name} = {now} is given; set --{name} as in the training, "
-            f"or allow the difference with --settings_may_differ \"['{name}']\"."
+            f'or allow the difference with --settings_may_differ "{list(different)}".'
         )
 
 

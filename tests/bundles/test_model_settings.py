@@ -1,13 +1,11 @@
 """What must be equal in training and inference is declared in both, and is stored in and compared with the weights."""
 
-import json
+from pathlib import Path
 
 import pytest
-import torch
 from monai.bundle import ConfigParser
 
-from shared.handlers import read_model_settings
-from tests.bundles.conftest import BUNDLES
+from ci.config_files import bundles_below
 
 
 def settings_of(bundle, *names):
@@ -16,7 +14,7 @@ def settings_of(bundle, *names):
     return parser.get_parsed_content("model_settings")
 
 
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", bundles_below(Path()), ids=lambda path: path.name)
 @pytest.mark.parametrize("tiny", [False, True], ids=["full", "tiny"])
 def test_training_and_inference_declare_the_same_settings(bundle, tiny):
     train = settings_of(bundle, *(["train", "tiny"] if tiny else ["train"]))
