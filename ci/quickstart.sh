@@ -12,12 +12,12 @@ norm=network_instance_norm  # which batches of one image need
 small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
 
 echo "1. Phantoms (painted, no patients)"
-$python ci/paint_phantoms.py --out "$out/phantoms" --num_cases 24 --seed 2 "${grid[@]}"
-$python ci/paint_phantoms.py --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
+$python -m ci paint-phantoms --out "$out/phantoms" --num_cases 24 --seed 2 "${grid[@]}"
+$python -m ci paint-phantoms --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
 
 echo "2. VNet on FLAIR in three forms: training, evaluation, table"
 forms="ours: $norm; ours without rho: no_rho,$norm; baseline: baseline,$norm"
-$python ci/study.py --bundle $bundle --out "$out" --variants "$forms" --jobs 3 \
+$python -m ci study --bundle $bundle --out "$out" --variants "$forms" --jobs 3 \
     --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.04 --max_epochs 18 \
     --val_interval 18 --checkpoint_interval 18 --num_workers 0 --rotation_degrees 0
 

@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 source ci/environment.sh
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-$python ci/lint_configs.py
+$python -m ci lint
 export OMP_NUM_THREADS=1  # tiny operations cost many times more on two threads that share cores with others
 $python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"

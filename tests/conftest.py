@@ -7,13 +7,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from ci.config_files import bundles_below
+from ci.lint.config_files import bundles_below
 
-SEQUENCES = ("t1", "t1ce", "t2", "flair")
+MODALITIES = ("t1", "t1ce", "t2", "flair")
 
 
 def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return four sequences with air at 0, and a label in the values of BraTS up to 2021 (0, 1, 2, 4)."""
+    """Return four modalities with air at 0, and a label in the values of BraTS up to 2021 (0, 1, 2, 4)."""
     random = np.random.default_rng(seed)
     position = np.stack(np.meshgrid(*[np.linspace(-1, 1, size) for size in shape], indexing="ij"))
     brain = (position**2).sum(0) < 0.7
@@ -21,7 +21,7 @@ def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarra
     label = np.where(brain, np.select([radius < 0.15, radius < 0.3, radius < 0.5], [1, 4, 2], 0), 0).astype(np.uint8)
     bright = {"t1": (), "t1ce": (4,), "t2": (1, 2), "flair": (2, 4)}
     images = {}
-    for name in SEQUENCES:
+    for name in MODALITIES:
         tissue = 100 + 60 * np.isin(label, bright[name]) + random.normal(0, 5, shape)
         images[name] = np.where(brain, tissue, 0).astype(np.float32)
     return images, label
@@ -66,7 +66,7 @@ def write_case(tmp_path, write_nifti):
     """Give a function that writes a case as BraTS up to 2021 does and returns its item, as `find_cases` would."""
 
     def write(
-        case="BraTS2021_00000", folder=None, modalities=SEQUENCES, affine=None, shape=(16, 14, 12), label=True, seed=0
+        case="BraTS2021_00000", folder=None, modalities=MODALITIES, affine=None, shape=(16, 14, 12), label=True, seed=0
     ):
         folder = Path(folder or tmp_path / "data") / case
         images, classes = paint_head(shape, seed)

@@ -35,7 +35,7 @@ LAYOUTS: dict[str, dict[str, str]] = {  # see file_patterns.py for how to read t
 }
 MSD = "msd"  # described by its dataset.json instead
 KNOWN = (*LAYOUTS, MSD)
-NOT_SEQUENCES = ("label", "brain")
+NOT_MODALITIES = ("label", "brain")
 # The patient in a case's name: BraTS 2017 to 2019 number a patient's scans _1, _2, ..., from 2023 on -000, -001, ...
 PATIENTS = {"brats2021": r"(?i)^(brats1\d_.+)_\d+$", "brats2023": r"(?i)^(brats-.+)-\d{3}$"}
 
@@ -49,14 +49,14 @@ def find_cases(
 ) -> list[dict[str, Any]]:
     r"""List the cases in a folder, sorted by name.
 
-    A case is listed when it has at least one of the sequences. Names that begin with a dot are passed over. A folder
+    A case is listed when it has at least one of the modalities. Names that begin with a dot are passed over. A folder
     that holds one case alone will do, and so will a single image file (as "image", without a label).
 
     Args:
         dataset_dir: folder of the data set, of one case, or one image file.
-        modalities: names of the sequences that are wanted; others are left out.
+        modalities: names of the modalities that are wanted; others are left out.
         layout: a name in `LAYOUTS`; "msd", a folder with a `dataset.json` as in the Medical Segmentation Decathlon
-            (whose test images are listed only where no label is needed); or one pattern per sequence, "label" and
+            (whose test images are listed only where no label is needed); or one pattern per modality, "label" and
             "brain" (a brain mask), for example `{"flair": "{case}/Flair_*.nii.gz", "label": "{case}/truth.nii.gz"}`:
             {case} is the case's name, * anything without a slash, **/ any folders, [...] may be missing, and a slash
             at the end names a folder with one DICOM series.
@@ -65,7 +65,7 @@ def find_cases(
             `(.+)_visit\d`. By default BraTS's own names are understood, and any other case is its own patient.
 
     Returns:
-        One dictionary per case: "case", "patient", each sequence that is there (a path, or [path, channel] in a 4D
+        One dictionary per case: "case", "patient", each modality that is there (a path, or [path, channel] in a 4D
         file), and "label" and "brain" where they are there.
     """
     if not os.fspath(dataset_dir):
@@ -74,7 +74,7 @@ def find_cases(
     if not names or len(set(names)) < len(names):
         raise InputError(f"modalities: give at least one name and none twice, not {list(names)}.")
     if isinstance(layout, str) and layout not in KNOWN:
-        raise InputError(f"layout {layout!r} is unknown; choose {' or '.join(KNOWN)}, or give a pattern per sequence.")
+        raise InputError(f"layout {layout!r} is unknown; choose {' or '.join(KNOWN)}, or give a pattern per modality.")
     if root.is_file():
         return [_single_image(root, needs_label)]
     if not root.is_dir():
@@ -87,7 +87,7 @@ def find_cases(
     _check(cases, found, root, names, layout, needs_label)
     return [
         {"case": case, "patient": _patient_of(case, layout, patient_pattern)}
-        | {key: files[key] for key in (*names, *NOT_SEQUENCES) if key in files}
+        | {key: files[key] for key in (*names, *NOT_MODALITIES) if key in files}
         for case, files in cases.items()
     ]
 
@@ -102,15 +102,15 @@ def _single_image(path: Path, needs_label: bool) -> dict[str, Any]:
 def _read_folder(
     root: Path, names: Sequence[str], needs_label: bool, layout: str | Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """Return {case: {sequence, "label", "brain": path}} of every file that fits the layout's patterns."""
+    """Return {case: {modality, "label", "brain": path}} of every file that fits the layout's patterns."""
     patterns = LAYOUTS[layout] if isinstance(layout, str) else dict(layout)
-    unknown = [name for name in names if name not in patterns or name in NOT_SEQUENCES]
+    unknown = [name for name in names if name not in patterns or name in NOT_MODALITIES]
     if unknown:
-        known = ", ".join(name for name in patterns if name not in NOT_SEQUENCES)
+        known = ", ".join(name for name in patterns if name not in NOT_MODALITIES)
         raise InputError(f"modality {unknown[0]!r}: {_title(layout)} has no files for it, only for {known}.")
     if needs_label and "label" not in patterns:
         raise InputError(f'{_title(layout)}: has no pattern for the label; add one, such as "label": "{{case}}/*seg*".')
-    wanted = {key: pattern for key, pattern in patterns.items() if key in (*names, *NOT_SEQUENCES)}
+    wanted = {key: pattern for key, pattern in patterns.items() if key in (*names, *NOT_MODALITIES)}
     paths = paths_below(root)
     found = match_files(paths, wanted)
     if not found:  # the folder of one case: match as seen from the folder above
@@ -159,7 +159,7 @@ def _nothing_found(root: Path, names: Sequence[str], layout: str | Mapping[str, 
         fitting = len(match_files(paths, {name: LAYOUTS[other][name] for name in names if name in LAYOUTS[other]}))
         if fitting:
             return f"{text} {fitting} case{'s' * (fitting > 1)} would fit another: use --layout {other}."
-    return f"{text} correct --dataset_dir, or give --layout a pattern per sequence."
+    return f"{text} correct --dataset_dir, or give --layout a pattern per modality."
 
 
 def _patient_of(case: str, layout: str | Mapping[str, str], given_pattern: str | None) -> str:

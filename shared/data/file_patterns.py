@@ -1,4 +1,4 @@
-"""Sort the files of a folder into cases by one pattern per sequence."""
+"""Sort the files of a folder into cases by one pattern per modality."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def find_gland_cases(
     Args:
         dataset_dir: folder of the data set, any folder of pictures, or one picture.
         needs_label: refuse cases without annotation or grade.
-        label_dir: folder with stored region maps, `train_1_regions.png` (`ci/derive_gland_regions.py` writes them);
-            if needs_label, every case must have one.
+        label_dir: folder with stored region maps, `train_1_regions.png`, as `python -m ci derive-gland-regions` writes
+            them; if needs_label, every case must have one.
         grades_file: CSV with the columns of `Grade.csv`, of which "patient ID" may be missing or blank: an image
             without a patient is its own. By default `Grade.csv` in the folder, if it is there.
 
@@ -229,7 +229,9 @@ def _check_complete(
         "grade": f"no grade in {grades_file or 'Grade.csv'}; add {' or '.join(GRADES)} there, or move it elsewhere",
     }
     if label_dir:
-        needed["label"] = f"no region map ({{case}}{REGIONS}) in {label_dir}; run ci/derive_gland_regions.py again"
+        needed["label"] = (
+            f"no region map ({{case}}{REGIONS}) in {label_dir}; run `python -m ci derive-gland-regions` again"
+        )
     for key, text in needed.items():
         lacking = [case for case in cases if key not in case]
         if lacking:

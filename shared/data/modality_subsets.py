@@ -1,4 +1,4 @@
-"""The subsets of its sequences with which a case can be segmented."""
+"""The subsets of its modalities with which a case can be segmented."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from itertools import combinations
 
 __all__ = ["NOT_RUN", "modality_subsets", "subset_name"]
 
-NOT_RUN = 255  # value all over a class map whose subset needs a sequence that the case lacks
+NOT_RUN = 255  # value all over a class map whose subset needs a modality that the case lacks
 
 
 def modality_subsets(num_modalities: int) -> list[tuple[bool, ...]]:
     """List all non-empty subsets, 2^M - 1, in the order of Table 2 of PGO (arXiv 2601.19365, 2026).
 
-    Single sequences come first and the full set last. Subsets of up to half of the sequences are in the order of those
-    that are there (t1+t2, t1+t1ce, ...), larger ones in the order of those that are missing (without t1, without t2).
+    Single modalities come first and the full set last. Subsets of up to half of the modalities are in the order of
+    those that are present (t1+t2, t1+t1ce, ...), larger ones in the order of those that are missing (without t1, ...).
 
     Returns:
-        2^M - 1 tuples of M: True where the sequence is used.
+        2^M - 1 tuples of M: True where the modality is used.
     """
     if num_modalities < 1:
         raise ValueError(f"num_modalities must be at least 1, got {num_modalities}.")
@@ -30,5 +30,5 @@ def modality_subsets(num_modalities: int) -> list[tuple[bool, ...]]:
 
 
 def subset_name(modalities: Sequence[str], subset: Sequence[bool]) -> str:
-    """Name a subset by its sequences, such as "t1ce+flair"."""
+    """Name a subset by its modalities, such as "t1ce+flair"."""
     return "+".join(name for name, is_used in zip(modalities, subset, strict=True) if is_used)

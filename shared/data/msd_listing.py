@@ -11,16 +11,16 @@ from ..errors import InputError
 
 __all__ = ["read_msd_listing"]
 
-# other names of a sequence
-SEQUENCES = {"t1w": "t1", "t1n": "t1", "t1gd": "t1ce", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
+# other names of a modality
+ALIASES = {"t1w": "t1", "t1n": "t1", "t1gd": "t1ce", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
 
 
 def read_msd_listing(folder: Path, modalities: Sequence[str], needs_label: bool) -> dict[str, dict[str, Any]]:
-    """Return {case: {sequence: [path, channel], "label": path}} of what `dataset.json` lists and is there.
+    """Return {case: {modality: [path, channel], "label": path}} of what `dataset.json` lists and is there.
 
     Args:
         folder: holds `dataset.json`; without it nothing is returned.
-        modalities: names of sequences, "t1", "t1ce", "t2", "flair" or as in the file but in small letters.
+        modalities: names of modalities, "t1", "t1ce", "t2", "flair" or as in the file but in small letters.
         needs_label: leave out the test images, which have none.
     """
     listing = folder / "dataset.json"
@@ -52,9 +52,9 @@ def read_msd_listing(folder: Path, modalities: Sequence[str], needs_label: bool)
 
 
 def _parse(described: Mapping[str, Any], with_test: bool) -> tuple[dict[str, int], list[tuple[str, str | None]]]:
-    """Return the channel of each sequence, and image and label of each case."""
+    """Return the channel of each modality, and image and label of each case."""
     names = described.get("modality") or described["channel_names"]
-    channels = {SEQUENCES.get(name.lower(), name.lower()): int(index) for index, name in names.items()}
+    channels = {ALIASES.get(name.lower(), name.lower()): int(index) for index, name in names.items()}
     listed = [*described["training"], *(described.get("test", []) if with_test else [])]
     entries = [entry if isinstance(entry, Mapping) else {"image": entry} for entry in listed]
     return channels, [(entry["image"], entry.get("label")) for entry in entries]

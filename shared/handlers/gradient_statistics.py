@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
-from ..reports.epoch_rows import draw_epoch_rows, read_epoch_rows, write_epoch_rows
+from ..reports.epoch_rows import Row, draw_epoch_rows, read_epoch_rows, write_epoch_rows
 
 __all__ = ["GradientStatistics", "relative_variance"]
 
@@ -61,7 +61,7 @@ class GradientStatistics:
             raise ValueError(f"layer has no parameters: {layer}; choose the last one that has.")
         self.folder = Path(output_dir)
         self.interval = interval
-        self.rows: list[dict[str, str]] | None = None
+        self.rows: list[Row] | None = None
 
     def attach(self, engine: Engine) -> None:
         """Measure on `engine`, MONAI's `SupervisedTrainer`."""
@@ -116,8 +116,8 @@ class GradientStatistics:
             row["relative_variance"] = relative_variance(gradients)
             row["mean_gradient_norm"] = gradients.mean(dim=0).norm().item()
         row |= {name: sum(values) / len(values) for name, values in self.per_step.items()}
-        known = {name: f"{value:.6g}" for name, value in row.items() if not math.isnan(value)}
-        self.rows.append({"epoch": str(engine.state.epoch), **known})
+        known = {name: value for name, value in row.items() if not math.isnan(value)}
+        self.rows.append({"epoch": engine.state.epoch, **known})
         write_epoch_rows(self.folder / "gradients.csv", self.rows, COLUMNS)
         if engine.state.epoch % self.interval == 0:
             self.draw(engine)

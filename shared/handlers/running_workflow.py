@@ -17,6 +17,8 @@ from ..errors import InputError
 
 __all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
 
+RENAMED = {"sequence": """--modalities "['t1ce']\""""}  # former name of a setting to what is written now
+
 MONAI_KEYS = {"imports", "initialize", "run", "finalize", "save_execute_config", "evaluator", "network"} | {
     entry["id"].split("::")[0]
     for group in (TrainProperties, InferProperties, MetaProperties)
@@ -88,6 +90,8 @@ def refuse_unknown_settings() -> None:
     if elsewhere:
         place = " and ".join(elsewhere)
         raise InputError(f"--{unknown[0]}: a setting of {place}, which this run does not read; leave it out.")
+    if unknown and unknown[0] in RENAMED:
+        raise InputError(f"--{unknown[0]}: has another name now; write {RENAMED[unknown[0]]}.")
     if unknown:
         known = [key for key in config if key not in unknown and not key.startswith("_")]
         near = difflib.get_close_matches(unknown[0], known, n=1)

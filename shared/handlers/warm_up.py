@@ -14,7 +14,7 @@ __all__ = ["WarmUp"]
 class WarmUp:
     """w(t) = 0 while t < epochs, then 1, with t = epoch - 1.
 
-    RFNet (Ding et al., ICCV 2021) learns its encoders, single sequences and region maps for 20 epochs before the fused
+    RFNet (Ding et al., ICCV 2021) learns its encoders, single modalities and region maps for 20 epochs before the fused
     output counts. The setter is `MissingModalityLoss.set_fused_weight`; how the handler is set up is said at the
     schedules of the fuzzy weight.
 

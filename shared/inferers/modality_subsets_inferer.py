@@ -1,4 +1,4 @@
-"""Segment an image with every subset of its sequences."""
+"""Segment an image with every subset of its modalities."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["ModalitySubsetsInferer"]
 
 
 class ModalitySubsetsInferer(Inferer):
-    """Run another inferer once per non-empty subset of the sequences, all others hidden (NaN).
+    """Run another inferer once per non-empty subset of the modalities, all others hidden (NaN).
 
     An image is read and normalised once for all subsets; of every prediction only the class map is kept. A subset that
-    needs a sequence which an image lacks is not run: its map is `NOT_RUN` everywhere.
+    needs a modality which an image lacks is not run: its map is `NOT_RUN` everywhere.
 
     Args:
         inferer: gives logits (B, C, *spatial), of classes that exclude one another.
@@ -30,7 +30,7 @@ class ModalitySubsetsInferer(Inferer):
         self.inferer = inferer
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        """Segment images (B, M, *spatial) in which an absent sequence is a channel with NaN.
+        """Segment images (B, M, *spatial) in which an absent modality is a channel with NaN.
 
         Returns:
             (B, 2^M - 1, *spatial), uint8: class maps in the order of `modality_subsets`, with the images' metadata.

@@ -8,6 +8,7 @@ from .geometry import GeometryLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
+from .loss_terms import LossWithTerms, Total
 from .missing_modality import MissingModalityLoss
 from .modality_completion import ModalityCompletionLoss, gaussian_divergence, subset_divergence
 from .pareto_fuzzy import ParetoFuzzyLoss
@@ -26,11 +27,13 @@ __all__ = [
     "HierarchicalMaskLoss",
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
+    "LossWithTerms",
     "MissingModalityLoss",
     "ModalityCompletionLoss",
     "ParetoFuzzyLoss",
     "RegionCurriculum",
     "TextureLoss",
+    "Total",
     "UncertaintyWeightedLoss",
     "VoxelWeightedDiceCELoss",
     "WeightedCrossEntropyDiceLoss",

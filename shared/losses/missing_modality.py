@@ -1,4 +1,4 @@
-"""The loss of networks for missing sequences: fused output, experts and region maps, with fuzzy labels."""
+"""The loss of networks for missing modalities: fused output, experts and region maps, with fuzzy labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError
+from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 
@@ -25,7 +26,7 @@ class MissingModalityLoss(nn.Module):
     .. math:: L = w_f L(p, y) + w_e \sum_m L(p_m, y) + w_r \sum_l L(r_l, y)
 
     as in the codes of RFNet (ICCV 2021) and mmFormer (MICCAI 2022), all weights 1. Experts count in the samples that
-    have their sequence, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
+    have their modality, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
     size after the softmax (trilinear, corners aligned). The fuzzy loss of "Pareto-Guided Optimization for
     Uncertainty-Aware Medical Image Segmentation" (2026, Eq. 9) acts on the fused output, with the paper; on the others,
     its future work, where `fuzzy_branches` names them.
@@ -36,7 +37,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: w_e; with 0 the prediction needs no "experts".
         region_weight: w_r; with 0 the prediction needs no "regions".
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet: 0 in the first epochs).
-        completion_loss: of a network that also restores the sequences, added with the weights that it has.
+        completion_loss: of a network that also restores the modalities, added with the weights that it has.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class MissingModalityLoss(nn.Module):
         for name, weight in (("expert_weight", expert_weight), ("region_weight", region_weight)):
             if not 0 <= weight < math.inf:
                 raise InputError(f"{name} must be at least 0 and finite, got {weight}.")
+        self.total = Total()
         self.loss = loss
         self.fuzzy_branches = tuple(fuzzy_branches)
         self.expert_weight = expert_weight
@@ -80,7 +82,9 @@ class MissingModalityLoss(nn.Module):
                 (B, C, *spatial / stride), all logits; and what `completion_loss` reads.
             target: "label" (B, 1, *spatial) and "memberships" (B, C, *spatial); and what `completion_loss` reads.
         """
-        return self._total(self._branch("fused", prediction["pred"], target), self._others(prediction, target))
+        fuzzy = "fused" in self.fuzzy_branches
+        of_fused = (self.loss.terms_of_forward if fuzzy else self.loss.terms_of_main)(prediction["pred"], target)
+        return self.total(self._all_terms(of_fused, of_fused["total"], self._others(prediction, target)))
 
     def terms(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return those of the fused output's loss, and the sums over each of the branches, as scalars for logging.
@@ -90,7 +94,11 @@ class MissingModalityLoss(nn.Module):
         """
         of_fused = self.loss.terms(prediction["pred"], target)
         fused = of_fused["total" if "fused" in self.fuzzy_branches else "base"]
-        others = self._others(prediction, target)
+        return self._all_terms(of_fused, fused, self._others(prediction, target))
+
+    def _all_terms(
+        self, of_fused: Mapping[str, Tensor], fused: Tensor, others: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
         return {
             **of_fused,
             "total": self._total(fused, others),

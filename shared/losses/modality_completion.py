@@ -1,4 +1,4 @@
-"""Loss of a network that restores missing sequences from latent Gaussians."""
+"""Loss of a network that restores missing modalities from latent Gaussians."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ModalityCompletionLoss(nn.Module):
 
     .. math:: w_z \frac{1}{4} \sum_{l=1}^4 D_l + w_x \, \mathrm{MSE}(\hat{x}, x)
 
-    with `subset_divergence` D_l on every level and the squared error of all sequences that are present, also those that
+    with `subset_divergence` D_l on every level and the squared error of all present modalities, also those that
     `keep` hides. Weights 0.1, as in the code of Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint
     Modality Completion and Segmentation", MICCAI 2019.
 
@@ -41,7 +41,7 @@ class ModalityCompletionLoss(nn.Module):
 
         Args:
             prediction: of `shared.networks.UHVED` in training.
-            target: "image" (B, M, *spatial), absent sequences NaN.
+            target: "image" (B, M, *spatial), absent modalities NaN.
         """
         return self.terms(prediction, target)["completion"]
 
@@ -69,8 +69,8 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
 
     .. math:: \frac{1}{n - 1} \sum_S D(q_A \| q_S) + \frac{1}{n} \sum_S D(q_S \| \mathcal{N}(0, 1))
 
-    over the n = 2^P - 1 non-empty subsets S of the P sequences that a sample has, A those that are available, q the
-    products with the prior (`shared.networks.product_of_gaussians`). With four sequences the published 1/14 and 1/15.
+    over the n = 2^P - 1 non-empty subsets S of the P modalities that a sample has, A those that are available, q the
+    products with the prior (`shared.networks.product_of_gaussians`). With four modalities the published 1/14 and 1/15.
 
     Args:
         means: (B, M, L, *spatial), zero where not present.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..transforms.fuzzy_membership import flipped_share, fuzzy_membership, keep_argmax, onehot_label
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
+from .loss_terms import Total
 from .region_curriculum import RegionCurriculum
 
 __all__ = ["ParetoFuzzyLoss"]
@@ -47,6 +48,7 @@ class ParetoFuzzyLoss(nn.Module):
         super().__init__()
         if not isinstance(radius, int) or radius < 1:
             raise ValueError(f"radius must be a whole number of voxels, at least 1, got {radius}.")
+        self.total = Total()
         self.base_loss = base_loss
         self.fuzzy_loss = fuzzy_loss
         self.radius = radius
@@ -70,14 +72,7 @@ class ParetoFuzzyLoss(nn.Module):
                 patch's border from the neighbours inside it. Or a dictionary of `label` and `memberships`
                 (B, C, *spatial), made before the patch was cut out.
         """
-        with torch.autocast(logits.device.type, enabled=False):
-            if self.fuzzy_weight == 0:
-                return self.main(logits, target)
-            logits = _at_least_float32(logits)
-            memberships = self._memberships(target, logits.shape[1])  # first, since it names a label's unknown values
-            weights = self._voxel_weights(logits, target, memberships)
-            base = self.base_loss(logits, _label(target), *weights)
-            return base + self.fuzzy_weight * self.fuzzy_loss(logits, memberships, *weights)
+        return self.total(self.terms_of_forward(logits, target))
 
     def main(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Return the main loss alone, a scalar, under the curriculum's weights where there is one."""
@@ -87,6 +82,15 @@ class ParetoFuzzyLoss(nn.Module):
                 return self.base_loss(logits, _label(target))
             weights = self._voxel_weights(logits, target, self._memberships(target, logits.shape[1]))
             return self.base_loss(logits, _label(target), *weights)
+
+    def terms_of_forward(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return `terms`, without those of the fuzzy loss where lambda is 0."""
+        return self.terms(logits, target) if self.fuzzy_weight else self.terms_of_main(logits, target)
+
+    def terms_of_main(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return `total` and `base`, both the main loss alone."""
+        base = self.main(logits, target)
+        return {"total": base, "base": base}
 
     def terms(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the loss is made of, as scalars for logging.
@@ -99,7 +103,7 @@ class ParetoFuzzyLoss(nn.Module):
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = _at_least_float32(logits)
-            memberships = self._memberships(target, logits.shape[1])
+            memberships = self._memberships(target, logits.shape[1])  # first, since it names a label's unknown values
             weights = self._voxel_weights(logits, target, memberships)
             base = self.base_loss(logits, _label(target), *weights)
             fuzzy_terms = self.fuzzy_loss.terms(logits, memberships, *weights)

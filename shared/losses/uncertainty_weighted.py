@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ..errors import InputError
+from .loss_terms import Total
 
 __all__ = ["UncertaintyWeightedLoss"]
 
@@ -67,6 +68,7 @@ class UncertaintyWeightedLoss(nn.Module):
         terms: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
+        self.total = Total()
         names = _chosen(losses, weights, terms)
         for name in names:
             if isinstance(inputs.get(name), str) or len(inputs.get(name) or ()) != 2:
@@ -89,7 +91,7 @@ class UncertaintyWeightedLoss(nn.Module):
             prediction: what the network returns in training.
             target: what the losses compare it with.
         """
-        return self.terms(prediction, target)["total"]
+        return self.total(self.terms(prediction, target))
 
     def terms(
         self, prediction: Mapping[str, Tensor] | Tensor, target: Mapping[str, Tensor] | Tensor

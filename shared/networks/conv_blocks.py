@@ -1,4 +1,4 @@
-"""Convolution, normalisation and activation, in the two orders that networks for missing sequences use."""
+"""Convolution, normalisation and activation, in the two orders that networks for missing modalities use."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
-"""Let a network that stacks the sequences at its input work with any subset of them."""
+"""Let a network that stacks the modalities at its input work with any subset of them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from .modality_pairs import available_modalities, is_fixed_graph, masked, nan_without_sequences
+from .modality_pairs import available_modalities, is_fixed_graph, masked, nan_without_modalities
 
 __all__ = ["EarlyFusion"]
 
 
 class EarlyFusion(nn.Module):
-    """Any network on stacked sequences, given 0 in place of the sequences that are absent or left out.
+    """Any network on stacked modalities, given 0 in place of the modalities that are absent or left out.
 
     After `NormalizeInBraind` 0 is the brain's mean and also the value of air. The zeros are set here and not by a
-    transform, so that from the file to the network NaN stays the one mark of an absent sequence.
+    transform, so that from the file to the network NaN stays the one mark of an absent modality.
 
     Args:
         network: takes an image (B, M, *spatial); its parameters are found under "network." in the state dict.
@@ -28,15 +28,15 @@ class EarlyFusion(nn.Module):
         """Return what the network returns.
 
         Args:
-            image: (B, M, *spatial); a sequence with any NaN is absent.
-            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+            image: (B, M, *spatial); a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: a sample without any sequence (traced and exported: NaN).
+            ValueError: a sample without any modality (traced and exported: NaN).
         """
         _, available = available_modalities(image, keep)
         output = self.network(masked(image, available))
         empty_is_nan = False
         if not torch.jit.is_scripting():
             empty_is_nan = is_fixed_graph()
-        return nan_without_sequences(output, available) if empty_is_nan else output
+        return nan_without_modalities(output, available) if empty_is_nan else output

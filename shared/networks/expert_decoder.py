@@ -1,4 +1,4 @@
-"""Decoder with skip connections, for one sequence or for what several were fused to."""
+"""Decoder with skip connections, for one modality or for what several were fused to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DecoderLevel(nn.Module):
 
 
 class ExpertDecoder(nn.Module):
-    """Segment from the feature maps of a single sequence; one decoder, with the same weights, serves all sequences.
+    """Segment from the feature maps of a single modality; one decoder, with the same weights, serves all modalities.
 
     Args:
         widths: channels of the encoder's levels, doubling from level to level.

@@ -1,4 +1,4 @@
-"""Encoder of one sequence and decoder of the hetero-modal networks U-HeMIS and U-HVED."""
+"""Encoder of one modality and decoder of the hetero-modal networks U-HeMIS and U-HVED."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOPE = 0.02  # of the leaky ReLU in NiftyNet, the library of the published code
 
 
 class HeteroModalEncoder(nn.Module):
-    """Feature maps of one sequence on four levels: two convolutions on each, max pooling between them.
+    """Feature maps of one modality on four levels: two convolutions on each, max pooling between them.
 
     Args:
         first_channels: of the first convolution of each level.

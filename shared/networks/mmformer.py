@@ -1,4 +1,4 @@
-"""Transformer for incomplete sets of MRI sequences."""
+"""Transformer for incomplete sets of MR modalities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .modality_pairs import (
     all_modalities,
     available_rows,
     masked,
-    nan_without_sequences,
+    nan_without_modalities,
     pack,
 )
 from .token_transformer import TokenTransformer
@@ -30,31 +30,31 @@ LEVELS = 5
 
 
 class MMFormer(nn.Module):
-    """Segment from any non-empty subset of sequences, whose deepest features attend to each other.
+    """Segment from any non-empty subset of modalities, whose deepest features attend to each other.
 
     Zhang et al., "mmFormer: Multimodal Medical Transformer for Incomplete Multimodal Learning of Brain Tumor
-    Segmentation", MICCAI 2022. One encoder per sequence, five levels; a transformer per sequence on the deepest level,
-    one transformer across sequences, and a decoder on the concatenated features. In training a second decoder, the
-    same for all sequences, segments from each sequence alone. Sequences that a sample does not have are not computed;
-    the transformer across sequences sees their learned positions in place of their tokens, as published.
+    Segmentation", MICCAI 2022. One encoder per modality, five levels; a transformer per modality on the deepest level,
+    one transformer across modalities, and a decoder on the concatenated features. In training a second decoder, the
+    same for all modalities, segments from each modality alone. Modalities that a sample does not have are not computed;
+    the transformer across modalities sees their learned positions in place of their tokens, as published.
 
-    Differs from the published code, whose tokens, sequence by sequence, are read as if they were position by position,
-    so that places and sequences change places: here every token stays at its place. `legacy_token_layout` restores
+    Differs from the published code, whose tokens, modality by modality, are read as if they were position by position,
+    so that places and modalities change places: here every token stays at its place. `legacy_token_layout` restores
     that, for weights that were trained so. The published class knows patches of 128 x 128 x 128 only and has four
     convolutions that nothing uses, left out here.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
     - pred: logits (B, C, *spatial).
-    - experts: logits (B, M, C, *spatial) from every sequence that is present, kept or not; zero where it is not.
+    - experts: logits (B, M, C, *spatial) from every modality that is present, kept or not; zero where it is not.
     - regions: logits of the decoder's lower levels (deep supervision), a list of (B, C, *spatial / stride), strides 2,
       4, 8, 16.
     - present, available: boolean (B, M); available is present and kept.
 
-    A step in which no sample keeps a sequence does not reach that sequence's transformer: several processes need
+    A step in which no sample keeps a modality does not reach that modality's transformer: several processes need
     `find_unused_parameters` of `distribute`.
 
-    Names of the reference's state dict (YaoZhang93/mmFormer; l = 1 .. 5, m the place of a sequence):
+    Names of the reference's state dict (YaoZhang93/mmFormer; l = 1 .. 5, m the place of a modality):
 
     ============================================ ==================================================================
     there                                        here
@@ -77,7 +77,7 @@ class MMFormer(nn.Module):
     ============================================ ==================================================================
 
     Args:
-        in_channels: sequences M.
+        in_channels: modalities M.
         out_channels: classes C.
         img_size: of a training patch, every axis a multiple of 16, 32 or more. In evaluation other sizes are welcome:
             the learned positions are interpolated.
@@ -88,7 +88,7 @@ class MMFormer(nn.Module):
         num_layers: of every transformer.
         dropout_rate: of the transformers.
         legacy_token_layout: of the published code; for its weights only.
-        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+        dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
     """
 
     def __init__(
@@ -141,11 +141,11 @@ class MMFormer(nn.Module):
         """Segment images; see the class for what is returned.
 
         Args:
-            image: (B, M, H, W, D), every axis a multiple of 16, 32 or more; a sequence with any NaN is absent.
-            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+            image: (B, M, H, W, D), every axis a multiple of 16, 32 or more; a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, in training another than `img_size`, or a sample without any sequence (traced and
+            ValueError: another shape, in training another than `img_size`, or a sample without any modality (traced and
                 exported: NaN).
         """
         encoded = self.encoders(image, keep)
@@ -154,10 +154,10 @@ class MMFormer(nn.Module):
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
             present, available = encoded.present, encoded.available
             return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
-        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def _exchange(self, encoded: EncodedModalities) -> Tensor:
-        """Let the deepest features of all sequences attend to each other, (B, M, C, *grid)."""
+        """Let the deepest features of all modalities attend to each other, (B, M, C, *grid)."""
         grid = [int(size) for size in encoded.levels[-1].shape[2:]]
         batch, modalities = encoded.available.shape
         tokens: list[Tensor] = []
@@ -200,7 +200,7 @@ def _encoder(widths: Sequence[int]) -> ModalityEncoder:
 
 
 class _Within(nn.Module):
-    """Turn the deepest features of one sequence into tokens (n, N, hidden size) that attend to each other."""
+    """Turn the deepest features of one modality into tokens (n, N, hidden size) that attend to each other."""
 
     def __init__(self, channels: int, hidden_size: int, grid: list[int], transformer: TokenTransformer) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ class _Within(nn.Module):
 
 
 class _FusionLevel(DecoderLevel):
-    """A level of the decoder whose skip connection is the fusion of all sequences."""
+    """A level of the decoder whose skip connection is the fusion of all modalities."""
 
     def __init__(self, channels: int, num_modalities: int) -> None:
         super().__init__(channels, NormActConv)

@@ -1,4 +1,4 @@
-"""Convolutions over the concatenated feature maps of all sequences that leave the absent ones out."""
+"""Convolutions over the concatenated feature maps of all modalities that leave the absent ones out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["ConcatConvNormAct", "ConcatNormActConv", "ModalityConcatConv"]
 class ModalityConcatConv(nn.Conv3d):
     """A 1 x 1 x 1 convolution of M x C concatenated channels, of which the filled slots alone are multiplied.
 
-    Its parameters are those of the convolution over all M sequences. Channels that are zero add nothing to its sum, so
+    Its parameters are those of the convolution over all M modalities. Channels that are zero add nothing to its sum, so
     leaving them out changes no number.
 
     Args:
-        channels: C of one sequence.
+        channels: C of one modality.
         num_modalities: M.
         out_channels: of the output.
     """
@@ -30,7 +30,7 @@ class ModalityConcatConv(nn.Conv3d):
 
         Args:
             packed: (B, K, C, *spatial), zero in slots that are not filled.
-            slots: integer (B, K), the sequence in every slot.
+            slots: integer (B, K), the modality in every slot.
         """
         batch, num_slots, channels = packed.shape[:3]
         by_modality = self.weight.view(self.out_channels, -1, channels)
@@ -43,10 +43,10 @@ class ModalityConcatConv(nn.Conv3d):
 
 
 class ConcatConvNormAct(nn.Module):
-    """Three blocks over the concatenation of all sequences, 1 x 1 x 1, 3 x 3 x 3 and 1 x 1 x 1 (RFNet).
+    """Three blocks over the concatenation of all modalities, 1 x 1 x 1, 3 x 3 x 3 and 1 x 1 x 1 (RFNet).
 
     Args:
-        channels: C of one sequence.
+        channels: C of one modality.
         num_modalities: M.
         hidden_channels: of the first two blocks.
         out_channels: of the last.
@@ -69,10 +69,10 @@ class ConcatConvNormAct(nn.Module):
 class ConcatNormActConv(nn.Module):
     """The same three blocks with normalisation and activation first, and zeros as padding (mmFormer).
 
-    Normalised and activated channels of zeros stay zeros, so absent sequences can be left out here, too.
+    Normalised and activated channels of zeros stay zeros, so absent modalities can be left out here, too.
 
     Args:
-        channels: C of one sequence, and of the output.
+        channels: C of one modality, and of the output.
         num_modalities: M.
     """
 

@@ -1,4 +1,4 @@
-"""Residual encoder of one sequence."""
+"""Residual encoder of one modality."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["ModalityEncoder"]
 
 
 class ModalityEncoder(nn.Module):
-    """Feature maps of one sequence at strides 1, 2, 4, ...
+    """Feature maps of one modality at strides 1, 2, 4, ...
 
     Every level is a = enter(input), out = a + residual(a): one block that halves the size (not on the first level),
     then two blocks with a skip around them. RFNet (Ding et al., ICCV 2021) and mmFormer (Zhang et al., MICCAI 2022)
-    have one such encoder per sequence.
+    have one such encoder per modality.
 
     Args:
         widths: channels of the levels.

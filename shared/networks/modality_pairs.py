@@ -1,4 +1,4 @@
-"""Which sequences of a batch are computed, and where their feature maps are found."""
+"""Which modalities of a batch are computed, and where their feature maps are found."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ __all__ = [
     "available_rows",
     "is_fixed_graph",
     "masked",
-    "nan_without_sequences",
+    "nan_without_modalities",
     "pack",
 ]
 
 
 class EncodedModalities(NamedTuple):
-    """Feature maps of the P (sample, sequence) pairs of a batch that were encoded, sequence by sequence.
+    """Feature maps of the P (sample, modality) pairs of a batch that were encoded, modality by modality.
 
-    A fusion reads them in K slots per sample, where K is the largest number of available sequences in the batch: the
-    available sequences of a sample come first, in their order; what is left over is not filled.
+    A fusion reads them in K slots per sample, where K is the largest number of available modalities in the batch: the
+    available modalities of a sample come first, in their order; what is left over is not filled.
 
     Attributes:
         levels: per level (P, C, *spatial), the finest first.
-        number: integer (B, M), which of the P pairs is sequence m of sample b; any number where it was not encoded.
-        present: boolean (B, M), the image has the sequence.
+        number: integer (B, M), which of the P pairs is modality m of sample b; any number where it was not encoded.
+        present: boolean (B, M), the image has the modality.
         available: boolean (B, M), present and kept.
-        slots: integer (B, K), the sequence in every slot.
-        filled: boolean (B, K), that sequence is available.
+        slots: integer (B, K), the modality in every slot.
+        filled: boolean (B, K), that modality is available.
         all_filled: every slot is.
         dense: all pairs were encoded, whether available or not.
     """
@@ -51,12 +51,12 @@ class EncodedModalities(NamedTuple):
 
 
 class ModalityEncoders(nn.Module):
-    """One encoder per sequence, run on those samples of a batch that have the sequence.
+    """One encoder per modality, run on those samples of a batch that have the modality.
 
     Args:
-        encoders: one per sequence, each from (n, 1, *spatial) to a list of feature maps, the finest first.
+        encoders: one per modality, each from (n, 1, *spatial) to a list of feature maps, the finest first.
         stride: of the deepest feature map.
-        encode_all_in_training: also encode sequences that are present but not kept, for losses on single sequences.
+        encode_all_in_training: also encode modalities that are present but not kept, for losses on single modalities.
         dense: run every encoder on every sample and mask the result: the same numbers from a graph that does not
             depend on the data. Always so while tracing or exporting; `torch.jit.script` keeps the choice at run time.
     """
@@ -71,7 +71,7 @@ class ModalityEncoders(nn.Module):
         self.dense = dense
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> EncodedModalities:
-        """Encode an image (B, M, *spatial) in which NaN marks absent sequences; see the networks for `keep`."""
+        """Encode an image (B, M, *spatial) in which NaN marks absent modalities; see the networks for `keep`."""
         if not torch.jit.is_scripting():
             self._check(image)
         present, available = available_modalities(image, keep)
@@ -85,11 +85,11 @@ class ModalityEncoders(nn.Module):
 
         levels: list[list[Tensor]] = []
         for modality, encoder in enumerate(self.by_modality):
-            sequence = image[:, modality : modality + 1]
+            channel = image[:, modality : modality + 1]
             if not dense:
-                sequence = sequence.index_select(0, encoded[:, modality].nonzero().flatten())
-            if sequence.shape[0] > 0:
-                levels.append(encoder(sequence))
+                channel = channel.index_select(0, encoded[:, modality].nonzero().flatten())
+            if channel.shape[0] > 0:
+                levels.append(encoder(channel))
 
         slots, filled, all_filled = _slots(available, dense)
         number = (encoded.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(encoded.shape[1], -1).t()
@@ -103,7 +103,7 @@ class ModalityEncoders(nn.Module):
         if image.ndim != 5 or image.shape[1] != modalities:
             raise InputError(
                 f"image must be (B, {modalities}, H, W, D), got {tuple(image.shape)}; make the channels that the "
-                "network takes (in_channels) and the sequences of the image (--modalities) agree."
+                "network takes (in_channels) and the modalities of the image (--modalities) agree."
             )
         if any(size % self.stride or size < smallest for size in image.shape[2:]):
             raise InputError(
@@ -113,15 +113,15 @@ class ModalityEncoders(nn.Module):
 
 
 def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return which sequences are present and which of them are available, both boolean (B, M).
+    """Return which modalities are present and which of them are available, both boolean (B, M).
 
     Args:
-        image: (B, M, *spatial); a sequence with any NaN is absent.
-        keep: boolean (B, M); sequences where it is False are present but not available. Without it all are kept.
+        image: (B, M, *spatial); a modality with any NaN is absent.
+        keep: boolean (B, M); modalities where it is False are present but not available. Without it all are kept.
 
     Raises:
-        ValueError: another `keep`, or a sample without any available sequence. Graphs that are fixed cannot raise: for
-            them there is `nan_without_sequences`.
+        ValueError: another `keep`, or a sample without any available modality. Graphs that are fixed cannot raise: for
+            them there is `nan_without_modalities`.
     """
     present = ~image.isnan().flatten(2).any(dim=-1)
     can_raise = True
@@ -148,14 +148,14 @@ def pack(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
 
 
 def all_modalities(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
-    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a sequence is not present."""
+    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a modality is not present."""
     batch, modalities = encoded.number.shape
     pairs = pairs.index_select(0, encoded.number.flatten())
     return masked(pairs.unflatten(0, [batch, modalities]), encoded.present)
 
 
 def available_rows(encoded: EncodedModalities, modality: int) -> Tensor:
-    """Return which samples have the sequence available, integer (n,); all of them in the dense form."""
+    """Return which samples have the modality available, integer (n,); all of them in the dense form."""
     available = encoded.available[:, modality]
     if encoded.dense:
         return torch.arange(available.shape[0], device=available.device)
@@ -167,8 +167,8 @@ def masked(features: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask.view(list(mask.shape) + [1] * (features.ndim - 2)), features, 0.0)
 
 
-def nan_without_sequences(logits: Tensor, available: Tensor) -> Tensor:
-    """Put NaN into logits (B, C, *spatial) of samples with no available sequence, boolean (B, M)."""
+def nan_without_modalities(logits: Tensor, available: Tensor) -> Tensor:
+    """Put NaN into logits (B, C, *spatial) of samples with no available modality, boolean (B, M)."""
     return torch.where(available.any(dim=1).view([-1] + [1] * (logits.ndim - 1)), logits, torch.nan)
 
 
@@ -181,7 +181,7 @@ def is_fixed_graph() -> bool:
 
 
 def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:
-    """Return the sequence in every slot, whether it is available, and whether all are; dense: a slot for each."""
+    """Return the modality in every slot, whether it is available, and whether all are; dense: a slot for each."""
     batch, modalities = available.shape
     if dense:
         return torch.arange(modalities, device=available.device).expand(batch, -1), available, False
@@ -193,4 +193,4 @@ def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:
 def _check_any(available: Tensor) -> None:
     empty: list[int] = (~available.any(dim=1)).nonzero().flatten().tolist()
     if len(empty) > 0:
-        raise ValueError(f"image: no sequence is available in sample {empty[0]}; keep at least one that is there.")
+        raise ValueError(f"image: no modality is available in sample {empty[0]}; keep at least one that is there.")

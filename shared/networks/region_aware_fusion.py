@@ -1,4 +1,4 @@
-"""Fusion of sequences that differs from region to region."""
+"""Fusion of modalities that differs from region to region."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["RegionAwareFusion", "RegionMaps"]
 
 
 class RegionMaps(nn.Module):
-    """Where the regions are, from the available sequences of one level and the decoder below it.
+    """Where the regions are, from the available modalities of one level and the decoder below it.
 
     The probability map prediction of RFNet (Ding et al., "RFNet: Region-aware Fusion Network for Incomplete
     Multi-modal Brain Tumor Segmentation", ICCV 2021).
 
     Args:
-        channels: C of one sequence.
+        channels: C of one modality.
         num_modalities: M.
         num_regions: R, the classes.
         decoder_channels: of what comes up from the level below; 0 on the deepest level.
@@ -36,7 +36,7 @@ class RegionMaps(nn.Module):
 
         Args:
             packed: (B, K, C, *spatial), zero in slots that are not filled.
-            slots: integer (B, K), the sequence in every slot.
+            slots: integer (B, K), the modality in every slot.
             decoded: (B, `decoder_channels`, *spatial).
         """
         embedded = self.embed(packed, slots)
@@ -44,16 +44,16 @@ class RegionMaps(nn.Module):
 
 
 class RegionAwareFusion(nn.Module):
-    """Weigh the sequences in each region by what they show there, beside a plain fusion.
+    """Weigh the modalities in each region by what they show there, beside a plain fusion.
 
     The region-aware fusion module of RFNet (Ding et al., ICCV 2021): with features x_m and region probabilities p_r,
     the weights w_rm = sigmoid(g_r(x_1 p_r, ..., x_M p_r, p_r)), g_r of spatial means, and sum_m w_rm x_m p_r.
-    Written as it is printed, it multiplies every sequence with every region, a tensor (B, M, R, C, H, W, D). Here the
+    Written as it is printed, it multiplies every modality with every region, a tensor (B, M, R, C, H, W, D). Here the
     means are one matrix product, (R, voxels) by (voxels, K C), and the sum is another, (R, K) by (K, C voxels), which
     is then multiplied by p_r: the same numbers.
 
     Args:
-        channels: C of one sequence, and of the output.
+        channels: C of one modality, and of the output.
         num_modalities: M.
         num_regions: R.
     """
@@ -84,14 +84,14 @@ class RegionAwareFusion(nn.Module):
 
         Args:
             packed: (B, K, C, *spatial), zero in slots that are not filled.
-            slots: integer (B, K), the sequence in every slot.
+            slots: integer (B, K), the modality in every slot.
             probabilities: (B, R, *spatial), summing to one over R.
         """
         weighted = self.weighted_by_region(packed, slots, probabilities)
         return torch.cat([self.regions(weighted.flatten(1, 2)), self.shortcut(packed, slots)], dim=1)
 
     def weighted_by_region(self, packed: Tensor, slots: Tensor, probabilities: Tensor) -> Tensor:
-        """Return the sum over sequences of w_rm x_m p_r, (B, R, C, *spatial); arguments as in `forward`."""
+        """Return the sum over modalities of w_rm x_m p_r, (B, R, C, *spatial); arguments as in `forward`."""
         batch, num_slots, channels = packed.shape[:3]
         maps = probabilities.float().flatten(2)  # (B, R, voxels); 1 / shares would overflow in half precision
         features = packed.flatten(3)  # (B, K, C, voxels)

@@ -1,4 +1,4 @@
-"""Region-aware fusion network for incomplete sets of MRI sequences."""
+"""Region-aware fusion network for incomplete sets of MR modalities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, nan_without_sequences, pack
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, nan_without_modalities, pack
 from .region_aware_fusion import RegionAwareFusion, RegionMaps
 
 __all__ = ["RFNet"]
@@ -17,23 +17,23 @@ LEVELS = 4
 
 
 class RFNet(nn.Module):
-    """Segment from any non-empty subset of sequences, fused differently in each region of the tumour.
+    """Segment from any non-empty subset of modalities, fused differently in each region of the tumour.
 
     Ding, Yu and Yang, "RFNet: Region-aware Fusion Network for Incomplete Multi-modal Brain Tumor Segmentation", ICCV
-    2021. One encoder per sequence, four levels; on every level the region maps and the fusion by regions
-    (`RegionMaps`, `RegionAwareFusion`) feed a decoder. In training a second decoder, the same for all sequences,
-    segments from each sequence alone. Sequences that a sample does not have are not computed.
+    2021. One encoder per modality, four levels; on every level the region maps and the fusion by regions
+    (`RegionMaps`, `RegionAwareFusion`) feed a decoder. In training a second decoder, the same for all modalities,
+    segments from each modality alone. Modalities that a sample does not have are not computed.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
     - pred: logits (B, C, *spatial).
-    - experts: logits (B, M, C, *spatial) from every sequence that is present, kept or not; zero where it is not.
+    - experts: logits (B, M, C, *spatial) from every modality that is present, kept or not; zero where it is not.
     - regions: logits of the region maps of four levels, a list of (B, C, *spatial / stride), strides 1, 2, 4, 8.
     - present, available: boolean (B, M); available is present and kept.
 
-    Where training data lack sequences, several processes need `find_unused_parameters` of `distribute`.
+    Where training data lack modalities, several processes need `find_unused_parameters` of `distribute`.
 
-    Names of the reference's state dict (dyh127/RFNet; l = 1 .. 4, m and r the place of a sequence and of a class;
+    Names of the reference's state dict (dyh127/RFNet; l = 1 .. 4, m and r the place of a modality and of a class;
     the weights of `weight_layer` lose their last three axes):
 
     ============================================ ==================================================================
@@ -52,10 +52,10 @@ class RFNet(nn.Module):
     ============================================ ==================================================================
 
     Args:
-        in_channels: sequences M.
+        in_channels: modalities M.
         out_channels: classes C.
         features: channels of the finest level, even; they double from level to level.
-        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+        dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
     """
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 16, dense: bool = False) -> None:
@@ -75,11 +75,11 @@ class RFNet(nn.Module):
         """Segment images; see the class for what is returned.
 
         Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a sequence with any NaN is absent.
-            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, or a sample without any sequence (traced and exported: NaN).
+            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
         logits, regions = self._decode(encoded)
@@ -87,7 +87,7 @@ class RFNet(nn.Module):
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
             present, available = encoded.present, encoded.available
             return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
-        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
         """Return the fused logits and those of the region maps, the finest first."""

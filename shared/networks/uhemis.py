@@ -1,4 +1,4 @@
-"""Hetero-modal U-Net: sequences meet in their mean and variance."""
+"""Hetero-modal U-Net: modalities meet in their mean and variance."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from torch import Tensor, nn
 
 from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, masked, nan_without_sequences, pack
+from .modality_pairs import ModalityEncoders, masked, nan_without_modalities, pack
 
 __all__ = ["UHeMIS", "mean_and_variance"]
 
 
 class UHeMIS(nn.Module):
-    """Segment from any non-empty subset of sequences by the mean and the variance of their features on every level.
+    """Segment from any non-empty subset of modalities by the mean and the variance of their features on every level.
 
     The U-Net form that Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint Modality Completion and
-    Segmentation", MICCAI 2019, give to HeMIS (Havaei et al., MICCAI 2016). Sequences that a sample does not have are
+    Segmentation", MICCAI 2019, give to HeMIS (Havaei et al., MICCAI 2016). Modalities that a sample does not have are
     not computed. Unlike there, sampled values stand corner on corner when maps are enlarged, and convolutions have a
     bias.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary: `pred`,
     those logits, and `present` and `available`, boolean (B, M); available is present and kept. A step in which no
-    sample keeps a sequence does not reach its encoder: several processes need `find_unused_parameters` of `distribute`.
+    sample keeps a modality does not reach its encoder: several processes need `find_unused_parameters` of `distribute`.
 
     Args:
-        in_channels: sequences M.
+        in_channels: modalities M.
         out_channels: classes C.
         features: channels of the first convolution on the finest level, even; they double from level to level.
-        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+        dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
     """
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
@@ -49,21 +49,21 @@ class UHeMIS(nn.Module):
         """Segment images; see the class for what is returned.
 
         Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a sequence with any NaN is absent.
-            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, or a sample without any sequence (traced and exported: NaN).
+            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
         logits = self.decoder([mean_and_variance(pack(level, encoded), encoded.filled) for level in encoded.levels])
         if not torch.jit.is_scripting() and self.training:
             return {"pred": logits, "present": encoded.present, "available": encoded.available}
-        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
 
 def mean_and_variance(features: Tensor, available: Tensor) -> Tensor:
-    """Concatenate the mean and the (population) variance over sequences, (B, 2 C, *spatial).
+    """Concatenate the mean and the (population) variance over modalities, (B, 2 C, *spatial).
 
     Args:
         features: (B, K, C, *spatial), zero where not available.

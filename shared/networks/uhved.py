@@ -1,4 +1,4 @@
-"""Hetero-modal variational encoder-decoder: sequences meet in a product of Gaussians."""
+"""Hetero-modal variational encoder-decoder: modalities meet in a product of Gaussians."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from torch import Tensor, nn
 
 from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, all_modalities, masked, nan_without_sequences, pack
+from .modality_pairs import ModalityEncoders, all_modalities, masked, nan_without_modalities, pack
 
 __all__ = ["UHVED", "product_from_precisions", "product_of_gaussians"]
 
 
 class UHVED(nn.Module):
-    """Segment from any non-empty subset of sequences through latent maps, and complete the sequences in training.
+    """Segment from any non-empty subset of modalities through latent maps, and complete the modalities in training.
 
     Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint Modality Completion and Segmentation", MICCAI
-    2019. Every sequence gives a Gaussian at every place of four levels; those of the available sequences and the prior
+    2019. Every modality gives a Gaussian at every place of four levels; those of the available modalities and the prior
     N(0, 1) are multiplied, and a sample from the product is decoded, to the segmentation and, in training only, to
-    every sequence. Evaluation decodes the mean; the published code draws a sample there, too, which gives another
-    segmentation at every call. Sequences that a sample does not have are not computed. Unlike there, sampled values
+    every modality. Evaluation decodes the mean; the published code draws a sample there, too, which gives another
+    segmentation at every call. Modalities that a sample does not have are not computed. Unlike there, sampled values
     stand corner on corner when maps are enlarged, convolutions have a bias, and a variance is at least 1e-7 where the
     published code adds as much to each that it divides by.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
     - pred: logits (B, C, *spatial).
-    - images: (B, M, *spatial), all sequences as reconstructed from the available ones.
-    - means, log_variances: of every sequence that is present, kept or not, zero where it is not; lists over four
+    - images: (B, M, *spatial), all modalities as reconstructed from the available ones.
+    - means, log_variances: of every modality that is present, kept or not, zero where it is not; lists over four
       levels, strides 1, 2, 4, 8, of (B, M, L, *spatial / stride). `product_of_gaussians` joins them, for any subset.
     - present, available: boolean (B, M); available is present and kept.
 
-    Where training data lack sequences, several processes need `find_unused_parameters` of `distribute`.
+    Where training data lack modalities, several processes need `find_unused_parameters` of `distribute`.
 
     Args:
-        in_channels: sequences M.
+        in_channels: modalities M.
         out_channels: classes C.
         features: channels of the finest level, even; they double from level to level. Half of them are latent maps L.
-        dense: compute absent sequences, too, and mask them; see `ModalityEncoders`.
+        dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
     """
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
@@ -58,11 +58,11 @@ class UHVED(nn.Module):
         """Segment images; see the class for what is returned.
 
         Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a sequence with any NaN is absent.
-            keep: boolean (B, M); sequences where it is False are not used. Without it all that are there are used.
+            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
 
         Raises:
-            ValueError: another shape, or a sample without any sequence (traced and exported: NaN).
+            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
         latent: list[Tensor] = []
@@ -83,11 +83,11 @@ class UHVED(nn.Module):
                 "present": encoded.present,
                 "available": encoded.available,
             }
-        return nan_without_sequences(logits, encoded.available) if encoded.dense else logits
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
 
 def product_of_gaussians(means: Tensor, log_variances: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
-    """Multiply the Gaussians of the available sequences and the prior N(0, 1); mean and log variance (B, L, *spatial).
+    """Multiply the Gaussians of the available modalities and the prior N(0, 1); mean and log variance (B, L, *spatial).
 
     The precision of the product is the sum of the precisions, its mean the mean weighted by them (Section 2.2 of
     Dorent et al., after Wu and Goodman, NeurIPS 2018).

@@ -1,6 +1,6 @@
 """Painted data sets in the layouts of real ones: brains, breast ultrasound, glands."""
 
-from .brain_phantom_scan import SEQUENCES, paint_case, upright_affine
+from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
 from .brain_phantoms import paint_brats_phantoms
 from .breast_phantom_tissue import paint_breast
 from .breast_phantoms import paint_breast_phantoms
@@ -8,7 +8,7 @@ from .gland_phantom_stain import paint_glands
 from .gland_phantoms import paint_gland_phantoms
 
 __all__ = [
-    "SEQUENCES",
+    "MODALITIES",
     "paint_brats_phantoms",
     "paint_breast",
     "paint_breast_phantoms",

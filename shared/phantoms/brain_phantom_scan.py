@@ -1,4 +1,4 @@
-"""How a painted head looks in each MRI sequence, on any grid."""
+"""How a painted head looks in each MR modality, on any grid."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from .brain_phantom_anatomy import Head
 from .brain_phantom_shapes import TISSUES, SmoothField
 
-__all__ = ["SEQUENCES", "paint_case", "upright_affine"]
+__all__ = ["MODALITIES", "paint_case", "upright_affine"]
 
-SEQUENCES = ("t1", "t1ce", "t2", "flair")
+MODALITIES = ("t1", "t1ce", "t2", "flair")
 # tissue: brightness in T1, contrast-enhanced T1, T2, FLAIR, and how much it differs between cases (sd of the logarithm)
 BRIGHTNESS = {
     "white": (1.00, 1.00, 0.45, 0.62, 0.02),
@@ -32,7 +32,7 @@ def paint_case(
     seed: int = 0,
     size: Sequence[int] = (56, 64, 48),
     affine: np.ndarray | None = None,
-    sequences: Sequence[str] = SEQUENCES,
+    modalities: Sequence[str] = MODALITIES,
     tumours: str = "glioma",
 ) -> dict[str, np.ndarray]:
     """Paint one phantom: the same head for the same (seed, index), whatever the grid.
@@ -43,11 +43,11 @@ def paint_case(
         size: voxels along the three axes.
         affine: (4, 4), voxel to world in millimetres (x right, y front, z up; the brain's middle is the origin); by
             default `upright_affine(size)`.
-        sequences: which of `SEQUENCES` to paint; each is the same with and without the others.
+        modalities: which of `MODALITIES` to paint; each is the same with and without the others.
         tumours: which of `TUMOURS` the head has.
 
     Returns:
-        Each sequence, int16, 0 outside the brain and positive inside; "label", uint8: 0 background, 1 necrosis or
+        Each modality, int16, 0 outside the brain and positive inside; "label", uint8: 0 background, 1 necrosis or
         non-enhancing tumour, 2 oedema, 3 enhancing tumour. All of shape `size`.
     """
     affine = upright_affine(size) if affine is None else np.asarray(affine, dtype=float)
@@ -58,8 +58,8 @@ def paint_case(
     brain, shares, label = head.paint(points, voxel_mm=abs(np.linalg.det(affine[:3, :3])) ** (1 / 3))
     grain = SmoothField(np.random.default_rng((seed, index, 1)), 4.0)(points[brain])
     painted = {"label": _on_grid(label, brain, size, np.uint8)}
-    for name in sequences:
-        generator = np.random.default_rng((seed, index, 2 + SEQUENCES.index(name)))
+    for name in modalities:
+        generator = np.random.default_rng((seed, index, 2 + MODALITIES.index(name)))
         intensity = _scan(name, shares, points[brain], grain, generator)
         painted[name] = _on_grid(np.clip(np.rint(intensity), 1, 32767), brain, size, np.int16)
     return painted
@@ -75,9 +75,9 @@ def upright_affine(size: Sequence[int], spacing_mm: Sequence[float] = (2.5, 2.5,
 def _scan(
     name: str, shares: np.ndarray, points: np.ndarray, grain: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Scanner units (N,) of one sequence: tissues and their grain, seen by an uneven coil, with noise."""
+    """Scanner units (N,) of one modality: tissues and their grain, seen by an uneven coil, with noise."""
     table = np.array([BRIGHTNESS[tissue] for tissue in TISSUES])
-    level = table[:, SEQUENCES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
+    level = table[:, MODALITIES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
     place = points / 70.0
     coil = np.exp(place @ generator.normal(0.0, 0.12, 3) + place**2 @ generator.normal(0.0, 0.12, 3))
     signal = (shares @ level) * coil * (1.0 + generator.uniform(-0.06, 0.06) * grain)

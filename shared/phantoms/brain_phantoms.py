@@ -18,7 +18,7 @@ import numpy as np
 from ..atomic_write import atomic_write
 from ..errors import InputError
 from .brain_phantom_anatomy import TUMOURS
-from .brain_phantom_scan import SEQUENCES, paint_case, upright_affine
+from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
 from .phantom_folder import RECORD, as_json, lies_there, write_text
 
 __all__ = ["paint_brats_phantoms"]
@@ -52,7 +52,7 @@ def paint_brats_phantoms(
     size: Sequence[int] = (56, 64, 48),
     spacing_mm: Sequence[float] = (2.5, 2.5, 2.5),
     layout: str = "brats2021",
-    modalities: str | Sequence[str] = SEQUENCES,
+    modalities: str | Sequence[str] = MODALITIES,
     missing_share: float = 0.0,
     affine: Sequence[Sequence[float]] | None = None,
     tumours: str = "glioma",
@@ -71,7 +71,7 @@ def paint_brats_phantoms(
         layout: "brats2021" (`Phantom_000/Phantom_000_t1ce.nii.gz`, enhancing tumour = 4), "brats2023"
             (`Phantom_000/Phantom_000-t1c.nii.gz`, 3) or "msd" (`dataset.json`, 4D images).
         modalities: which of "t1", "t1ce", "t2", "flair" to paint; each looks the same without the others.
-        missing_share: probability that a case lacks some of these sequences, at random; it keeps one at least.
+        missing_share: probability that a case lacks some of these modalities, at random; it keeps one at least.
         affine: (4, 4), voxel to world in millimetres, in place of the upright grid that `spacing_mm` describes; the
             middle of the brain is at the world's origin.
         tumours: "glioma" (one, of all sizes and forms), "thin_rims" (the same, each with an enhancing rim of one to two
@@ -109,7 +109,7 @@ def paint_brats_phantoms(
     write_text(folder / RECORD, as_json(parameters))
     write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
     for index, (case, present) in enumerate(cases.items()):
-        volumes = paint_case(index, seed=seed, size=size, affine=grid, sequences=present, tumours=tumours)
+        volumes = paint_case(index, seed=seed, size=size, affine=grid, modalities=present, tumours=tumours)
         for key, file in _files(case, layout, present).items():
             _write_nifti(folder / file, _as_published(key, volumes, layout), grid)
     if layout == MSD:
@@ -118,11 +118,11 @@ def paint_brats_phantoms(
 
 
 def _checked_names(modalities: str | Sequence[str]) -> list[str]:
-    """Return the sequences in one order, so that the same set gives the same record."""
+    """Return the modalities in one order, so that the same set gives the same record."""
     wanted = [modalities] if isinstance(modalities, str) else list(modalities)
-    if not wanted or not set(wanted) <= set(SEQUENCES):
-        raise InputError(f"modalities: choose from {', '.join(SEQUENCES)}, not {wanted}.")
-    return [name for name in SEQUENCES if name in wanted]
+    if not wanted or not set(wanted) <= set(MODALITIES):
+        raise InputError(f"modalities: choose from {', '.join(MODALITIES)}, not {wanted}.")
+    return [name for name in MODALITIES if name in wanted]
 
 
 def _check_numbers(
@@ -144,8 +144,8 @@ def _checked_affine(affine: Sequence[Sequence[float]]) -> np.ndarray:
 
 
 def _present(names: list[str], missing_share: float, seed: int, index: int) -> list[str]:
-    """Draw which sequences a case has: mostly all, else a random non-empty proper subset."""
-    generator = np.random.default_rng((seed, index, 2 + len(SEQUENCES)))
+    """Draw which modalities a case has: mostly all, else a random non-empty proper subset."""
+    generator = np.random.default_rng((seed, index, 2 + len(MODALITIES)))
     if generator.random() >= missing_share or len(names) == 1:
         return names
     kept = generator.integers(1, 2 ** len(names) - 1)  # as bits; neither none nor all
@@ -153,14 +153,14 @@ def _present(names: list[str], missing_share: float, seed: int, index: int) -> l
 
 
 def _files(case: str, layout: str, present: list[str]) -> dict[str, str]:
-    """Return {sequence, "image" (all channels) or "label": path within the data set}."""
+    """Return {modality, "image" (all channels) or "label": path within the data set}."""
     if layout == MSD:
         return {"image": f"imagesTr/{case}.nii.gz", "label": f"labelsTr/{case}.nii.gz"}
     return {key: f"{case}/{case}{FILE_NAMES[layout][key]}.nii.gz" for key in (*present, "label")}
 
 
 def _as_published(key: str, volumes: dict[str, np.ndarray], layout: str) -> np.ndarray:
-    """Return what one file holds: a sequence, all channels, or the label with its layout's values."""
+    """Return what one file holds: a modality, all channels, or the label with its layout's values."""
     if key == "label":
         return np.array(LABEL_VALUES[layout], np.uint8)[volumes["label"]]
     if key == "image":

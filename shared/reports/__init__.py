@@ -1,6 +1,5 @@
 """Tables and figures of a training or an evaluation."""
 
-from .curves import TrainingCurves
 from .evaluation_table import EvaluationTable
 from .gland_evaluation import GlandEvaluation
 from .lesion_evaluation import LesionEvaluation
@@ -11,5 +10,4 @@ __all__ = [
     "GlandEvaluation",
     "LesionEvaluation",
     "SubsetEvaluation",
-    "TrainingCurves",
 ]

@@ -1,4 +1,4 @@
-"""Score what a network makes of every subset of a case's sequences, and go on where an evaluation was stopped."""
+"""Score what a network makes of every subset of a case's modalities, and go on where an evaluation was stopped."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = ["SubsetEvaluation"]
 
 
 class SubsetEvaluation:
-    """Dice of every case, subset of sequences and region.
+    """Dice of every case, subset of modalities and region.
 
     - ``subsets/<case>.json``: scores of a case, written as soon as it is done, with what they were made with;
-    - ``subsets.csv``: a row per case and subset; empty where the case lacks a sequence of the subset;
-    - ``subsets.md``: regions x subsets, and means by the number of missing sequences;
+    - ``subsets.csv``: a row per case and subset; empty where the case lacks a modality of the subset;
+    - ``subsets.md``: regions x subsets, and means by the number of missing modalities;
     - ``subsets.png``: the former as a heat map.
 
     The last three are written by `write`, to be called after the evaluator has run. An evaluation that was stopped
@@ -50,7 +50,7 @@ class SubsetEvaluation:
         output_dir: folder for the files.
         cases: all items that are to be scored, with "case".
         ckpt_path: file of the weights.
-        modalities: names of the sequences in the order of the channels.
+        modalities: names of the modalities in the order of the channels.
         regions: maps the class map (1, *spatial) of a prediction to regions (R, *spatial).
         label_regions: the same for a label.
         region_names: R names.
@@ -179,7 +179,7 @@ class SubsetEvaluation:
                 path,
                 heading,
                 self.modalities,
-                [HeatMap("Dice, mean over the cases that have the sequences", rows, (0, 1))],
+                [HeatMap("Dice, mean over the cases that have the modalities", rows, (0, 1))],
             )
         self.logger.info("\n".join([self.title, *summary]))
         self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")

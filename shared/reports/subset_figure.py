@@ -1,4 +1,4 @@
-"""A heat map of scores over the subsets of sequences, with the sequences as dots below."""
+"""A heat map of scores over the subsets of modalities, with the modalities as dots below."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HeatMap(NamedTuple):
 
 
 def draw_heat_maps(path: Path, heading: str, modalities: Sequence[str], maps: Sequence[HeatMap]) -> None:
-    """Draw blocks above one another, a column per subset and one for their mean; below, each subset's sequences."""
+    """Draw blocks above one another, a column per subset and one for their mean; below, each subset's modalities."""
     from matplotlib.figure import Figure
 
     missing = missing_counts(len(modalities))

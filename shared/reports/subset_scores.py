@@ -1,4 +1,4 @@
-"""Dice of many cases, of every subset of their sequences, as tables."""
+"""Dice of many cases, of every subset of their modalities, as tables."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["SPREAD_OVER_SUBSETS", "SubsetScores", "dot_rows", "missing_counts", 
 SPREAD_OVER_SUBSETS = (
     "Mean ± sample standard deviation (n - 1) of the subsets' means over cases: the spread is that between subsets, "
     "not between cases. It is so in Table 3 of PGO (arXiv 2601.19365, 2026) too, which divides by n where three "
-    "sequences are missing, by n - 1 elsewhere, and leaves the full set out of the deviation over all settings."
+    "modalities are missing, by n - 1 elsewhere, and leaves the full set out of the deviation over all settings."
 )
 
 
 def missing_counts(num_modalities: int) -> list[int]:
-    """Return how many sequences each subset lacks, in the order of `modality_subsets`."""
+    """Return how many modalities each subset lacks, in the order of `modality_subsets`."""
     return [subset.count(False) for subset in modality_subsets(num_modalities)]
 
 
 def subset_groups(num_modalities: int) -> dict[str, list[int]]:
-    """Return the places of all subsets, of the full set, and of those with 1, 2 ... sequences missing."""
+    """Return the places of all subsets, of the full set, and of those with 1, 2 ... modalities missing."""
     missing = missing_counts(num_modalities)
     groups = {"all subsets": list(range(len(missing))), "full": [len(missing) - 1]}
     groups |= {
@@ -36,14 +36,14 @@ def subset_groups(num_modalities: int) -> dict[str, list[int]]:
 
 
 def dot_rows(modalities: Sequence[str]) -> list[list[str]]:
-    """Return a row per sequence: its name, then a filled dot for every subset that has it and an empty one else."""
-    by_sequence = zip(*modality_subsets(len(modalities)), strict=True)
-    return [[name, *("●" if used else "○" for used in row)] for name, row in zip(modalities, by_sequence, strict=True)]
+    """Return a row per modality: its name, then a filled dot for every subset that has it and an empty one else."""
+    by_modality = zip(*modality_subsets(len(modalities)), strict=True)
+    return [[name, *("●" if used else "○" for used in row)] for name, row in zip(modalities, by_modality, strict=True)]
 
 
 @dataclass(frozen=True)
 class SubsetScores:
-    """Dice of N cases for S subsets of M sequences and R regions.
+    """Dice of N cases for S subsets of M modalities and R regions.
 
     Attributes:
         cases: N names.
@@ -63,7 +63,7 @@ class SubsetScores:
         return np.array([means(self.dice[..., place]) for place in range(len(self.regions))])
 
     def csv_rows(self) -> Iterator[list[str]]:
-        """Give the cells of every case and subset: case, subset, number of missing sequences, Dice of the regions."""
+        """Give the cells of every case and subset: case, subset, number of missing modalities, Dice of the regions."""
         subsets = modality_subsets(len(self.modalities))
         for case, of_case in zip(self.cases, self.dice, strict=True):
             for subset, scores in zip(subsets, of_case, strict=True):
@@ -71,14 +71,14 @@ class SubsetScores:
                 yield [case, name, str(subset.count(False)), *map(format_score, scores)]
 
     def markdown(self) -> list[str]:
-        """Return the lines of both tables: regions x subsets, and by the number of missing sequences."""
+        """Return the lines of both tables: regions x subsets, and by the number of missing modalities."""
         count = count_cases(len(self.cases))
         return [
-            f"Dice, mean over {count}, per subset of the sequences (● there, ○ missing); right: mean of the subsets.",
+            f"Dice, mean over {count}, per subset of the modalities (● there, ○ missing); right: mean of the subsets.",
             "",
             *self._by_subset(),
             "",
-            "## By number of missing sequences",
+            "## By number of missing modalities",
             "",
             *self._by_missing(),
             "",
@@ -86,7 +86,7 @@ class SubsetScores:
         ]
 
     def _by_subset(self) -> list[str]:
-        head = ["missing sequences", *map(str, missing_counts(len(self.modalities))), "mean"]
+        head = ["missing modalities", *map(str, missing_counts(len(self.modalities))), "mean"]
         rows = [[*row, ""] for row in dot_rows(self.modalities)]
         rows += [
             [name, *map(format_score, [*scores, *means(scores[:, None])])]

@@ -18,14 +18,14 @@ class CalibrationPairsd(Transform):
 
     Adds "confidence" = 1 - uncertainty and "correct" = (prediction equals label), both (1, N) float32, N voxels of the
     brain: air, which every model gets right, would hide the error. The brain is the mask where there is one
-    (`NoteBraind`), else where any sequence is non-zero, which a resampled image blurs. Runs after `Invertd` and before
+    (`NoteBraind`), else where any modality is non-zero, which a resampled image blurs. Runs after `Invertd` and before
     classes become regions.
 
     Args:
         label_key: true classes, (1, *spatial).
         pred_key: predicted classes, (1, *spatial).
         uncertainty_key: 1 - probability of the predicted class, (1, *spatial).
-        image_key: (M, *spatial), 0 outside the brain, NaN where a sequence is absent.
+        image_key: (M, *spatial), 0 outside the brain, NaN where a modality is absent.
         brain_key: mask of the brain, (1, *spatial), not needed.
     """
 

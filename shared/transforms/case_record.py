@@ -45,7 +45,7 @@ def bundle_name_and_version(metadata_path: str | Path) -> dict[str, str]:
 
 
 def files_read(data: Mapping[Hashable, Any], image: Any) -> dict[str, Any]:
-    """Return {sequence: file} as `NoteInputsd` noted it, or the one file that the image's metadata name."""
+    """Return {modality: file} as `NoteInputsd` noted it, or the one file that the image's metadata name."""
     if "inputs" in data:
         return json.loads(data["inputs"])["files"]
     meta = getattr(image, "meta", {})

@@ -1,4 +1,4 @@
-"""Read the sequences of one case, however they are stored."""
+"""Read the modalities of one case, however they are stored."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ UNEVEN_MM = 0.1  # slices of one series may be this much off their even places
 
 
 class LoadImageModalitiesd(MapTransform):
-    """Read every sequence of a case that is there into a tensor (1, *spatial), float32, under its own name.
+    """Read every modality of a case that is there into a tensor (1, *spatial), float32, under its own name.
 
-    A sequence is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
-    DICOM series. Where no sequence is named, "image" is taken apart: a path (a 3D file for one modality, a 4D file
+    A modality is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
+    DICOM series. Where no modality is named, "image" is taken apart: a path (a 3D file for one modality, a 4D file
     whose channels are `modalities` in this order), or a list of one path per modality. None stands for an absent
-    sequence. What is a tensor already stays as it is, and so do all other entries. "case" becomes the file's name
+    modality. What is a tensor already stays as it is, and so do all other entries. "case" becomes the file's name
     where it is not given. (MONAI Deploy, which brings tensors, leaves out transforms named like this one.)
 
     Args:
-        modalities: names of the sequences.
+        modalities: names of the modalities.
         extra_keys: further entries to read where they are paths, such as "brain" (a mask) or "label".
     """
 
@@ -69,7 +69,7 @@ class LoadImageModalitiesd(MapTransform):
             raise InputError(
                 f"{image}: has {channels} channel{'s' * (channels > 1)}, but {len(self.keys)} modalities are asked for "
                 f"({', '.join(self.keys)}); give --modalities one name per channel, in the order of the file, "
-                f"or name the sequence of each file, as in --datalist \"[{{'{self.keys[0]}': 'FILE'}}]\"."
+                f"or name the modality of each file, as in --datalist \"[{{'{self.keys[0]}': 'FILE'}}]\"."
             )
         return {name: [image, channel] for channel, name in enumerate(self.keys)}
 
@@ -100,7 +100,7 @@ class LoadImageModalitiesd(MapTransform):
 
     def _read(self, path: Path) -> MetaTensor:
         if not path.exists():
-            raise InputError(f"{path}: no such file; correct the path or leave the sequence out.")
+            raise InputError(f"{path}: no such file; correct the path or leave the modality out.")
         try:
             volume = self.load(path, reader=_OneSeriesReader() if path.is_dir() else None)
         except (InputError, MemoryError):

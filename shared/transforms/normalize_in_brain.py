@@ -1,4 +1,4 @@
-"""Normalise every sequence inside the brain and set the air to zero."""
+"""Normalise every modality inside the brain and set the air to zero."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
     """Say which voxels belong to the brain.
 
     Args:
-        image: (M, *spatial); an absent sequence is NaN, air is 0 in every sequence where no mask is given.
+        image: (M, *spatial); an absent modality is NaN, air is 0 in every modality where no mask is given.
         brain: mask (1, *spatial), above one half inside.
 
     Returns:
-        (1, *spatial), boolean: the mask, else where any sequence that is there differs from 0.
+        (1, *spatial), boolean: the mask, else where any modality that is there differs from 0.
     """
     if brain is None:
         return brain_of_normalized(image).any(dim=0, keepdim=True)
@@ -43,21 +43,21 @@ def brain_of_normalized(image: Tensor) -> Tensor:
     MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
 
     Args:
-        image: (M, *spatial) with air at exactly 0 and absent sequences NaN.
+        image: (M, *spatial) with air at exactly 0 and absent modalities NaN.
 
     Returns:
-        The same shape, boolean; False throughout an absent sequence.
+        The same shape, boolean; False throughout an absent modality.
     """
     values = convert_to_tensor(image, track_meta=False)
     return (values != 0) & ~values.isnan()
 
 
 class NormalizeInBrain(Transform):
-    """Give every sequence mean 0 and standard deviation 1 inside the brain, and 0 outside.
+    """Give every modality mean 0 and standard deviation 1 inside the brain, and 0 outside.
 
     The papers' code takes mean and deviation from the brain but shifts all voxels, so that air ends at -mean/deviation;
-    here it stays 0, which is what an absent sequence becomes in networks that stack the sequences. Absent sequences
-    stay NaN. A sequence that is constant inside the brain becomes 0 everywhere; if all are, the case is refused.
+    here it stays 0, which is what an absent modality becomes in networks that stack the modalities. Absent modalities
+    stay NaN. A modality that is constant inside the brain becomes 0 everywhere; if all are, the case is refused.
 
     Args:
         shift_air: shift all voxels, as the papers' code does; for weights that were trained so.
@@ -88,7 +88,7 @@ class NormalizeInBrain(Transform):
                 constant = False
         if constant:
             raise InputError(
-                f"{source_file(image, 'image')}: every sequence has one single value inside the brain; "
+                f"{source_file(image, 'image')}: every modality has one single value inside the brain; "
                 "check the file and the mask."
             )
         return convert_to_dst_type(normalized, dst=image, dtype=torch.float32)[0]

@@ -18,12 +18,12 @@ __all__ = ["NoteInputsd"]
 class NoteInputsd(Transform):
     """Add "inputs", a JSON text for the record that `SaveImageCased` writes.
 
-    It holds "files" ({sequence: path or [path, channel]}) and "begun" (seconds since 1970). Runs before the files are
-    read, since their names are lost when the sequences are stacked; a text goes through a data loader unchanged. What
+    It holds "files" ({modality: path or [path, channel]}) and "begun" (seconds since 1970). Runs before the files are
+    read, since their names are lost when the modalities are stacked; a text goes through a data loader unchanged. What
     is no path (arrays that MONAI Deploy brings) is not noted.
 
     Args:
-        modalities: names of the sequences.
+        modalities: names of the modalities.
         extra_keys: further entries that name files.
     """
 
@@ -36,7 +36,7 @@ class NoteInputsd(Transform):
 
 
 def _names_files(source: Any) -> bool:
-    """Whether it is a path, [path, channel] or a list of paths (None for an absent sequence)."""
+    """Whether it is a path, [path, channel] or a list of paths (None for an absent modality)."""
     if isinstance(source, (list, tuple)):
         return len(source) > 0 and all(part is None or isinstance(part, (str, os.PathLike, int)) for part in source)
     return isinstance(source, (str, os.PathLike))

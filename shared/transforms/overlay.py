@@ -42,10 +42,10 @@ def draw_overlay(
 
     Every plane goes through the slice with most segmented voxels (where nothing is segmented: with most brain), in
     radiological display: the patient's right is on the left, front and top are up, sizes in proportion to millimetres.
-    Of the image, the first sequence that is there is shown.
+    Of the image, the first modality that is there is shown.
 
     Args:
-        image: (M, *spatial), 3D, 0 outside the brain, NaN where a sequence is absent; its affine says how the patient
+        image: (M, *spatial), 3D, 0 outside the brain, NaN where a modality is absent; its affine says how the patient
             lies.
         segmentation: (1, *spatial), classes; on the image's grid, like those that follow.
         path: of the PNG; written in place.
@@ -57,7 +57,7 @@ def draw_overlay(
     """
     present = [m for m, channel in enumerate(image) if not channel.isnan().any()]
     if image.ndim != 4 or not present:
-        raise ValueError(f"image must be (M, *spatial) in 3D with a sequence free of NaN, got {tuple(image.shape)}.")
+        raise ValueError(f"image must be (M, *spatial) in 3D with a modality free of NaN, got {tuple(image.shape)}.")
     shown, affine = image[present[0]], image.affine.cpu().numpy()
     orientation = nibabel.io_orientation(affine)
     spacing_mm = nibabel.affines.voxel_sizes(affine)[np.argsort(orientation[:, 0])]

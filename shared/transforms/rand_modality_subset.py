@@ -1,4 +1,4 @@
-"""Draw which of the sequences that are there a training sample may use."""
+"""Draw which of the modalities that are there a training sample may use."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["RandModalitySubsetd"]
 
 
 class RandModalitySubsetd(RandomizableTransform, MapTransform):
-    """Add a mask (M,), boolean: a random non-empty subset of the sequences of an image (M, *spatial) that are there.
+    """Add a mask (M,), boolean: a random non-empty subset of the modalities of an image (M, *spatial) that are there.
 
-    All non-empty subsets are equally likely, so that each of four sequences is kept with probability 8/15; this is how
-    RFNet (2021) and mmFormer (2022) simulate missing sequences. The image is not changed: a loss on single sequences
+    All non-empty subsets are equally likely, so that each of four modalities is kept with probability 8/15; this is how
+    RFNet (2021) and mmFormer (2022) simulate missing modalities. The image is not changed: a loss on single modalities
     still sees them all.
 
     Args:
-        image_key: the image; a sequence with any NaN is absent, and never kept.
+        image_key: the image; a modality with any NaN is absent, and never kept.
         keep_key: where the mask goes.
-        prob: probability that a subset is drawn; otherwise all sequences that are there are kept.
+        prob: probability that a subset is drawn; otherwise all modalities that are there are kept.
     """
 
     def __init__(self, image_key: str = "image", keep_key: str = "keep", prob: float = 1.0) -> None:
@@ -32,10 +32,10 @@ class RandModalitySubsetd(RandomizableTransform, MapTransform):
         RandomizableTransform.__init__(self, prob)
         self.image_key = image_key
         self.keep_key = keep_key
-        self.subset = 0  # the number whose binary digits say which of the sequences that are there are kept
+        self.subset = 0  # the number whose binary digits say which of the modalities that are there are kept
 
     def randomize(self, data: int) -> None:
-        """Draw a subset of `data` sequences."""
+        """Draw a subset of `data` modalities."""
         super().randomize(None)
         everything = 2**data - 1
         self.subset = int(self.R.randint(1, everything + 1)) if self._do_transform else everything
@@ -44,7 +44,7 @@ class RandModalitySubsetd(RandomizableTransform, MapTransform):
         image: Tensor = torch.as_tensor(data[self.image_key])
         present = (~image.isnan().flatten(1).any(dim=1)).nonzero().flatten().tolist()
         if not present:
-            raise ValueError(f"{self.image_key}: no sequence is there, every channel holds NaN.")
+            raise ValueError(f"{self.image_key}: no modality is there, every channel holds NaN.")
         self.randomize(len(present))
         keep = torch.zeros(len(image), dtype=torch.bool)
         for digit, channel in enumerate(present):

@@ -40,7 +40,7 @@ class SaveImageCased(Transform):
         metadata_path: the bundle's metadata.json, whose name and version go into the record.
         pred_key: label map (1, *spatial).
         uncertainty_key: (1, *spatial).
-        image_key: (M, *spatial), NaN where a sequence is absent.
+        image_key: (M, *spatial), NaN where a modality is absent.
         label_key: true classes (1, *spatial), not needed.
     """
 
@@ -118,8 +118,8 @@ class SaveImageCased(Transform):
         inside = uncertainty[segmentation > 0]
         return {
             "inputs": files_read(data, image),
-            "sequences_found": found,
-            "sequences_absent": [name for name in self.modalities if name not in found],
+            "modalities_found": found,
+            "modalities_absent": [name for name in self.modalities if name not in found],
             "classes": [
                 {"value": value, "name": name, "volume_ml": round(float(voxels[value]) * voxel_ml, 4)}
                 for value, name in enumerate(self.class_names, start=1)

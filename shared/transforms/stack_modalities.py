@@ -1,4 +1,4 @@
-"""Put the sequences of a case into one image in which an absent sequence is a channel of NaN."""
+"""Put the modalities of a case into one image in which an absent modality is a channel of NaN."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ KEPT_META = ("affine", "original_affine", "space", "filename_or_obj")
 
 
 class StackModalitiesd(MapTransform):
-    """Stack sequences into "image" (M, *spatial), float32, by name; a sequence that is absent becomes NaN.
+    """Stack modalities into "image" (M, *spatial), float32, by name; a modality that is absent becomes NaN.
 
-    The grid and the file name are those of the first sequence that is there; of the files' headers no more than that
-    is kept, and no history of transforms. The sequences' own entries are removed. A sequence that is NaN everywhere
-    counts as absent. Where no sequence is named, "image" must be there as a tensor, (M, *spatial) or, for one modality,
+    The grid and the file name are those of the first modality that is there; of the files' headers no more than that
+    is kept, and no history of transforms. The modalities' own entries are removed. A modality that is NaN everywhere
+    counts as absent. Where no modality is named, "image" must be there as a tensor, (M, *spatial) or, for one modality,
     *spatial; it gets the same checks and keeps its metadata.
 
     Args:
-        modalities: names of the sequences in the order of the channels.
-        resample: bring sequences on another grid onto that of the first one (trilinear; 0 outside of what was
+        modalities: names of the modalities in the order of the channels.
+        resample: bring modalities on another grid onto that of the first one (trilinear; 0 outside of what was
             measured) instead of refusing them.
 
     Raises:
-        InputError: no sequence at all, two grids, another number of channels, or a NaN or infinite value inside a
-            sequence that is there.
+        InputError: no modality at all, two grids, another number of channels, or a NaN or infinite value inside a
+            modality that is there.
     """
 
     def __init__(self, modalities: KeysCollection, resample: bool = False) -> None:
@@ -95,7 +95,7 @@ class StackModalitiesd(MapTransform):
 
     @staticmethod
     def _is_present(volume: MetaTensor, name: Hashable) -> bool:
-        """Tell a sequence from a channel of NaN, and refuse what is neither."""
+        """Tell a modality from a channel of NaN, and refuse what is neither."""
         values = volume.as_tensor()
         strays = int((~values.isfinite()).sum())
         if strays == values.numel() and values.isnan().all():
@@ -103,13 +103,13 @@ class StackModalitiesd(MapTransform):
         if strays:
             raise InputError(
                 f"{source_file(volume, name)}: {strays} of {values.numel()} voxels of {name} are NaN or infinite; "
-                "repair the file, or leave the sequence out."
+                "repair the file, or leave the modality out."
             )
         return True
 
     def _nothing(self, data: Mapping[Hashable, Any]) -> InputError:
         names = ", ".join(map(str, self.keys))
-        return InputError(f"case {data.get('case', '(unnamed)')}: none of its sequences ({names}) is there; give one.")
+        return InputError(f"case {data.get('case', '(unnamed)')}: none of its modalities ({names}) is there; give one.")
 
 
 def _channel_first(image: Tensor | np.ndarray) -> MetaTensor:

@@ -1,12 +1,11 @@
 """Every bundle in bundles/, trained once on its phantoms with its tiny settings.
 
-A bundle is tested by being there: `configs/tiny.json` (and `inference_tiny.json`) hold the smallest settings that run,
-and under "_phantoms_" how its phantoms are painted.
+A bundle is tested by being there: `configs/tiny.json` (and `inference_tiny.json`) hold the smallest settings that run;
+`tests/tiny_phantoms.py` paints its data.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -18,9 +17,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
-
-from ci.forked_python import Ended, ForkedPython
+from forked_python import Ended, ForkedPython
+from monai.bundle import ConfigWorkflow
+from tiny_phantoms import paint_tiny_phantoms
 
 ON_ONE_THREAD = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONFAULTHANDLER": "1"}  # an abort shows where
 BUNDLES = sorted(path.parent.parent for path in Path("bundles").glob("*/configs/train.json"))
@@ -73,20 +72,13 @@ class Bundle:
         return workflow
 
 
-def paint(bundle: Path, folder: Path) -> Path:
-    """Paint the bundle's phantoms."""
-    settings = json.loads((bundle / "configs" / "tiny.json").read_text())["_phantoms_"]
-    ConfigParser({"phantoms": {**settings, "output_dir": str(folder)}}).get_parsed_content("phantoms")
-    return folder
-
-
 @pytest.fixture(scope="session", params=BUNDLES, ids=lambda path: path.name)
 def trained(request, tmp_path_factory) -> Bundle:
     """The bundle after a tiny training, on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp(request.param.name)
-    bundle = Bundle(request.param, paint(request.param, folder / "phantoms"), folder / "trained")
+    bundle = Bundle(request.param, paint_tiny_phantoms(request.param, folder / "phantoms"), folder / "trained")
     bundle.run("train")
     yield bundle
     torch.set_num_threads(threads)

@@ -16,8 +16,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from ci.config_files import bundles_below
-from ci.pack import network_of
+from ci.lint.config_files import bundles_below
+from ci.release.pack import network_of
 from shared.errors import InputError, find_input_error
 
 COMMANDS = {"train": ("train",), "evaluate": ("train", "evaluate"), "inference": ("inference",)}
@@ -186,14 +186,14 @@ def save_weights(bundle, path, **options):
 
 
 @every_command
-def test_a_sequence_on_another_grid(refused, trained, spoilt, tmp_path, command):
+def test_a_modality_on_another_grid(refused, trained, spoilt, tmp_path, command):
     parser = trained.workflow("inference").parser
     if "modalities" not in parser.get():
-        pytest.skip("This bundle's images have no sequences.")
+        pytest.skip("This bundle's images have no modalities.")
     options = {}
     if len(parser.get_parsed_content("modalities")) == 1:
         options = {"modalities": ["flair", "t1ce"], "network_def#in_channels": 2}
-    case = max(cases_of(trained)[command], key=lambda case: len(images_of(case)))  # some may have one sequence only
+    case = max(cases_of(trained)[command], key=lambda case: len(images_of(case)))  # some may have one modality only
     folder, file = spoilt(damage.moved, image_of(case)[1])
     options["dataset_dir"] = folder
     if command != "train":

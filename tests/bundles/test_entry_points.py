@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from entry_points import ENTRY_POINTS, outcomes_of, several_pythons
 
-from ci.config_files import bundles_below
-from ci.entry_points import ENTRY_POINTS, outcomes_of, several_pythons
+from ci.lint.config_files import bundles_below
 
 BUNDLES = bundles_below(Path())
 TRIED = [(bundle, entry) for bundle in BUNDLES for entry in ENTRY_POINTS if bundle == BUNDLES[0] or entry.everywhere]

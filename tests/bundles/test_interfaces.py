@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from entry_points import is_traced
 from monai.bundle import ConfigParser, ckpt_export, verify_net_in_out
 from monai.bundle.scripts import _get_fake_input_shape
 
-from ci.config_files import bundles_below
-from ci.entry_points import is_traced
-from ci.lint_configs import lint
-from ci.pack import network_of, pack
+from ci.lint.config_files import bundles_below
+from ci.lint.lint_configs import lint
+from ci.release.pack import network_of, pack
 
 
 @pytest.fixture(params=bundles_below(Path()), ids=lambda bundle: bundle.name)

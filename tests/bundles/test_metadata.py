@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from monai.bundle import verify_metadata
 
-from ci.config_files import bundles_below
-from ci.merged_config import merged, plain
+from ci.lint.config_files import bundles_below
+from ci.lint.merged_config import merged, plain
 
 SCHEMA_URL = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 # A copy of MONAI's file, Apache-2.0. METADATA_SCHEMA names another place, where MONAI puts it if nothing lies there.
 SCHEMA = {
-    "filepath": os.environ.get("METADATA_SCHEMA", "ci/meta_schema_20240725.json"),
+    "filepath": os.environ.get("METADATA_SCHEMA", "tests/bundles/meta_schema_20240725.json"),
     "hash_val": "cd64aa8a5904426f6fc6855dabe46af8c742d5bad644b4e9cfb78ebad09ad678",
     "hash_type": "sha256",
 }
@@ -98,10 +98,10 @@ def test_every_channel_has_its_name(metadata):
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
-def test_channels_of_the_image_are_the_sequences_of_the_config(bundle, metadata, name):
+def test_channels_of_the_image_are_the_modalities_of_the_config(bundle, metadata, name):
     config = merged([bundle / "configs" / f"{name}.json"])
     if "modalities" not in config.items:
-        pytest.skip("This bundle's images have no sequences.")
+        pytest.skip("This bundle's images have no modalities.")
     channels = metadata["network_data_format"]["inputs"]["image"]["channel_def"]
     assert list(channels.values()) == plain(config, config.items["modalities"])
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from ci.convert_checkpoint import PUBLISHED_ORDER
-from ci.lint_configs import lint_pair
-from ci.merged_config import merged
+from ci.lint.lint_configs import lint_pair
+from ci.lint.merged_config import merged
+from ci.prepare.convert_checkpoint import PUBLISHED_ORDER
 from shared.networks import MMFormer, RFNet
 from shared.phantoms import paint_brats_phantoms
 
@@ -35,7 +35,7 @@ def data(tmp_path_factory):
 
 
 def as_the_published_code_normalizes(data):
-    """Its steps in plain words; each sequence with the value that its air ends at."""
+    """Its steps in plain words; each modality with the value that its air ends at."""
     stored = {
         name: nibabel.load(data / "Phantom_000" / f"Phantom_000_{name}.nii.gz").get_fdata()
         for name in PUBLISHED_ORDER
@@ -96,7 +96,7 @@ def test_a_case_is_inferred_with_what_it_has(data, tmp_path):
     assert workflow.network_def.legacy_token_layout
     workflow.run()
     (record,) = (json.loads(path.read_text()) for path in (tmp_path / "out").rglob("*.json"))
-    assert record["sequences_absent"] == [ABSENT]
+    assert record["modalities_absent"] == [ABSENT]
 
 
 def test_converted_weights_of_rfnet_are_its_own_network():

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Events
 from PIL import Image
 
-from ci.config_files import bundles_below
+from ci.lint.config_files import bundles_below
 
 PICTURES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
@@ -98,7 +98,10 @@ def stop(engine):
 
 
 def test_two_processes_train_evaluate_and_end_cleanly(two_processes, trained, tmp_path):
+    """Also with one handler more: no list of handlers is cut by position."""
+    handlers = json.loads((trained.root / "configs" / "train.json").read_text())["train"]["handlers"]
     options = {"output_dir": tmp_path, "ckpt_dir": tmp_path, "max_epochs": 1}
+    options["train::handlers"] = [{"_target_": "GarbageCollector"}, *handlers]
     ended = two_processes(trained.command("train", "multi_gpu_train", **options))
     assert ended.status == 0, ended.errors[-3000:]
     assert ended.output.count("epoch 1/1") == 1, "progress is told once, by the first process"

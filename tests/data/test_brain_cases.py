@@ -52,7 +52,7 @@ def test_the_t1_of_a_case_is_not_its_t1ce(brats2021):
     assert "t1ce" not in case
 
 
-def test_a_case_without_any_wanted_sequence_is_left_out_with_a_word(brats2021, caplog):
+def test_a_case_without_any_wanted_modality_is_left_out_with_a_word(brats2021, caplog):
     assert [case["case"] for case in find_cases(brats2021, ["t2"])] == ["a", "c"]
     assert "1 of 3 cases have none of t2" in caplog.text
 
@@ -202,13 +202,13 @@ def test_says_what_was_looked_for_where_nothing_fits(tmp_path):
         find_cases(tmp_path, ["flair"])
 
 
-def test_cases_without_the_wanted_sequences(tmp_path):
+def test_cases_without_the_wanted_modalities(tmp_path):
     touch(tmp_path, "a_seg.nii.gz", "a_t1.nii.gz")
     with pytest.raises(InputError, match="1 cases of layout brats2021, but none has t2, flair; choose other"):
         find_cases(tmp_path, ["t2", "flair"])
 
 
-def test_two_files_for_one_sequence(tmp_path):
+def test_two_files_for_one_modality(tmp_path):
     touch(tmp_path, "HGG/a_flair.nii.gz", "a_flair.nii")
     with pytest.raises(InputError, match=r"case a has two files for flair, .*a_flair.nii.* and .*; remove one"):
         find_cases(tmp_path, ["flair"])

@@ -34,6 +34,12 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_known_one(tmp_path):
     )
 
 
+def test_the_former_name_of_a_setting_is_refused_with_the_present_one(tmp_path):
+    assert refused(tmp_path, sequence="t1ce") == (
+        """--sequence: has another name now; write --modalities "['t1ce']\"."""
+    )
+
+
 def test_known_settings_pass_and_the_executed_config_holds_the_overrides(tmp_path):
     executed = tmp_path / "out" / "executed.json"
     workflow = make_workflow(tmp_path, patch_size=[4, 4], executed=str(executed), dataset_dir="here")

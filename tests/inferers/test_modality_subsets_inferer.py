@@ -9,8 +9,8 @@ from shared.inferers import ModalitySubsetsInferer
 BITS = torch.tensor([1, 2, 4, 8])
 
 
-class SeenSequences(torch.nn.Module):
-    """Sixteen classes: the largest logit is that of the set of sequences that can be seen, as a binary number."""
+class SeenModalities(torch.nn.Module):
+    """Sixteen classes: the largest logit is that of the set of modalities that can be seen, as a binary number."""
 
     def __init__(self):
         super().__init__()
@@ -29,7 +29,7 @@ def images():
 
 
 def test_every_map_is_of_its_subset_and_no_other(images):
-    network, before = SeenSequences(), images.clone()
+    network, before = SeenModalities(), images.clone()
     maps = ModalitySubsetsInferer(SimpleInferer())(images, network)
     assert maps.shape == (2, 15, 5, 6, 3)
     assert maps.dtype == torch.uint8
@@ -39,10 +39,10 @@ def test_every_map_is_of_its_subset_and_no_other(images):
     assert torch.equal(images, before), "the input was changed"
 
 
-def test_a_subset_that_needs_an_absent_sequence_is_not_run(images):
-    """The first image lacks the second sequence, of which rotation left some voxels; the other has all four."""
+def test_a_subset_that_needs_an_absent_modality_is_not_run(images):
+    """The first image lacks the second modality, of which rotation left some voxels; the other has all four."""
     images[0, 1, 2:] = torch.nan
-    network = SeenSequences()
+    network = SeenModalities()
     maps = ModalitySubsetsInferer(SimpleInferer())(images, network)
     needs = torch.tensor(modality_subsets(4))[:, 1]
     assert needs.sum() == 8
@@ -53,14 +53,14 @@ def test_a_subset_that_needs_an_absent_sequence_is_not_run(images):
 
 
 def test_what_an_image_lacks_costs_nothing(images):
-    network = SeenSequences()
+    network = SeenModalities()
     images[:, 2:] = torch.nan
     ModalitySubsetsInferer(SimpleInferer())(images, network)
     assert network.calls == 3
 
 
 @torch.no_grad()
-def test_full_set_and_single_sequence_are_what_the_inferer_gives_for_them_and_metadata_stays(images):
+def test_full_set_and_single_modality_are_what_the_inferer_gives_for_them_and_metadata_stays(images):
     torch.manual_seed(0)
     convolution = torch.nn.Conv3d(4, 3, kernel_size=3, padding=1)
     window = SlidingWindowInferer(roi_size=(4, 4, 3), overlap=0.5)

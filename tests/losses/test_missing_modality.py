@@ -28,7 +28,7 @@ def pareto(fuzzy_weight=1.0, **more):
 
 @pytest.fixture
 def batch():
-    """Prediction and target of two samples, the second of which lacks the second sequence."""
+    """Prediction and target of two samples, the second of which lacks the second modality."""
     random = torch.Generator().manual_seed(0)
     label = torch.randint(0, CLASSES, (2, 1, *SIZE), generator=random)
     target = {"label": label, "memberships": fuzzy_membership(onehot_label(label, CLASSES))}
@@ -53,7 +53,7 @@ def enlarged(logits):
 
 @pytest.mark.parametrize("branches", [[], ["fused"], ["experts"], ["regions"], BRANCHES])
 def test_is_the_weighted_sum_of_all_branches_of_which_some_are_fuzzy(batch, branches):
-    """By the words of the class; experts in the samples that have the sequence, kept or not."""
+    """By the words of the class; experts in the samples that have the modality, kept or not."""
     prediction, target = batch
     fuzzy, plain = pareto(), WeightedCrossEntropyDiceLoss()
 
@@ -72,7 +72,7 @@ def test_is_the_weighted_sum_of_all_branches_of_which_some_are_fuzzy(batch, bran
     torch.testing.assert_close({name: terms[name] for name in expected}, expected)
 
 
-def test_an_expert_of_an_absent_sequence_has_no_influence(batch):
+def test_an_expert_of_an_absent_modality_has_no_influence(batch):
     prediction, target = batch
     spoilt = {**prediction, "experts": prediction["experts"].clone()}
     spoilt["experts"][1, 1] = float("nan")

@@ -36,7 +36,7 @@ def test_divergence_is_that_of_torch_distributions():
 
 
 @pytest.mark.parametrize("kept", [[0], [1, 3], [0, 1, 2, 3]])
-def test_with_four_sequences_the_published_sum_over_subsets(kept):
+def test_with_four_modalities_the_published_sum_over_subsets(kept):
     """1/14 and 1/15 of the sums; the subset that is the available one adds zero to the first."""
     means, log_variances = gaussians(1, 4)
 
@@ -56,7 +56,7 @@ def test_with_four_sequences_the_published_sum_over_subsets(kept):
 
 
 def test_a_sample_counts_the_subsets_of_what_it_has():
-    """Sequences that a sample lacks change nothing: as if the data set did not know them."""
+    """Modalities that a sample lacks change nothing: as if the data set did not know them."""
     means, log_variances = gaussians(1, 2)
     present = torch.ones(1, 2, dtype=torch.bool)
     available = torch.tensor([[True, False]])
@@ -68,7 +68,7 @@ def test_a_sample_counts_the_subsets_of_what_it_has():
     )
 
 
-def test_one_sequence_is_compared_with_the_prior_alone():
+def test_one_modality_is_compared_with_the_prior_alone():
     means, log_variances = gaussians(1, 1)
     there = torch.ones(1, 1, dtype=torch.bool)
     product = product_of_gaussians(means, log_variances, there)

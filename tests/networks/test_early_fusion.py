@@ -18,7 +18,7 @@ def image_of(size, batch=2, modalities=3):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_network_sees_zeros_where_a_sequence_is_absent_or_left_out(size):
+def test_the_network_sees_zeros_where_a_modality_is_absent_or_left_out(size):
     image, network = image_of(size), network_of(len(size))
     keep = torch.tensor([[True, False, True], [True, True, True]])
     zeroed = image.clone()
@@ -39,7 +39,7 @@ def test_a_channel_that_is_partly_nan_is_absent_as_a_whole():
 
 
 @pytest.mark.parametrize("content", [0.0, -1e30, float("inf"), float("nan")])
-def test_what_stands_in_a_sequence_that_is_left_out_changes_neither_output_nor_gradients(content):
+def test_what_stands_in_a_modality_that_is_left_out_changes_neither_output_nor_gradients(content):
     keep = torch.tensor([[True, True, False], [False, True, True]])
 
     def run(image):
@@ -62,10 +62,10 @@ def test_what_is_absent_stays_absent_whatever_keep_says():
 
 
 @pytest.mark.parametrize("keep", [None, torch.tensor([[True, True, True], [False, True, False]])])
-def test_a_sample_without_any_sequence_is_refused(keep):
+def test_a_sample_without_any_modality_is_refused(keep):
     image = image_of((4, 4, 4))
     image[1, [0, 1, 2] if keep is None else 1] = torch.nan
-    with pytest.raises(ValueError, match="no sequence is available in sample 1"):
+    with pytest.raises(ValueError, match="no modality is available in sample 1"):
         EarlyFusion(network_of(3))(image, keep)
 
 
@@ -82,7 +82,7 @@ def test_exported_forms_take_every_subset(form):
     assert torch.equal(exported(one_left), fused(one_left))
     one_left[1] = torch.nan
     if form == "script":
-        with pytest.raises(torch.jit.Error, match="no sequence is available in sample 1"):
+        with pytest.raises(torch.jit.Error, match="no modality is available in sample 1"):
             exported(one_left)
     else:  # a graph that was fixed cannot refuse
         is_nan = exported(one_left).isnan()

@@ -83,7 +83,7 @@ def test_uhved_segments_the_mean_in_evaluation(available):
 
 @torch.no_grad()
 def test_uhved_decodes_samples_in_training(monkeypatch):
-    """With the noise at zero training decodes the mean, to every sequence, too."""
+    """With the noise at zero training decodes the mean, to every modality, too."""
     network, image = make(UHVED), torch.randn(1, 4, 16, 24, 16)
     keep = torch.tensor([[True, False, False, True]])
     assert not torch.equal(network(image, keep)["pred"], network(image, keep)["pred"])
@@ -137,7 +137,7 @@ def test_uhved_log_variances_are_bounded():
     assert output["pred"].isfinite().all()
 
 
-def test_uhemis_sees_one_sequence_without_variance():
+def test_uhemis_sees_one_modality_without_variance():
     """Half of what its decoder reads is zero, exactly, then."""
     network, image, read = UHeMIS(features=4).eval(), torch.randn(2, 4, 16, 16, 16), []
     network.decoder.register_forward_pre_hook(lambda _, args: read.extend(args[0]))

@@ -59,7 +59,7 @@ def transformer(weights, name, tokens, positions, heads=2):
 
 
 def fuse(weights, name, x):
-    """x: (B, M C, ...), all sequences, absent ones zero."""
+    """x: (B, M C, ...), all modalities, absent ones zero."""
     x = conv(weights, f"{name}.enter", normal_act(x))
     return block(weights, f"{name}.blocks.1", block(weights, f"{name}.blocks.0", x, mode="constant"))
 
@@ -121,7 +121,7 @@ def test_is_the_published_network_written_out(legacy):
 
 
 @torch.no_grad()
-def test_positions_of_absent_sequences_are_seen():
+def test_positions_of_absent_modalities_are_seen():
     network, image = make().eval(), torch.randn(1, 4, *SIZE)
     image[:, 2] = NAN
     before = network(image)
@@ -173,7 +173,7 @@ def test_default_has_the_published_number_of_parameters_less_the_unused(options,
 
 
 @pytest.mark.parametrize(("absent", "low", "high"), [((), 0.98 * 60.6, 1.02 * 60.6), ((0, 1, 3), 0, 40)])
-def test_operations_are_the_published_ones_and_fewer_without_sequences(absent, low, high):
+def test_operations_are_the_published_ones_and_fewer_without_modalities(absent, low, high):
     """Measured at 32^3; at 80^3 there are 15.625 times as many, without the attention, which is not counted."""
     image = torch.zeros(1, 4, 32, 32, 32)
     image[:, list(absent)] = NAN

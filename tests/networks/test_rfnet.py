@@ -15,7 +15,7 @@ def block(weights, name, x, stride=1):
 
 
 def concatenated(weights, name, x):
-    """x: (B, M C, ...), all sequences, absent ones zero."""
+    """x: (B, M C, ...), all modalities, absent ones zero."""
     x = block(weights, f"{name}.enter", x)
     return block(weights, f"{name}.blocks.1.conv", block(weights, f"{name}.blocks.0.conv", x))
 
@@ -103,7 +103,7 @@ def make_fusion(channels=4, modalities=3, regions=2):
 
 
 def test_fusion_by_regions_is_the_form_with_seven_axes():
-    """The second sample has the sequences 0 and 2 alone, which stand in slots 0 and 1."""
+    """The second sample has the modalities 0 and 2 alone, which stand in slots 0 and 1."""
     fusion, weights, features, probabilities = make_fusion()
     features[1, 1] = 0
     packed, slots = features.clone(), torch.tensor([[0, 1, 2], [0, 2, 1]])
@@ -151,7 +151,7 @@ def test_default_has_the_published_number_of_parameters():
 
 
 @pytest.mark.parametrize(("absent", "low", "high"), [((), 0.98 * 203.6, 1.02 * 203.6), ((0, 1, 3), 0, 150)])
-def test_operations_are_the_published_ones_and_fewer_without_sequences(absent, low, high):
+def test_operations_are_the_published_ones_and_fewer_without_modalities(absent, low, high):
     """Measured at 32^3; at 80^3 there are 15.625 times as many."""
     image = torch.zeros(1, 4, 32, 32, 32)
     image[:, list(absent)] = NAN

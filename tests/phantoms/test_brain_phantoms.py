@@ -1,15 +1,14 @@
 import json
-import runpy
-import sys
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from ci.__main__ import main
 from shared.data import find_cases
 from shared.errors import InputError
 from shared.phantoms import paint_brats_phantoms
-from shared.phantoms.brain_phantom_scan import SEQUENCES, paint_case, upright_affine
+from shared.phantoms.brain_phantom_scan import MODALITIES, paint_case, upright_affine
 
 COARSE = {"size": (24, 28, 22), "spacing_mm": (6.0, 6.0, 6.0)}
 FINE_SIZE, FINE_MM = (36, 40, 32), (4.0, 4.0, 4.0)
@@ -36,7 +35,7 @@ def fine_cases():
 @pytest.fixture(scope="module")
 def coarse_labels():
     affine = upright_affine(COARSE["size"], COARSE["spacing_mm"])
-    return [paint_case(i, seed=5, size=COARSE["size"], affine=affine, sequences=())["label"] for i in range(24)]
+    return [paint_case(i, seed=5, size=COARSE["size"], affine=affine, modalities=())["label"] for i in range(24)]
 
 
 def test_brats_2021_layout_as_published(folder):
@@ -77,9 +76,9 @@ def test_layouts_hold_the_same_case(tmp_path, layout, flair, label, values):
     image = load(tmp_path / layout / flair)
     np.testing.assert_array_equal(image[..., 0] if layout == "msd" else image, painted["flair"])
     np.testing.assert_array_equal(load(tmp_path / layout / label), np.array(values)[painted["label"]])
-    (case,) = find_cases(tmp_path / layout, SEQUENCES, layout=layout, needs_label=True)
+    (case,) = find_cases(tmp_path / layout, MODALITIES, layout=layout, needs_label=True)
     assert case["case"] == case["patient"] == "Phantom_000"
-    for name in SEQUENCES:
+    for name in MODALITIES:
         volume = load(case[name][0])[..., case[name][1]] if layout == "msd" else load(case[name])
         np.testing.assert_array_equal(volume, painted[name])
 
@@ -99,7 +98,7 @@ def test_same_seed_same_bytes_and_other_seed_others(folder, tmp_path):
     assert all(contents(other)[name] != data for name, data in contents(folder).items() if name.endswith(".nii.gz"))
 
 
-def test_a_case_hangs_neither_on_the_number_of_cases_nor_on_other_sequences(folder, tmp_path):
+def test_a_case_hangs_neither_on_the_number_of_cases_nor_on_other_modalities(folder, tmp_path):
     paint_brats_phantoms(tmp_path / "one", num_cases=1, modalities="t2", **COARSE)
     few = {name: data for name, data in contents(tmp_path / "one").items() if name.startswith("Phantom_000/")}
     assert sorted(few) == ["Phantom_000/Phantom_000_seg.nii.gz", "Phantom_000/Phantom_000_t2.nii.gz"]
@@ -155,7 +154,7 @@ def test_wrong_settings_are_named(tmp_path, wrong, message):
     assert not (tmp_path / "none").exists()
 
 
-def test_missing_sequences_are_some_but_never_all(folder, tmp_path):
+def test_missing_modalities_are_some_but_never_all(folder, tmp_path):
     paint_brats_phantoms(tmp_path / "some", num_cases=10, missing_share=0.5, **COARSE)
     counts = [len(list(case.glob("*.nii.gz"))) - 1 for case in sorted((tmp_path / "some").glob("Phantom_*"))]
     assert set(counts) <= {1, 2, 3, 4}
@@ -165,12 +164,12 @@ def test_missing_sequences_are_some_but_never_all(folder, tmp_path):
     assert kept.items() <= complete.items()
 
 
-def test_air_is_zero_and_the_brain_is_positive_in_all_sequences(fine_cases):
+def test_air_is_zero_and_the_brain_is_positive_in_all_modalities(fine_cases):
     for case in fine_cases:
         brain = case["t1"] > 0
         assert 800 < brain.sum() * 0.064 < 1400  # millilitres
         assert not case["label"][~brain].any()
-        for name in SEQUENCES:
+        for name in MODALITIES:
             np.testing.assert_array_equal(case[name] > 0, brain)
             assert case[name].min() == 0
             assert case[name].max() < 10000
@@ -185,8 +184,8 @@ def test_every_case_has_a_tumour_but_not_every_tumour_all_classes(coarse_labels)
     assert 2 <= without[0] <= 9, "some have no necrosis"
 
 
-def test_each_sequence_shows_what_it_shows_in_life(fine_cases):
-    contrast = {name: [] for name in SEQUENCES}  # oedema, enhancing, necrosis, each against the healthy brain, in SD
+def test_each_modality_shows_what_it_shows_in_life(fine_cases):
+    contrast = {name: [] for name in MODALITIES}  # oedema, enhancing, necrosis, each against the healthy brain, in SD
     for case in fine_cases:
         if not all((case["label"] == c).sum() > 20 for c in (1, 2, 3)):
             continue
@@ -194,7 +193,7 @@ def test_each_sequence_shows_what_it_shows_in_life(fine_cases):
             healthy = case[name][(case["label"] == 0) & (case["t1"] > 0)]
             white, spread = np.median(healthy), healthy.std()
             found.append([(np.median(case[name][case["label"] == c]) - white) / spread for c in (2, 3, 1)])
-    oedema, enhancing, necrosis = np.mean([contrast[name] for name in SEQUENCES], axis=1).T
+    oedema, enhancing, necrosis = np.mean([contrast[name] for name in MODALITIES], axis=1).T
     t1, t1ce, t2, flair = range(4)
     assert min(oedema[t2], oedema[flair]) > 0.8 > 0.6 > max(abs(oedema[t1]), abs(oedema[t1ce]))
     assert enhancing[t1ce] > 1.5 > 0.5 > enhancing[t1]
@@ -211,7 +210,7 @@ def test_the_head_lies_at_the_same_place_in_the_world_on_any_grid():
     turned[:3, :3], turned[:3, 3] = oblique, -oblique @ ((np.array(size) - 1) / 2) + (2.0, -1.0, 1.5)
     found = []
     for grid, shape in ((upright_affine(FINE_SIZE, FINE_MM), FINE_SIZE), (turned, size)):
-        label = paint_case(7, size=shape, affine=grid, sequences=())["label"]
+        label = paint_case(7, size=shape, affine=grid, modalities=())["label"]
         for region in ((1, 2, 3), (1, 3)):
             inside = np.argwhere(np.isin(label, region))
             centre = nib.affines.apply_affine(grid, inside.mean(axis=0))
@@ -241,12 +240,10 @@ def test_no_threshold_on_flair_finds_the_tumour(fine_cases):
     assert 0.5 < np.mean(scores, axis=0).max() < 0.80  # a trained network must do better
 
 
-def test_the_command_paints_and_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+def test_the_command_paints_and_says_so_in_one_line(tmp_path, capsys):
     options = ["--out", str(tmp_path / "set"), "--num_cases", "1", "--size", "[24,28,22]", "--spacing_mm", "[6,6,6]"]
-    monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *options, "--modalities", "[flair]"])
-    runpy.run_path("ci/paint_phantoms.py", run_name="__main__")
+    main(["paint-phantoms", *options, "--modalities", "[flair]"])
     assert capsys.readouterr().out == f"1 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
     assert len(find_cases(tmp_path / "set", "flair", needs_label=True)) == 1
-    monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *options, "--layout", "brats"])
-    with pytest.raises(SystemExit, match="Error: layout 'brats' is unknown"):
-        runpy.run_path("ci/paint_phantoms.py", run_name="__main__")
+    with pytest.raises(InputError, match="layout 'brats' is unknown"):
+        main(["paint-phantoms", *options, "--layout", "brats"])

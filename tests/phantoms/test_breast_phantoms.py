@@ -1,12 +1,11 @@
 import json
-import runpy
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
 
+from ci.__main__ import main
 from shared.data import find_breast_cases
 from shared.errors import InputError
 from shared.phantoms import paint_breast, paint_breast_phantoms
@@ -157,14 +156,13 @@ def test_speckle_is_that_of_a_rayleigh_distribution():
     np.testing.assert_allclose(power.std() / power.mean(), 1 / np.sqrt(3), atol=0.03)
 
 
-def test_the_command_paints_them(tmp_path, monkeypatch, capsys):
+def test_the_command_paints_them(tmp_path, capsys):
     options = ["--out", str(tmp_path / "set"), "--kind", "breast", "--num_normal", "1", "--num_benign", "1"]
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *arguments])
-        runpy.run_path("ci/paint_phantoms.py", run_name="__main__")
+        main(["paint-phantoms", *arguments])
 
     run(*options, "--num_malignant", "1", "--size", "[64,64]")
     assert capsys.readouterr().out == f"3 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
-    with pytest.raises(SystemExit, match="Error: option --num_train is unknown for kind breast; choose from num_norm"):
+    with pytest.raises(InputError, match="option --num_train is unknown for kind breast; choose from num_norm"):
         run(*options, "--num_train", "3")

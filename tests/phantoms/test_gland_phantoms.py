@@ -1,6 +1,4 @@
 import json
-import runpy
-import sys
 
 import numpy as np
 import pytest
@@ -8,6 +6,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
+from ci.__main__ import main
 from shared.data import count_cases_sharing, find_gland_cases
 from shared.errors import InputError
 from shared.phantoms import paint_gland_phantoms, paint_glands
@@ -235,22 +234,21 @@ def test_lengths_are_in_micrometres():
     assert 20 < fine < 110
 
 
-def test_the_command_paints_either_kind(tmp_path, monkeypatch, capsys):
+def test_the_command_paints_either_kind(tmp_path, capsys):
     options = ["--out", str(tmp_path / "set"), "--kind", "gland", "--num_train", "2", "--num_test_a", "1"]
     options += ["--num_test_b", "0", "--size", "[24,32]", "--pixel_size_um", "5"]
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["paint_phantoms.py", *arguments])
-        runpy.run_path("ci/paint_phantoms.py", run_name="__main__")
+        main(["paint-phantoms", *arguments])
 
     run(*options)
     assert capsys.readouterr().out == f"3 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
     assert len(find_gland_cases(tmp_path / "set", needs_label=True)) == 3
-    with pytest.raises(SystemExit, match="Error: suffix 'gif' is unknown"):
+    with pytest.raises(InputError, match="suffix 'gif' is unknown"):
         run(*options, "--suffix", "gif")
-    with pytest.raises(SystemExit, match="Error: option --num_cases is unknown for kind gland; choose from num_train,"):
+    with pytest.raises(InputError, match="option --num_cases is unknown for kind gland; choose from num_train,"):
         run(*options, "--num_cases", "3")
-    with pytest.raises(SystemExit, match="Error: option --num_train is unknown for kind brats; choose from num_cases,"):
+    with pytest.raises(InputError, match="option --num_train is unknown for kind brats; choose from num_cases,"):
         run("--out", str(tmp_path / "other"), "--num_train", "3")
-    with pytest.raises(SystemExit, match="Error: kind 'prostate' is unknown; choose brats or gland"):
+    with pytest.raises(InputError, match="kind 'prostate' is unknown; choose brats or gland"):
         run("--out", str(tmp_path / "other"), "--kind", "prostate")

@@ -16,8 +16,8 @@ SIZE, MM = (56, 64, 48), 2.5
 CUBE = np.ones((3, 3, 3))
 
 
-def paint(tumours, index, sequences=("t1ce",)):
-    return paint_case(index, size=SIZE, affine=upright_affine(SIZE, (MM,) * 3), sequences=sequences, tumours=tumours)
+def paint(tumours, index, modalities=("t1ce",)):
+    return paint_case(index, size=SIZE, affine=upright_affine(SIZE, (MM,) * 3), modalities=modalities, tumours=tumours)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def metastases():
 def test_gliomas_are_what_they_were():
     """Voxels of each class, recorded before there was a choice of tumours."""
     affine = upright_affine((24, 28, 22), (6.0, 6.0, 6.0))
-    labels = [paint_case(i, size=(24, 28, 22), affine=affine, sequences=())["label"] for i in range(3)]
+    labels = [paint_case(i, size=(24, 28, 22), affine=affine, modalities=())["label"] for i in range(3)]
     assert [[int((label == c).sum()) for c in (1, 2, 3)] for label in labels] == [
         [0, 318, 276],
         [199, 363, 0],
@@ -51,7 +51,7 @@ def test_record_of_gliomas_names_no_tumours(tmp_path):
 
 def test_every_rim_is_one_to_two_voxels_thick():
     for index in range(3):
-        label = paint("thin_rims", index, sequences=())["label"]
+        label = paint("thin_rims", index, modalities=())["label"]
         rim = label == 3
         assert rim.sum() > 200
         thick = ndimage.binary_opening(rim, CUBE)  # holds a cube of three voxels

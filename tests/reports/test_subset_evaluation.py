@@ -27,7 +27,7 @@ second,t2+adc,0,,
 
 
 class Threshold(torch.nn.Module):
-    """Class 1 where the sequences that are seen add up to more than 0.5; counts its calls."""
+    """Class 1 where the modalities that are seen add up to more than 0.5; counts its calls."""
 
     def __init__(self):
         super().__init__()
@@ -116,7 +116,7 @@ def test_two_cases_by_hand(tmp_path, caplog):
     text = (tmp_path / "out" / "subsets.md").read_text()
     for line in [
         "# Prostates",
-        "| missing sequences | 1 | 1 | 0 | mean |",
+        "| missing modalities | 1 | 1 | 0 | mean |",
         "| t2 | ● | ○ | ● |  |",
         "| adc | ○ | ● | ● |  |",
         "| lesion | 0.9000 | 0.0000 | 1.0000 | 0.6333 |",
@@ -169,7 +169,7 @@ def test_tables_are_written_where_nothing_is_left_to_score(tmp_path, no_drawing,
 
 
 @pytest.mark.parametrize("change", ["weights", "modalities", "region_names"])
-def test_scores_of_other_weights_sequences_or_regions_do_not_count(tmp_path, no_drawing, change):
+def test_scores_of_other_weights_modalities_or_regions_do_not_count(tmp_path, no_drawing, change):
     evaluate(tmp_path)
     options = {"modalities": {"modalities": ["adc", "t2"]}, "region_names": {"region_names": ["PZ", "all"]}}
     if change == "weights":

@@ -6,7 +6,7 @@ from shared.transforms import CalibrationPairsd
 
 
 def case():
-    """Two sequences on 2 x 3 voxels, the second absent; air at both ends."""
+    """Two modalities on 2 x 3 voxels, the second absent; air at both ends."""
     return {
         "image": MetaTensor(torch.tensor([[[0.0, -1.2, 0.4], [2.0, 0.1, 0.0]], [[float("nan")] * 3] * 2])),
         "pred": MetaTensor(torch.tensor([[[0, 1, 2], [3, 0, 0]]], dtype=torch.uint8)),
@@ -21,7 +21,7 @@ def test_pairs_by_hand():
     assert paired["correct"].tolist() == [[1.0, 0.0, 1.0, 0.0]]
 
 
-def test_voxel_that_only_one_sequence_shows_counts():
+def test_voxel_that_only_one_modality_shows_counts():
     data = case()
     data["image"][1] = torch.tensor([[5.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     assert CalibrationPairsd()(data)["confidence"].shape == (1, 5)

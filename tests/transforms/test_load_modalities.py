@@ -35,7 +35,7 @@ def count_reads(monkeypatch):
     return calls
 
 
-def test_reads_each_sequence_that_is_there(write_case, oblique):
+def test_reads_each_modality_that_is_there(write_case, oblique):
     item = write_case(modalities=["t2", "flair"], affine=oblique, label=False)
     loaded = LoadImageModalitiesd(ALL)({**item, "note": [1, 2], "t1": None})
     assert set(loaded) == {"case", "patient", "t2", "flair", "note"}
@@ -159,7 +159,7 @@ def test_refuses_what_does_not_fit(tmp_path, four_channels, volume, write_nifti)
             ALL,
             {"image": three},
             r"three.nii.gz: has 1 channel, but 4 modalities .* give --modalities one name per channel, .*"
-            r"or name the sequence of each file, as in --datalist \"\[\{'t1': 'FILE'\}\]\"",
+            r"or name the modality of each file, as in --datalist \"\[\{'t1': 'FILE'\}\]\"",
         ),
         (ALL, {"image": [three, three]}, "image: 2 files for 4 modalities"),
         (ALL, {"flair": four_channels}, "has 4 channels, but one 3D image is expected as flair"),

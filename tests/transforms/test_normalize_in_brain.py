@@ -10,7 +10,7 @@ from shared.transforms import NormalizeInBrain, NormalizeInBraind, brain_of_norm
 
 @pytest.fixture
 def head():
-    """Two sequences in a 6 x 4 x 4 block of brain and an absent one; the second has a zero inside the brain."""
+    """Two modalities in a 6 x 4 x 4 block of brain and an absent one; the second has a zero inside the brain."""
     image = torch.zeros(3, 10, 9, 8)
     image[:2, 2:8, 3:7, 1:5] = 1 + torch.rand(2, 6, 4, 4, generator=torch.Generator().manual_seed(0))
     image[1, 4, 4, 2] = 0
@@ -31,7 +31,7 @@ def test_by_hand():
     torch.testing.assert_close(normalized.flatten(), torch.tensor([0, -(1.5**0.5), 0, 1.5**0.5]))
 
 
-def test_brain_is_where_any_sequence_differs_from_zero(head, block):
+def test_brain_is_where_any_modality_differs_from_zero(head, block):
     assert torch.equal(in_brain(head), block)
     assert in_brain(head[1:]).sum() == block.sum() - 1
     mask = torch.zeros(1, 10, 9, 8, dtype=torch.float64)
@@ -83,12 +83,12 @@ def test_large_intensities_lose_no_digits(block):
     assert abs(normalized[block].double().mean().item()) < 1e-6
 
 
-def test_a_constant_sequence_becomes_zero(head, block):
+def test_a_constant_modality_becomes_zero(head, block):
     head[1] = torch.where(block[0], 0.1, 0.0)
     normalized = NormalizeInBrain()(head)
     assert normalized[1].abs().max() == 0
     assert normalized[0].abs().max() > 0
-    with pytest.raises(InputError, match=r"a.nii: every sequence has one single value inside the brain"):
+    with pytest.raises(InputError, match=r"a.nii: every modality has one single value inside the brain"):
         NormalizeInBrain()(head[1:])
 
 
@@ -117,7 +117,7 @@ def test_dictionary_version(head, block):
 
 @pytest.mark.parametrize("absent", [0, 1, 2])
 def test_crop_to_the_brain_and_back(head, absent):
-    """An absent sequence neither widens the box nor is in the way of the inverse."""
+    """An absent modality neither widens the box nor is in the way of the inverse."""
     present = (head[0], head[1], torch.full_like(head[0], torch.nan))
     order = {0: (2, 0, 1), 1: (0, 2, 1), 2: (0, 1, 2)}[absent]
     image = MetaTensor(torch.stack([present[channel].as_tensor() for channel in order]), affine=np.diag([-1, 2, 1, 1]))

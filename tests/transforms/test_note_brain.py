@@ -8,14 +8,14 @@ from shared.transforms import CalibrationPairsd, NoteBraind, SafeSpacingd, Segme
 
 
 def head():
-    """A cube of 8 voxels in 12, of which one sequence of two is there."""
+    """A cube of 8 voxels in 12, of which one modality of two is there."""
     image = torch.zeros(2, 12, 12, 12)
     image[0, 2:10, 2:10, 2:10] = 5
     image[1] = torch.nan
     return MetaTensor(image, affine=torch.diag(torch.tensor([1.0, 1.0, 2.0, 1.0])))
 
 
-def test_brain_is_where_a_sequence_is_not_zero():
+def test_brain_is_where_a_modality_is_not_zero():
     noted = NoteBraind()({"image": head()})
     assert (noted["brain"].shape, noted["brain"].dtype) == ((1, 12, 12, 12), torch.uint8)
     assert torch.equal(noted["brain"][0].bool().as_tensor(), head()[0].as_tensor() > 0)

@@ -22,7 +22,7 @@ def phantom():
 
 
 def draw(path, head, tumour, affine=RAS, **options):
-    image = np.stack([np.full_like(head, np.nan), head])  # the first sequence is absent
+    image = np.stack([np.full_like(head, np.nan), head])  # the first modality is absent
     volumes = [MetaTensor(torch.as_tensor(values.copy()), affine=affine) for values in (image, tumour[None])]
     draw_overlay(*volumes, path, **NAMES, **options)
     return path.read_bytes()
@@ -75,7 +75,7 @@ def test_any_order_of_axes_gives_the_same_picture(tmp_path, codes):
     assert draw(tmp_path / "turned.png", *turned, affine=affine) == draw(tmp_path / "ras.png", head, tumour)
 
 
-def test_sequence_that_is_there_is_shown_in_its_own_greys(tmp_path):
+def test_modality_that_is_there_is_shown_in_its_own_greys(tmp_path):
     """Air is black, whatever the brain's values are; the head's values spread from black to white."""
     head, tumour = phantom()
     draw(tmp_path / "overlay.png", np.where(head > 0, -head - 5, 0), tumour)
@@ -107,7 +107,7 @@ def test_tumour_outside_of_the_brain_is_not_cut_off(tmp_path):
     assert all(is_orange(panel).any() for panel in panels_of(tmp_path / "overlay.png")[1::2])
 
 
-def test_rejects_an_image_without_a_sequence(tmp_path):
+def test_rejects_an_image_without_a_modality(tmp_path):
     head, tumour = phantom()
-    with pytest.raises(ValueError, match=r"with a sequence free of NaN, got \(2, 36, 46, 24\)"):
+    with pytest.raises(ValueError, match=r"with a modality free of NaN, got \(2, 36, 46, 24\)"):
         draw(tmp_path / "overlay.png", head * np.nan, tumour)

@@ -33,7 +33,7 @@ def test_every_non_empty_subset_of_what_is_there_is_equally_likely(present):
     assert chi_square < 40  # 14 degrees of freedom: exceeded once in 4000 seeds
 
 
-def test_one_of_four_sequences_is_kept_in_8_of_15_draws():
+def test_one_of_four_modalities_is_kept_in_8_of_15_draws():
     kept = torch.tensor(drawn((True,) * 4)).float().mean(dim=0)
     torch.testing.assert_close(kept, torch.full((4,), 8 / 15), atol=0.03, rtol=0)  # 3 standard errors
 
@@ -47,7 +47,7 @@ def test_with_probability_one_half_all_are_kept_in_8_of_15_draws():
     assert complete == pytest.approx(0.5 + 0.5 / 15, abs=0.03)
 
 
-def test_the_one_sequence_that_is_there_is_always_kept():
+def test_the_one_modality_that_is_there_is_always_kept():
     assert set(drawn((False, True, False), draws=20)) == {(False, True, False)}
 
 
@@ -68,8 +68,8 @@ def test_the_same_seed_draws_the_same_and_the_global_generators_have_no_part():
     assert drawn((True,) * 4, draws=10) == first
 
 
-def test_a_case_without_sequences_is_refused():
-    with pytest.raises(ValueError, match="no sequence is there"):
+def test_a_case_without_modalities_is_refused():
+    with pytest.raises(ValueError, match="no modality is there"):
         RandModalitySubsetd()({"image": image_of((False, False))})
 
 

@@ -138,7 +138,7 @@ def test_what_monai_label_and_monai_deploy_bring(write_case):
     assert set(deployed) == {"image"}
 
 
-def test_cases_with_different_sequences_and_headers_form_a_batch(write_case):
+def test_cases_with_different_modalities_and_headers_form_a_batch(write_case):
     items = [write_case("a", modalities=["t1"]), write_case("b", modalities=ALL[1:])]
     (batch,) = DataLoader(Dataset(items, chain()), batch_size=2)
     assert batch["image"].shape[:2] == (2, 4)
@@ -192,7 +192,7 @@ def test_a_case_of_2013(real_data):
     np.testing.assert_array_equal(inverted[0].numpy(), np.array([0, 1, 2, 1, 3])[raw])
 
 
-def test_prostate_sequences_on_two_grids(real_data):
+def test_prostate_modalities_on_two_grids(real_data):
     folder = real_data / "prostate_t2_adc"
     (item,) = find_cases(folder / "ProstateX-0000", ["t2", "adc"], {"t2": "{case}/t2.*", "adc": "{case}/adc.*"})
     loaded = LoadImageModalitiesd(["t2", "adc"])(item)

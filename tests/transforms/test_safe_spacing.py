@@ -38,14 +38,14 @@ def test_otherwise_does_what_monai_does(data):
         np.testing.assert_allclose(spaced[key].affine, expected[key].affine)
 
 
-def test_an_absent_sequence_stays_nan_and_keeps_to_itself(data):
+def test_an_absent_modality_stays_nan_and_keeps_to_itself(data):
     spaced = SafeSpacingd("image", pixdim=(0.8, 0.8, 0.8))(data)["image"]
     alone = SafeSpacingd("image", pixdim=(0.8, 0.8, 0.8))({"image": data["image"][:1]})["image"]
     assert spaced[1].isnan().all()
     torch.testing.assert_close(spaced[:1].as_tensor(), alone.as_tensor())
 
 
-def test_air_beside_an_absent_sequence_stays_exactly_zero(data):
+def test_air_beside_an_absent_modality_stays_exactly_zero(data):
     data["image"][0, :6] = 0
     spaced = SafeSpacingd("image", pixdim=(0.5, 1.5, 2))(data)["image"]
     assert spaced[0, :10].abs().max() == 0

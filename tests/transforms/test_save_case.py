@@ -90,8 +90,8 @@ def test_record(case, tmp_path):
         "case": "P1",
         "notice": "For research use only. Not for diagnosis.",
         "inputs": {"flair": str(tmp_path / "P1_flair.nii.gz")},
-        "sequences_found": ["flair"],
-        "sequences_absent": ["t1ce"],
+        "modalities_found": ["flair"],
+        "modalities_absent": ["t1ce"],
         "classes": [
             {"value": 1, "name": "necrosis"},
             {"value": 2, "name": "oedema"},

@@ -10,13 +10,13 @@ from shared.transforms import LoadImageModalitiesd, StackModalitiesd
 ALL = ["t1", "t1ce", "t2", "flair"]
 
 
-def sequence(value, shape=(5, 4, 3), affine=None, name="a.nii.gz"):
+def modality(value, shape=(5, 4, 3), affine=None, name="a.nii.gz"):
     affine = np.eye(4) if affine is None else affine
     return MetaTensor(torch.full((1, *shape), float(value)), affine=affine, meta={"filename_or_obj": name})
 
 
 def test_channels_follow_the_names_and_absent_ones_are_nan():
-    data = {"flair": sequence(4), "t1ce": sequence(2), "case": "x", "label": "untouched"}
+    data = {"flair": modality(4), "t1ce": modality(2), "case": "x", "label": "untouched"}
     stacked = StackModalitiesd(ALL)(data)
     assert set(stacked) == {"image", "case", "label"}
     assert stacked["image"].dtype == torch.float32
@@ -41,13 +41,13 @@ def test_grid_and_file_name_come_from_the_first_that_is_there(write_case, obliqu
 
 def test_no_header_of_the_file_is_kept():
     """DICOM headers name the patient."""
-    volume = sequence(1)
+    volume = modality(1)
     volume.meta["0010|0010"] = "DOE^JANE"
     assert "0010|0010" not in StackModalitiesd(ALL)({"t2": volume})["image"].meta
 
 
 def test_the_history_starts_anew():
-    volume = sequence(1)
+    volume = modality(1)
     volume.push_applied_operation({"class": "Flip"})
     assert StackModalitiesd("t2")({"t2": volume})["image"].applied_operations == []
 
@@ -61,7 +61,7 @@ def test_label_and_mask_stay(write_case):
 
 
 def test_another_shape_names_both_files():
-    data = {"t1": sequence(1, name="a_t1.nii"), "flair": sequence(1, shape=(5, 4, 2), name="a_flair.nii")}
+    data = {"t1": modality(1, name="a_t1.nii"), "flair": modality(1, shape=(5, 4, 2), name="a_flair.nii")}
     with pytest.raises(
         InputError,
         match=r"a_t1.nii and a_flair.nii: .* shapes are 5 x 4 x 3 and 5 x 4 x 2; .* --resample_modalities True",
@@ -72,16 +72,16 @@ def test_another_shape_names_both_files():
 def test_another_affine_is_another_grid_but_rounding_is_not():
     near, far = np.eye(4), np.eye(4)
     near[0, 3], far[0, 3] = 0.0009, 0.5
-    assert StackModalitiesd(["t1", "t2"])({"t1": sequence(1), "t2": sequence(1, affine=near)})["image"].shape[0] == 2
+    assert StackModalitiesd(["t1", "t2"])({"t1": modality(1), "t2": modality(1, affine=near)})["image"].shape[0] == 2
     with pytest.raises(InputError, match=r"origins are \(0, 0, 0\) and \(0.5, 0, 0\) mm"):
-        StackModalitiesd(["t1", "t2"])({"t1": sequence(1), "t2": sequence(1, affine=far)})
+        StackModalitiesd(["t1", "t2"])({"t1": modality(1), "t2": modality(1, affine=far)})
 
 
 def test_resampling_onto_the_first_grid_is_right_in_the_world():
     """A ramp along x in millimetres is the same ramp on any grid; outside of what was measured there is 0."""
     coarse = np.diag([2.0, 1, 1, 1])
     ramp = torch.arange(0, 8, 2.0).view(1, 4, 1, 1).expand(1, 4, 4, 3)  # x = 0, 2, 4, 6 mm
-    data = {"t1": sequence(1, shape=(9, 4, 3)), "t2": MetaTensor(ramp.clone(), affine=coarse)}
+    data = {"t1": modality(1, shape=(9, 4, 3)), "t2": MetaTensor(ramp.clone(), affine=coarse)}
     image = StackModalitiesd(["t1", "t2"], resample=True)(data)["image"]
     assert image.shape == (2, 9, 4, 3)
     torch.testing.assert_close(image[1, :7, 1, 1].as_tensor(), torch.arange(7.0))
@@ -91,23 +91,23 @@ def test_resampling_onto_the_first_grid_is_right_in_the_world():
 
 @pytest.mark.parametrize("stray", [torch.nan, torch.inf])
 def test_stray_values_are_counted_and_the_file_named(stray):
-    volume = sequence(1, name="b_t2.nii")
+    volume = modality(1, name="b_t2.nii")
     volume[0, 0, 0, :2] = stray
     with pytest.raises(InputError, match=r"b_t2.nii: 2 of 60 voxels of t2 are NaN or infinite; repair"):
-        StackModalitiesd(ALL)({"t1": sequence(1), "t2": volume})
+        StackModalitiesd(ALL)({"t1": modality(1), "t2": volume})
 
 
-def test_a_sequence_of_nan_is_absent_one_of_infinity_is_wrong():
-    image = StackModalitiesd(["t1", "t2"])({"t1": sequence(torch.nan), "t2": sequence(1)})["image"]
+def test_a_modality_of_nan_is_absent_one_of_infinity_is_wrong():
+    image = StackModalitiesd(["t1", "t2"])({"t1": modality(torch.nan), "t2": modality(1)})["image"]
     assert image[0].isnan().all()
     assert image[1].isfinite().all()
     with pytest.raises(InputError, match="60 of 60 voxels of t1"):
-        StackModalitiesd(["t1"])({"t1": sequence(torch.inf)})
+        StackModalitiesd(["t1"])({"t1": modality(torch.inf)})
 
 
-@pytest.mark.parametrize("data", [{}, {"t1": sequence(torch.nan)}, {"image": torch.full((4, 5, 4, 3), torch.nan)}])
-def test_no_sequence_at_all(data):
-    with pytest.raises(InputError, match=r"case B_7: none of its sequences \(t1, t1ce, t2, flair\) is there"):
+@pytest.mark.parametrize("data", [{}, {"t1": modality(torch.nan)}, {"image": torch.full((4, 5, 4, 3), torch.nan)}])
+def test_no_modality_at_all(data):
+    with pytest.raises(InputError, match=r"case B_7: none of its modalities \(t1, t1ce, t2, flair\) is there"):
         StackModalitiesd(ALL)({"case": "B_7", **data})
 
 

@@ -1,0 +1,102 @@
+"""Show how mask and class interact in a trained network, as Fig. 3 of Al Shafi et al., 2026.
+
+    python -m ci interactions --bundle bundles/breast_ultrasound_segmentation_interaction --out interactions \
+        --dataset_dir /data/Dataset_BUSI_with_GT --ckpt_path models/model.pt
+
+runs the network over the test part and writes interactions.csv, a row per case and decoder level, and interactions.png:
+how far the exchange would displace the features of either task, relative to their length, and which share of it the
+uncertainty proxy attention lets pass. Settings of the bundle follow as further options, and overlays of train.json as
+`--overlays tiny`; they must be those of the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.bundle import ConfigWorkflow
+
+from shared.atomic_write import atomic_write
+from shared.errors import InputError
+from shared.handlers import WeightsLoader
+from shared.reports.score_table import write_rows
+
+STREAMS = {"seg": "mask, by the class", "clf": "class, by the mask"}
+PANELS = {"displacement": "Displacement, |enhanced - base| / |base|", "omega": "Weight of the exchange (UPA)"}
+MEASURES = [f"{measure}_{stream}" for measure in PANELS for stream in STREAMS]
+
+Row = tuple[str, int, list[float]]  # case, level from 1 (coarse) on, MEASURES
+
+
+def interactions_of(network: torch.nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device) -> list[Row]:
+    """Return what the tasks exchange in every case at every level.
+
+    Raises:
+        InputError: the network has no interaction.
+    """
+    network.eval()
+    rows: list[Row] = []
+    for batch in batches:
+        levels = network.interactions(batch["image"].to(device)) if hasattr(network, "interactions") else []
+        if not levels:
+            raise InputError(f"{type(network).__name__} has no task interaction; choose a training that has.")
+        numbers = torch.stack([torch.stack([level[name].float() for name in MEASURES]) for level in levels]).cpu()
+        for place, case in enumerate(batch["case"]):
+            rows += [(str(case), at + 1, numbers[at, :, place].tolist()) for at in range(len(levels))]
+    return rows
+
+
+def draw(path: Path, rows: Sequence[Row], title: str) -> None:
+    """Draw a panel per measure: mean and standard deviation over the cases, both streams at every level."""
+    from matplotlib.figure import Figure
+
+    levels = sorted({level for _, level, _ in rows})
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    for ax, (measure, heading) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        for number, (stream, name) in enumerate(STREAMS.items()):
+            place = MEASURES.index(f"{measure}_{stream}")
+            found = np.array([[row[2][place] for row in rows if row[1] == level] for level in levels])
+            at = np.array(levels) + 0.36 * (number - 0.5)
+            bars = ax.bar(at, found.mean(axis=1), 0.34, yerr=found.std(axis=1), capsize=3, label=name)
+            ax.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
+        ax.set_xticks(levels, [f"D{level}" for level in levels])
+        ax.set_xlabel("decoder level, coarse to fine")
+        ax.set_title(heading, fontsize=10)
+        ax.margins(y=0.12)
+        ax.grid(axis="y", alpha=0.3)
+    figure.legend(*ax.get_legend_handles_labels(), title="features of", loc="outside right upper", frameon=False)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
+    """Run a trained network over the part that evaluate.json names.
+
+    Args:
+        bundle: its folder.
+        out: folder of interactions.csv and interactions.png.
+        overlays: of train.json, joined by commas.
+        settings: of the bundle, such as dataset_dir, ckpt_path and evaluate_part.
+    """
+    names = [overlays] if isinstance(overlays, str) else overlays  # fire makes a tuple of "a,b"
+    names = ["train", *(name.strip() for text in names for name in text.split(",") if name.strip()), "evaluate"]
+    files = [str(Path(bundle) / "configs" / f"{name}.json") for name in names]
+    if missing := [file for file in files if not Path(file).is_file()]:
+        raise InputError(f"{missing[0]}: no such file; correct --bundle or --overlays.")
+    workflow = ConfigWorkflow(files, workflow_type="train", bundle_root=str(bundle), **settings)
+    workflow.initialize()
+    network, batches, weights, device = (
+        workflow.parser.get_parsed_content(name) for name in ("network", "validate::dataloader", "ckpt_path", "device")
+    )
+    WeightsLoader(weights, network)()
+    rows = interactions_of(network, batches, device)
+    cells = [[case, str(level), *[f"{number:.6f}" for number in numbers]] for case, level, numbers in rows]
+    with atomic_write(Path(out) / "interactions.csv") as path:
+        write_rows(path, ["case", "level", *MEASURES], cells)
+    cases = len({case for case, *_ in rows})
+    with atomic_write(Path(out) / "interactions.png") as path:
+        draw(path, rows, f"What mask and class exchange, {cases} cases: mean and standard deviation")
+    print(f"{cases} cases; interactions.csv and interactions.png lie in {out}")

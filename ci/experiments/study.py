@@ -1,0 +1,199 @@
+"""Train and evaluate variants of a bundle with several seeds, and make their table.
+
+    python -m ci study --bundle bundles/brats_mri_segmentation_pareto_vnet --out study --seeds 0,1 \
+        --variants "ours; without rho: no_rho; baseline: baseline" --dataset_dir /data/brats --max_epochs 100
+
+A variant has a name and, behind the colon, the overlays that make it, joined by commas. `--variants table.json` reads
+them from a file: {name: {"overlays": [...], further settings}}; there "seeds": [0] gives a variant seeds of its own.
+All other options are the bundle's settings, the same for every variant. With `--folds 0,1,2,3` (and `--num_folds 4`)
+the folds of a seed count as one run.
+
+Runs that are done are left alone, an interrupted one goes on from its checkpoint, so that the command can be given
+again; with other settings it is refused, since it would show the scores of the old ones. `--jobs 2` does two runs at a
+time, which share the processor's cores (small networks gain little from many threads) and the GPU. Results:
+<out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`python -m ci tables`). With `--evaluation
+evaluate_subsets` every subset of the modalities is scored, and the results are <out>/table_subsets.*.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import multiprocessing
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigWorkflow
+
+from ci.experiments import tables
+from shared.atomic_write import atomic_write
+from shared.errors import InputError, find_input_error
+
+TABLES = {  # overlay to the file that it leaves in a run's folder, and the name of the merged table
+    "evaluate": ("evaluation.csv", "table"),
+    "evaluate_subsets": ("subsets.csv", "table_subsets"),
+}
+Variants = dict[str, dict[str, Any]]  # name to settings; "overlays" and "seeds" among them
+
+
+def read_variants(variants: str) -> Variants:
+    """Return the variants that the text, or the JSON file that it names, describes."""
+    if variants.endswith(".json"):
+        try:
+            return json.loads(Path(variants).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{variants}: cannot be read as a JSON file of variants ({error}).") from error
+    found = {}
+    for part in variants.split(";"):
+        name, _, overlays = (text.strip() for text in part.partition(":"))
+        if not name or name in found:
+            raise InputError(f'variants: write "name; name: overlay,overlay", every name once, not {variants!r}.')
+        found[name] = {"overlays": [overlay.strip() for overlay in overlays.split(",") if overlay.strip()]}
+    return found
+
+
+def listed(numbers: Any, name: str) -> list[int]:
+    """Return what `fire` made of "0" or "0,1,2", or the list that a file has, as a list."""
+    found = list(numbers) if isinstance(numbers, (list, tuple)) else [numbers]
+    if not found or len(set(found)) < len(found) or any(type(number) is not int for number in found):
+        raise InputError(f"{name}: give whole numbers, every one once, not {numbers!r}.")
+    return found
+
+
+def check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Note with which settings a run is trained, and refuse to go on with others."""
+    note = folder / "study_settings.json"
+    settings = json.loads(json.dumps(settings, default=str))
+    if not note.is_file() or not any((folder / "models").glob("*.pt")):
+        with atomic_write(note) as temporary:
+            temporary.write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+        return
+    before = json.loads(note.read_text(encoding="utf-8"))
+    for key in before | settings:
+        then, now = (f"{key} = {found[key]!r}" if key in found else f"no {key}" for found in (before, settings))
+        if then != now:
+            raise InputError(
+                f"out: {folder} was trained with {then}, now there is {now}; give another --out, or, if that changes "
+                f"no result, delete {note.name} there."
+            )
+
+
+def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None:
+    """Run train.json with overlays and settings, as `python -m monai.bundle run` would."""
+    files = [str(bundle / "configs" / f"{name}.json") for name in ("train", *overlays)]
+    workflow = ConfigWorkflow(
+        files,
+        workflow_type="train",
+        logging_file=str(bundle / "configs" / "logging.conf"),
+        bundle_root=str(bundle),
+        **settings,
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    del workflow
+    gc.collect()  # engines and handlers refer to one another
+
+
+def train_and_evaluate(
+    bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
+) -> None:
+    """Do what is left of one run."""
+    settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
+    overlays = settings.pop("overlays", [])
+    models = folder / "models"
+    if not (models / "model_last.pt").is_file():
+        going_on = ["resume"] if (models / "checkpoint.pt").is_file() else []
+        run(bundle, [*overlays, *going_on], settings)
+    if not (folder / TABLES[evaluation][0]).is_file():
+        run(bundle, [*overlays, evaluation], settings)
+
+
+def at_a_time(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
+    """Call `train_and_evaluate` with each of the arguments, so many at a time; the first error ends what waits."""
+    if jobs == 1:
+        for arguments in tasks:
+            train_and_evaluate(*arguments)
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    context = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU that its parent has used
+    threads = max(1, cores // jobs)
+    with ProcessPoolExecutor(jobs, context, torch.set_num_threads, (threads,), max_tasks_per_child=1) as pool:
+        futures = [pool.submit(named_run, *arguments) for arguments in tasks]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def named_run(
+    bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
+) -> None:
+    """Train and evaluate in a process of its own, whose messages begin with the run's name."""
+    make_record = logging.getLogRecordFactory()
+
+    def record(name: str, level: int, file: str, line: int, message: str, *rest: Any, **more: Any) -> logging.LogRecord:
+        return make_record(name, level, file, line, f"{folder.parent.name}/{folder.name}: {message}", *rest, **more)
+
+    logging.setLogRecordFactory(record)
+    try:
+        train_and_evaluate(bundle, variant, folder, settings, evaluation)
+    except Exception as error:  # on its way to the first process it loses its causes
+        raise find_input_error(error) or error from None
+    finally:
+        logging.setLogRecordFactory(make_record)
+
+
+def main(
+    bundle: str,
+    out: str,
+    variants: str,
+    seeds: Any = 0,
+    folds: Any = None,
+    jobs: int = 1,
+    evaluation: str = "evaluate",
+    **settings: Any,
+) -> None:
+    """Run a study.
+
+    Args:
+        bundle: its folder.
+        out: folder of all runs and of the table.
+        variants: "name; name: overlay,overlay; ..." or a JSON file.
+        seeds: a run each, e.g. 0,1,2; of variants that name none of their own.
+        folds: of a cross-validation (set --num_folds as well), e.g. 0,1,2,3.
+        jobs: how many runs at a time.
+        evaluation: the bundle's overlay that scores a run: evaluate or evaluate_subsets.
+        settings: of the bundle, for all variants.
+    """
+    if not isinstance(jobs, int) or jobs < 1:
+        raise InputError(f"jobs: give how many runs at a time, 1 or more, not {jobs!r}.")
+    if evaluation not in TABLES:
+        raise InputError(f"evaluation: give one of {', '.join(TABLES)}, not {evaluation!r}.")
+    scores, table = TABLES[evaluation]
+    rows, tasks, names = [], [], {}
+    for name, variant in read_variants(variants).items():
+        slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        if names.setdefault(slug, name) != name:
+            raise InputError(f"variants: {names[slug]!r} and {name!r} would share the folder {slug}; rename one.")
+        of_seeds = []
+        for seed in listed(variant.pop("seeds", seeds), f"seeds of {name}"):
+            of_folds = []
+            for fold in [None] if folds is None else listed(folds, "folds"):
+                folder = Path(out) / slug / (f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}")
+                of_run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
+                tasks.append((Path(bundle), variant, folder, {**settings, **of_run}, evaluation))
+                of_folds.append(str(folder / scores))
+            of_seeds.append("+".join(of_folds))
+        rows.append(f"{name}={','.join(of_seeds)}")
+    for _, variant, folder, of_run, _ in tasks:  # all of them before hours are spent on the first
+        check_settings(folder, {**of_run, **variant})
+    at_a_time(jobs, tasks)
+    tables.main(*rows, out=str(Path(out) / table))

@@ -1,0 +1,208 @@
+"""Merge the evaluations of several methods and seeds into one table.
+
+    python -m ci tables --out table ours=run1/evaluation.csv,run2/evaluation.csv "baseline=base*/evaluation.csv"
+
+writes table.md, table.csv and table.png, and prints the first. The folds of a cross-validation count as one run when
+joined: ours=fold0/evaluation.csv+fold1/evaluation.csv. The layout is that of the papers (PGO, arXiv 2601.19365,
+Table 4): a row per method, mean Dice of the regions, every region, then distance and calibration. Tables of objects
+(glands) are laid out by their pooled scores, of all parts or of one:
+
+    python -m ci tables --out table --rows "pooled testA" learned=run1/evaluation.csv equal=run2/evaluation.csv
+
+Tables of a mask and a class per image (breast lesions) are laid out as Table 2 of Al Shafi et al., 2026: the mask's
+scores, means over the images with a lesion or with `--rows pooled` over their pixels; then those of the class.
+
+Tables of every subset of the modalities (subsets.csv) are laid out as Tables 2 and 3 of PGO, with a heat map.
+
+What differs from the first method by less than the runs of one method differ among themselves is marked.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ci.experiments.evaluation_files import (
+    CLASS_SCORE,
+    MEAN_ROW,
+    OF_SUBSET,
+    POOLED_ROW,
+    POOLED_SCORE,
+    Columns,
+    read_methods,
+)
+from ci.experiments.run_spread import MARK, Table, spread_sentence, within_spread
+from shared.atomic_write import atomic_write
+from shared.errors import InputError
+
+POOLED_HEADINGS = {
+    "class accuracy": (["class_correct"], 100.0, 2),
+    "pixel accuracy": (["pixel_accuracy"], 100.0, 2),
+    "object F1": (["object_f1"], 100.0, 2),
+    "object Dice": (["object_dice"], 100.0, 2),
+    "object Hausdorff (um)": (["object_hausdorff_um"], 1.0, 2),
+}
+MASK_AND_CLASS_HEADINGS = {
+    "lesion IoU": (["iou"], 100.0, 2),
+    "lesion Dice": (["dice"], 100.0, 2),
+    "sensitivity": (["sensitivity"], 100.0, 2),
+    "precision": (["precision"], 100.0, 2),
+    "class accuracy": (["class_correct"], 100.0, 2),
+    "class F1": (["macro_f1"], 100.0, 2),
+    "class AUC": (["auc"], 100.0, 2),
+    "class precision": (["macro_precision"], 100.0, 2),
+}
+Merged = tuple[Table, str, Callable[[Path], None] | None]  # scores, Markdown, what draws them
+Headings = dict[str, tuple[list[str], float, int]]  # heading to columns to average, factor, decimals
+
+
+def layout(names: list[str]) -> Headings:
+    """Choose headings for columns: of objects, of mask and class, or Dice, then one distance, then calibration."""
+    if POOLED_SCORE in names:
+        return POOLED_HEADINGS
+    if CLASS_SCORE in names:
+        return MASK_AND_CLASS_HEADINGS
+    dice = [name for name in names if name.startswith("dice_")]
+    averaged = [name for name in dice if "_pp" not in name]  # ET_pp500 repeats ET
+    headings = {}
+    if len(averaged) > 1:
+        headings["mean of " + "/".join(name.removeprefix("dice_") for name in averaged)] = (averaged, 100.0, 2)
+    headings |= {name.removeprefix("dice_"): ([name], 100.0, 2) for name in dice}
+    distances = [name for name in names if name.startswith("hausdorff_95_mm_")][:1]
+    headings |= {f"HD95 {name.removeprefix('hausdorff_95_mm_')} (mm)": ([name], 1.0, 2) for name in distances}
+    if "expected_calibration_error" in names:
+        headings["ECE"] = (["expected_calibration_error"], 1.0, 4)
+    if not headings:
+        raise InputError(f"columns {', '.join(names)}: none is a Dice, a distance or a calibration error.")
+    return headings
+
+
+def score(methods: dict[str, list[Columns]], headings: Headings) -> Table:
+    """Average every run over its cases and, where a heading has several, over columns."""
+    return {
+        method: {
+            heading: np.array([factor * _mean(np.array([_mean(run[name]) for name in names])) for run in runs])
+            for heading, (names, factor, _) in headings.items()
+        }
+        for method, runs in methods.items()
+    }
+
+
+def _mean(scores: np.ndarray) -> float:
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if known.size else np.nan
+
+
+def markdown(table: Table, explanation: str, decimals: dict[str, int]) -> str:
+    """Write a row per method, and below what the numbers are."""
+    first, *_ = table
+    rows = [["method", "runs", *decimals], ["---", *["---:"] * (1 + len(decimals))]]
+    for method, scores in table.items():
+        cells = []
+        for heading, values in scores.items():
+            numbers = (values.mean(), values.min(), values.max())
+            mean, low, high = (f"{number:.{decimals[heading]}f}" for number in numbers)
+            mark = f" {MARK}" if method != first and within_spread(values, table[first][heading]) else ""
+            cells.append(mean + (f" ({low} to {high})" if len(values) > 1 else "") + mark)
+        rows.append([method, str(len(values)), *cells])
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", f"{explanation} {spread_sentence(table)}", ""])
+
+
+def write_csv(path: Path, table: Table) -> None:
+    """Write the same numbers in full: mean, smallest and largest run, and whether the mark stands."""
+    first, *_ = table
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["method", "runs", "score", "mean", "smallest", "largest", "within_spread_of_first"])
+        for method, scores in table.items():
+            for heading, values in scores.items():
+                numbers = [f"{number:.6f}" for number in (values.mean(), values.min(), values.max())]
+                mark = int(method != first and within_spread(values, table[first][heading]))
+                out.writerow([method, len(values), heading, *numbers, mark])
+
+
+def draw(path: Path, table: Table, title: str, label: str, headings: list[str]) -> None:
+    """Draw a bar per method and score, with a point per run."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2 + 0.45 * len(headings) * (1 + len(table)), 4), layout="constrained")
+    ax, width = figure.subplots(), 0.8 / len(table)
+    for place, (method, scores) in enumerate(table.items()):
+        at = np.arange(len(headings)) + (place - (len(table) - 1) / 2) * width
+        ax.bar(at, [scores[heading].mean() for heading in headings], 0.92 * width, label=method)
+        for x, heading in zip(at, headings, strict=True):
+            values = scores[heading]
+            ax.scatter(np.full(len(values), x), values, s=12, color="black", zorder=3)
+            style = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
+            ax.annotate(f"{values.mean():.1f}", (x, values.max()), (0, 4), **style)
+    ax.set_xticks(range(len(headings)), headings)
+    ax.set_ylim(0, 105)
+    ax.set_ylabel(label)
+    ax.set_title(title)
+    ax.grid(axis="y", alpha=0.3)
+    figure.legend(loc="outside right upper", frameon=False)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def _words(names: list[str], num_cases: int, rows: str | None) -> tuple[str, str, str]:
+    """Return what the scores are of, what stands at the picture's axis, and below the table."""
+    cases = f"Cases: {num_cases}"
+    runs = "mean over runs (smallest to largest run)."
+    if POOLED_SCORE in names:
+        cases = f"{cases}, {rows or POOLED_ROW}"
+        return cases, "score x 100", f"{cases}. Accuracies, F1 and Dice x 100, {runs}"
+    if CLASS_SCORE in names:
+        of_masks = {MEAN_ROW: "means over images with a lesion", POOLED_ROW: "over the pixels of images with a lesion"}
+        lesion = of_masks.get(rows or MEAN_ROW, rows)
+        of_class = "over all images, F1, AUC and precision as means over classes"
+        return cases, "score x 100", f"{cases}. Mask: {lesion}; class: {of_class}. All x 100, {runs}"
+    return cases, "Dice x 100", f"{cases}. Dice x 100, mean over cases and runs (smallest to largest run)."
+
+
+def main(*runs: str, out: str, rows: str | None = None) -> None:
+    """Merge evaluations.
+
+    Args:
+        runs: "method=path,path,...": evaluation.csv or subsets.csv files, one per run (wildcards allowed), or one per
+            fold, joined by "+"; the first method is the reference.
+        out: where the table is written, without suffix.
+        rows: of tables with pooled scores, which row counts: of objects "pooled" (all parts; default), "pooled testA",
+            "mean" ...; of mask and class "mean" (default) or "pooled".
+    """
+    methods, num_cases = read_methods(runs, rows)
+    names = list(next(iter(methods.values()))[0])
+    if OF_SUBSET in names[0]:
+        table, text, picture = _by_subset(methods, names, num_cases)
+    else:
+        table, text, picture = _by_method(methods, names, num_cases, rows)
+    with atomic_write(f"{out}.md") as path:
+        path.write_text(text, encoding="utf-8")
+    with atomic_write(f"{out}.csv") as path:
+        write_csv(path, table)
+    if picture is not None:
+        with atomic_write(f"{out}.png") as path:
+            picture(path)
+    print(text, end="")
+
+
+def _by_method(methods: dict[str, list[Columns]], names: list[str], num_cases: int, rows: str | None) -> Merged:
+    """Merge evaluations into one row per method."""
+    headings = layout(names)
+    table = score(methods, headings)
+    cases, label, explanation = _words(names, num_cases, rows)
+    text = markdown(table, explanation, {heading: decimals for heading, (*_, decimals) in headings.items()})
+    drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
+    title = f"{cases}; bar: mean over runs, point: one run"
+    return table, text, (lambda path: draw(path, table, title, label, drawn)) if drawn else None
+
+
+def _by_subset(methods: dict[str, list[Columns]], names: list[str], num_cases: int) -> Merged:
+    """Merge evaluations of every subset of the modalities."""
+    from ci.experiments.subset_tables import SubsetLayout  # imports MONAI, which takes seconds
+
+    by_subset = SubsetLayout(names)
+    table = score(methods, by_subset.headings)
+    return table, by_subset.markdown(table, num_cases), lambda path: by_subset.draw(path, table, num_cases)

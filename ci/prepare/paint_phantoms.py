@@ -1,0 +1,47 @@
+"""Paint a small data set of phantoms: brain tumours, glands or breast ultrasound.
+
+`--kind brats` (the default) paints brain tumours, `--kind gland` colon glands, `--kind breast` breast
+ultrasound. A second run finds them painted and does nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from shared.errors import InputError
+from shared.phantoms import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms
+
+KINDS = {"brats": paint_brats_phantoms, "gland": paint_gland_phantoms, "breast": paint_breast_phantoms}
+
+
+def main(*, out: str, kind: str = "brats", **options: Any) -> None:
+    """Paint phantoms.
+
+    Options of kind brats: num_cases; seed (another one gives other cases); size (voxels along the three axes, as
+    "[56,64,48]"); spacing_mm (edges of a voxel, as "[2.5,2.5,2.5]"); layout (brats2021, brats2023 or msd); modalities
+    (modalities to paint, as "[t1,flair]"); missing_share (probability that a case lacks some of them); tumours (glioma,
+    thin_rims or metastases).
+
+    Options of kind gland: num_train, num_test_a, num_test_b (images per part); seed; size (rows and columns, as
+    "[261,387]"); pixel_size_um (edge of a pixel); suffix (bmp or png).
+
+    Options of kind breast: num_normal, num_benign, num_malignant (images per class); seed; size (rows and columns, as
+    "[192,256]").
+
+    Args:
+        out: folder of the data set.
+        kind: brats, gland or breast.
+        options: of the kind.
+    """
+    if kind not in KINDS:
+        raise InputError(f"kind {kind!r} is unknown; choose {' or '.join(KINDS)}.")
+    signature = inspect.signature(KINDS[kind])
+    known = [name for name in signature.parameters if name not in ("output_dir", "affine")]
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(f"option --{unknown[0]} is unknown for kind {kind}; choose from {', '.join(known)}.")
+    given = signature.bind(str(out), **options)
+    given.apply_defaults()
+    folder = KINDS[kind](**given.arguments)
+    number = sum(value for name, value in given.arguments.items() if name.startswith("num_"))
+    print(f"{number} phantoms (painted, no patients) lie in {folder}")

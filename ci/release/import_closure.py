@@ -1,0 +1,118 @@
+"""Find the modules of `shared/` that some names need, and what is left of each folder's `__init__`."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from shared.errors import InputError
+
+__all__ = ["import_closure"]
+
+
+def import_closure(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
+    """Return {file relative to `root`: content} of all that importing `names` needs from their top-level package.
+
+    Modules come as they are. A folder's ``__init__`` keeps its docstring and, of the names that it re-exports, those
+    that are used: by `names`, or by a module that is needed. Imports for type checkers alone do not count.
+
+    Args:
+        root: folder that holds the top-level package.
+        names: dotted names of classes, functions or modules, such as ``shared.losses.ParetoFuzzyLoss``.
+
+    Raises:
+        InputError: a name lies in no module; an ``__init__`` holds more than a docstring, relative imports of names
+            and ``__all__``; a module imports its own top-level package by its full name.
+    """
+    modules: dict[str, Path] = {}
+    exported: dict[str, set[str]] = defaultdict(set)
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        module, attribute = _split(root, name)
+        parts = module.split(".")
+        packages = [".".join(parts[:length]) for length in range(1, len(parts) + _is_package(root, module))]
+        for package in packages:
+            exported[package]  # an empty set, where nothing of it is used by name
+        if not _is_package(root, module):
+            if module not in modules:
+                modules[module] = root.joinpath(*parts).with_suffix(".py")
+                waiting.extend(_imported(module, modules[module]))
+        elif attribute not in exported[module]:
+            exported[module].add(attribute)
+            waiting.append(_exports(root, module)[attribute])
+    files = {file.relative_to(root): file.read_bytes() for file in modules.values()}
+    files |= {
+        Path(*package.split("."), "__init__.py"): _trimmed(root, package, used).encode()
+        for package, used in exported.items()
+    }
+    return dict(sorted(files.items()))
+
+
+def _is_package(root: Path, name: str) -> bool:
+    return root.joinpath(*name.split("."), "__init__.py").is_file()
+
+
+def _split(root: Path, name: str) -> tuple[str, str]:
+    """Return the module that a dotted name lies in, and what is left: "" for the module itself."""
+    for module, attribute in ((name, ""), (name.rpartition(".")[0], name.rpartition(".")[2])):
+        is_package = _is_package(root, module)
+        if is_package and attribute in _exports(root, module):
+            return module, attribute
+        if not is_package and root.joinpath(*module.split(".")).with_suffix(".py").is_file():
+            return module, attribute
+    raise InputError(f"{name}: no such module or name under {root}.")
+
+
+def _exports(root: Path, package: str) -> dict[str, str]:
+    """Return {name: dotted name that it stands for} of what a package's ``__init__`` imports.
+
+    Raises:
+        InputError: the file does something else as well.
+    """
+    file = root.joinpath(*package.split("."), "__init__.py")
+    found = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+            found |= {alias.asname or alias.name: f"{package}.{node.module}.{alias.name}" for alias in node.names}
+        elif not _is_docstring(node) and not (isinstance(node, ast.Assign) and ast.unparse(node.targets) == "__all__"):
+            raise InputError(f"{file}: line {node.lineno} is no docstring, import or __all__; put it into a module.")
+    return found
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _imported(name: str, file: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports from its own package, wherever in the file."""
+    package = name.split(".")[:-1]
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for_checkers = {id(node) for block in blocks for statement in block.body for node in ast.walk(statement)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in for_checkers:
+            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)) and not getattr(node, "level", 0):
+            absolute = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+            if any(found.split(".")[0] == package[0] for found in absolute):
+                raise InputError(
+                    f"{file}: line {node.lineno} imports {package[0]} by its full name; write the import relatively."
+                )
+
+
+def _trimmed(root: Path, package: str, used: set[str]) -> str:
+    """Return what is left of a package's ``__init__``."""
+    text = root.joinpath(*package.split("."), "__init__.py").read_text(encoding="utf-8")
+    lines = []
+    for node in ast.parse(text).body:
+        if _is_docstring(node):
+            lines.append(ast.get_source_segment(text, node) + "\n")
+        elif isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+            lines += [ast.unparse(node)] if node.names else []
+    names = "".join(f'    "{name}",\n' for name in sorted(used))
+    return "\n".join([*lines, *([f"\n__all__ = [\n{names}]"] if used else [])]) + "\n" if lines else ""

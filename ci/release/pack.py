@@ -1,0 +1,230 @@
+"""Pack a bundle, with the shared code that it needs, into a zip that runs alone.
+
+    python -m ci pack bundles/<name> --out dist [--weights FILE]
+    python -m ci pack --all --out dist
+
+The code goes to <name>/<name>_lib/, since two bundles in one process would otherwise get the first one's. Every
+component from there requires `add_bundle_to_path`, which puts the bundle on `sys.path`, whichever way the bundle is
+entered. The same files give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import stat
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ci.lint.config_files import absolute_paths, base_of, bundles_below, config_paths, read_json, texts, walk
+from ci.release.import_closure import import_closure
+from shared.atomic_write import atomic_write
+from shared.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+HOOK = "add_bundle_to_path"
+# MONAI parses every expression that holds the word of an import statement as one, so this one must not hold it.
+HOOK_EXPRESSION = "$sys.path.insert(0, os.path.abspath(@bundle_root))"
+HOOK_NEEDS = ["$import os", "$import sys"]
+
+
+def custom_targets(config: Any) -> set[str]:
+    """Return the names under `shared.` that a configuration builds.
+
+    Raises:
+        InputError: an expression names `shared`; only a `_target_` may, since only those are rewritten.
+    """
+    for at, text in texts(config):
+        if text.startswith("$") and re.search(r"\bshared\b", text):
+            raise InputError(f"{at}: {text!r} reaches shared code in an expression; use _target_ (_mode_: callable).")
+    targets = (value["_target_"] for _, value in walk(config) if isinstance(value, dict) and "_target_" in value)
+    return {target for target in targets if isinstance(target, str) and target.startswith("shared.")}
+
+
+def vendored(item: Any, library: str) -> Any:
+    """Return a copy of a configuration whose components from `shared` come from `library` and require the hook."""
+    if isinstance(item, list):
+        return [vendored(value, library) for value in item]
+    if not isinstance(item, dict):
+        return item
+    item = {key: vendored(value, library) for key, value in item.items()}
+    target = item.get("_target_")
+    if isinstance(target, str) and target.startswith("shared."):
+        required = item.pop("_requires_", [])
+        required = required if isinstance(required, list) else [required]
+        requires = {"_target_": library + target.removeprefix("shared"), "_requires_": [f"@{HOOK}", *required]}
+        item = requires | {key: value for key, value in item.items() if key != "_target_"}
+    return item
+
+
+def packed_config(path: Path, library: str) -> bytes:
+    """Return the bytes that stand in the zip for a configuration: its own where it needs no change.
+
+    Raises:
+        InputError: it holds an absolute path, or reaches `shared` in an expression.
+    """
+    config, _ = read_json(path)
+    for at, text in texts(config):
+        if absolute_paths(text):
+            raise InputError(f"{path}: {at}: {text!r} holds an absolute path; write it relative to @bundle_root.")
+    uses_library = bool(custom_targets(config))
+    if not uses_library and "imports" not in config:
+        return path.read_bytes()
+    config = vendored(config, library)
+    stands_alone = base_of(path, config) is None
+    imports = "imports" if stands_alone or "imports" in config else "+imports"
+    before = config.pop(imports, [])
+    missing = [statement for statement in HOOK_NEEDS if statement not in before]
+    hook = {HOOK: HOOK_EXPRESSION} if uses_library else {}
+    return (json.dumps({imports: before + missing} | hook | config, indent=4, ensure_ascii=False) + "\n").encode()
+
+
+def _ignored_by_git(folder: Path) -> set[Path]:
+    """Return the files that git ignores; none outside a repository."""
+    if shutil.which("git") is None:
+        return set()
+    listing = ["git", "-C", str(folder), "ls-files", "--others", "--ignored", "--exclude-standard", "-z"]
+    listed = subprocess.run(listing, capture_output=True, check=False).stdout.decode()
+    return {folder / name for name in listed.split("\0") if name}
+
+
+def own_files(bundle: Path) -> list[Path]:
+    """List the files of a bundle that are shared: licence, configs, documents; no weights and nothing a run left."""
+    found = [
+        bundle / "LICENSE",
+        bundle / "large_files.yml",
+        *(bundle / "configs").iterdir(),
+        *(bundle / "docs").rglob("*"),
+    ]
+    ignored = _ignored_by_git(bundle)
+    left_out = ignored | {path for path in found if path.name == "MANIFEST.json" or path.name.startswith(".")}
+    return [path for path in found if path.is_file() and path not in left_out]
+
+
+def packed_files(bundle: Path) -> dict[str, bytes]:
+    """Return {path in the bundle: content} of a packed bundle without weights and manifest."""
+    library, root = f"{bundle.name}_lib", bundle.parents[1]
+    names: set[str] = set().union(*(custom_targets(read_json(path)[0]) for path in config_paths(bundle)))
+    files = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in own_files(bundle)}
+    if names:
+        for path in config_paths(bundle):
+            files[f"configs/{path.name}"] = packed_config(path, library)
+        for file, content in import_closure(root, names).items():
+            files[f"{library}/{file.relative_to('shared').as_posix()}"] = content
+    for path in [path for path in files if path.endswith(".md")]:
+        files[path] = with_links_into_the_zip(files[path].decode(), path, library, files).encode()
+    return files
+
+
+def with_links_into_the_zip(text: str, path: str, library: str, files: Mapping[str, bytes]) -> str:
+    """Turn a document's links to `shared/` into links to `library`, and those to what is not packed into plain text."""
+    above = "../" * (path.count("/") + 2)
+
+    def changed(link: re.Match) -> str:
+        target = f"{library}/{link[2]}"
+        is_there = target in files or any(name.startswith(f"{target.rstrip('/')}/") for name in files)
+        return f"[{link[1]}]({above[6:]}{target})" if is_there else link[1]
+
+    return re.sub(rf"\[([^]]*)\]\({re.escape(above)}shared/([^)#]*)[^)]*\)", changed, text)
+
+
+def manifest(bundle: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """List what a hospital wants to see before it accepts a bundle: hashes, code, custom targets, expressions."""
+    configs = [json.loads(files[f"configs/{path.name}"]) for path in config_paths(bundle)]
+    strings = {text for config in configs for _, text in texts(config)}
+    return {
+        "name": bundle.name,
+        "version": json.loads(files["configs/metadata.json"])["version"],
+        "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
+        "modules": sorted(path for path in files if path.endswith(".py")),
+        "custom_targets": sorted(text for text in strings if text.startswith(f"{bundle.name}_lib.")),
+        "expressions": sorted(text for text in strings if text.startswith("$")),
+    }
+
+
+def network_of(bundle: Path) -> Any:
+    """Build the network of a bundle's inference.json."""
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "inference.json"))
+    parser["bundle_root"] = str(bundle)
+    return parser.get_parsed_content("network_def")
+
+
+def check_weights(bundle: Path, weights: Path) -> None:
+    """Refuse weights that are no plain state dict of the bundle's network.
+
+    Raises:
+        InputError: the file is missing, unreadable, or of another network.
+    """
+    import torch
+
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file; name a trained model.pt with --weights.")
+    try:
+        saved = torch.load(weights, map_location="cpu", weights_only=True)
+    except Exception as error:  # each damaged byte raises something else
+        raise InputError(f"{weights}: not a file of plain tensors (weights_only=True fails).") from error
+    try:
+        network_of(bundle).load_state_dict(saved)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{weights}: does not fit network_def of {bundle.name}: {reason[:200]}") from error
+
+
+def write_zip(path: Path, folder: str, files: Mapping[str, bytes]) -> None:
+    """Write files below `folder` into a zip whose bytes depend on nothing else, not even on the zlib at hand."""
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, also when made on Windows
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, files[name])
+
+
+def pack(bundle: Path, out: Path, weights: Path | None = None) -> Path:
+    """Make ``<out>/<name>_v<version>.zip`` of a bundle and return its path.
+
+    Args:
+        bundle: folder in ``bundles/``, beside which lies ``shared/``.
+        out: folder for the zip.
+        weights: file that becomes ``models/model.pt``.
+
+    Raises:
+        InputError: no such bundle; an absolute path in a configuration; weights that do not fit.
+    """
+    bundle = bundle.resolve()
+    if not (bundle / "configs" / "metadata.json").is_file():
+        raise InputError(f"{bundle}: not a bundle, it has no configs/metadata.json.")
+    files = packed_files(bundle)
+    if weights is not None:
+        check_weights(bundle, weights)
+        files["models/model.pt"] = weights.read_bytes()
+    listed = manifest(bundle, files)
+    files["docs/MANIFEST.json"] = (json.dumps(listed, indent=2, ensure_ascii=False) + "\n").encode()
+    path = out / f"{bundle.name}_v{listed['version']}.zip"
+    write_zip(path, bundle.name, files)
+    return path
+
+
+def main(*bundles: str, all: bool = False, out: str = "dist", weights: str | None = None) -> None:
+    """Pack bundles.
+
+    Args:
+        bundles: folders, such as bundles/<name>.
+        all: every bundle of the repository.
+        out: folder for the zips.
+        weights: trained weights of one bundle, which become models/model.pt.
+    """
+    chosen = [*map(Path, bundles), *(bundles_below(ROOT) if all else [])]
+    if not chosen:
+        raise InputError("nothing to pack; name a folder (bundles/<name>) or say --all.")
+    if weights is not None and len(chosen) > 1:
+        raise InputError("--weights belong to one bundle; name that one alone.")
+    for bundle in chosen:
+        print(pack(bundle, Path(out), None if weights is None else Path(weights)))

@@ -1,0 +1,212 @@
+"""Time a training step and the inference of a case with a bundle's own network and sizes.
+
+    python -m ci step-times --bundle bundles/brats_mri_segmentation_pareto_mmformer --dataset_dir /data/brats \
+        --forms "fp32; bf16; bf16 channels-last; bf16 compiled" --overlays network_rfnet
+
+A form is a precision (fp32; on a GPU also fp16, in which the bundles train there, and bf16) and, if wanted,
+`channels-last` (of the weights) and `compiled` (`torch.compile`, and batches without MetaTensors; where it compiles
+anew for other subsets or the last batch, raise --warm_up). Other options are the bundle's settings; unless it is given,
+`cache_rate` is 0. A case is one image of the validation part as the bundle infers it; a step is one batch moved to the
+device, forward, losses, backward and optimiser. Seconds are medians, after iterations that do not count; reading and
+augmenting are not in them. Memory is the most that was allocated on the GPU at one time, weights included. PyTorch lets
+convolutions use TF32 where a GPU has it, also in fp32.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.engine.events import EventEnum
+from monai.bundle import ConfigParser
+from monai.engines.utils import IterationEvents
+from monai.utils import convert_to_tensor, set_determinism
+
+from shared.errors import InputError
+
+PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
+ENGINES = {  # inference first: what a training leaves would count as its memory
+    "validate::evaluator": IterationEvents.FORWARD_COMPLETED,
+    "train::trainer": IterationEvents.MODEL_COMPLETED,
+}
+BESIDE_STEPS = ("postprocessing", "key_metric", "additional_metrics")
+HANDLERS_OF_A_STEP = ("shared.handlers.GradientClip",)
+SET_HERE = ("amp", "bundle_root", "max_epochs")
+HEAD = "| form | inference of a case (s) | memory (GB) | training step (s) | memory (GB) |\n|---|---:|---:|---:|---:|"
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told; a CPU has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Stopwatch:
+    """Seconds from the start of every iteration of an engine to an event of it.
+
+    Args:
+        engine: trainer or evaluator.
+        end: what is no longer timed begins with it.
+        most: after so many iterations the engine stops.
+    """
+
+    def __init__(self, engine: Engine, end: EventEnum, most: int) -> None:
+        self.seconds: list[float] = []
+        self.most = most
+        engine.add_event_handler(Events.ITERATION_STARTED, self.start)
+        engine.add_event_handler(end, self.stop)
+
+    def start(self, engine: Engine) -> None:
+        """Look at the clock."""
+        wait(engine.state.device)
+        self.started = time.perf_counter()
+
+    def stop(self, engine: Engine) -> None:
+        """Note the seconds since `start`."""
+        wait(engine.state.device)
+        self.seconds.append(time.perf_counter() - self.started)
+        if len(self.seconds) == self.most:
+            engine.terminate()
+
+
+def forms_of(text: str) -> list[str]:
+    """Return the forms that a text names.
+
+    Raises:
+        InputError: one that there is not, or one twice.
+    """
+    forms = [" ".join(form.split()) for form in text.split(";")]
+    for form in forms:
+        precision, _, words = form.partition(" ")
+        if precision not in PRECISIONS or not set(words.split()) <= {"channels-last", "compiled"}:
+            raise InputError(
+                f"forms: {form!r} is none; write fp32, fp16 or bf16, then channels-last, compiled or nothing."
+            )
+        if forms.count(form) > 1:
+            raise InputError(f"forms: {form!r} stands there twice.")
+    return forms
+
+
+def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any]) -> ConfigParser:
+    """Return train.json with overlays and settings, in a form, without what happens beside steps.
+
+    Raises:
+        InputError: an overlay or a setting that there is not, or half precision without a GPU.
+    """
+    files = [bundle / "configs" / f"{name}.json" for name in ("train", *overlays)]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; --overlays takes names of the bundle's configs, without .json.")
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+    for name, value in {"cache_rate": 0.0, **settings}.items():
+        if name in SET_HERE:
+            raise InputError(f"--{name}: is set by this command; leave it out.")
+        if name not in parser:
+            raise InputError(f"--{name}: no such setting of {bundle.name}.")
+        parser[name] = value
+    parser["bundle_root"] = str(bundle)
+    device = parser.get_parsed_content("device")
+    if not isinstance(device, torch.device):
+        raise InputError(f"""--device: write "$torch.device('cpu')", not {device!r}.""")
+    dtype = PRECISIONS[form.split()[0]]
+    if dtype and device.type != "cuda":
+        raise InputError(f"forms: {form!r} needs a GPU; fp32 does not.")
+    parser["amp"] = dtype is not None
+    for engine in ENGINES:
+        part = engine.partition("::")[0]
+        parser[f"{engine}::amp_kwargs"] = {"dtype": dtype} if dtype else {}
+        parser[f"{engine}::decollate"] = False  # a part of what follows a step
+        handlers = [handler for handler in parser[f"{part}::handlers"] if isinstance(handler, dict)]
+        parser[f"{part}::handlers"] = [handler for handler in handlers if handler["_target_"] in HANDLERS_OF_A_STEP]
+        for name in set(BESIDE_STEPS) & set(parser[part]):
+            parser[f"{part}::{name}"] = None
+    return parser
+
+
+def measured(engine: Engine, end: EventEnum, warm_up: int, repeats: int) -> list[str]:
+    """Return the median seconds of an iteration and the largest gigabytes, as cells; the latter empty on a CPU.
+
+    Raises:
+        InputError: there is no image.
+    """
+    if not len(engine.data_loader):
+        raise InputError(f"{type(engine).__name__}: no images; the training and the validation part need some.")
+    on_gpu = engine.state.device.type == "cuda"
+    stopwatch = Stopwatch(engine, end, warm_up + repeats)
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(engine.state.device)
+    enough_memory = True
+    try:
+        while len(stopwatch.seconds) < warm_up + repeats:  # a run of an evaluator is one epoch
+            engine.run()
+    except torch.cuda.OutOfMemoryError:
+        enough_memory = False
+    engine.state.batch = engine.state.output = None  # predictions hold on to all that their gradients need
+    if not enough_memory:
+        return ["out of memory", ""]
+    memory = f"{torch.cuda.max_memory_allocated(engine.state.device) / 1e9:.2f}" if on_gpu else ""
+    return [f"{statistics.median(stopwatch.seconds[warm_up:]):.3f}", memory]
+
+
+def compile_network(engine: Engine) -> None:
+    """Compile an engine's network, for batches without MetaTensors.
+
+    MONAI's own `compile=True` makes them MetaTensors again, which fails for several images and for dictionaries.
+    """
+    prepare_batch = engine.prepare_batch
+    engine.network = torch.compile(engine.network)
+    engine.prepare_batch = lambda *batch, **options: convert_to_tensor(prepare_batch(*batch, **options))
+
+
+def row(parser: ConfigParser, form: str, warm_up: int, repeats: int) -> str:
+    """Measure a form and return its row of the table."""
+    set_determinism(seed=parser.get_parsed_content("seed"))
+    parser["max_epochs"] = warm_up + repeats
+    if "channels-last" in form:
+        network = parser.get_parsed_content("network")
+        network.to(memory_format=LAYOUTS[max(parameter.dim() for parameter in network.parameters())])
+    cells = []
+    for name, end in ENGINES.items():
+        engine = parser.get_parsed_content(name)
+        if "compiled" in form:
+            compile_network(engine)
+        cells += measured(engine, end, warm_up, repeats)
+    return f"| {' | '.join([form, *cells])} |"
+
+
+def main(
+    bundle: str, forms: str = "fp32", overlays: Any = (), warm_up: int = 3, repeats: int = 7, **settings: Any
+) -> None:
+    """Print a table with a row per form.
+
+    Args:
+        bundle: its folder.
+        forms: e.g. "fp32; bf16 compiled".
+        overlays: what follows train.json, e.g. network_rfnet,baseline.
+        warm_up: iterations before those that count.
+        repeats: iterations that count.
+        settings: of the bundle.
+
+    Raises:
+        InputError: what is given makes no sense, or there are no images.
+    """
+    if not isinstance(warm_up, int) or not isinstance(repeats, int) or warm_up < 0 or repeats < 1:
+        raise InputError(f"warm_up, repeats: give whole numbers from 0 and from 1 on, not {warm_up!r} and {repeats!r}.")
+    overlays = overlays.split(",") if isinstance(overlays, str) else overlays
+    names = forms_of(forms)
+    parsers = {form: configuration(Path(bundle), overlays, form, settings) for form in names}
+    device = parsers[names[0]].get_parsed_content("device")
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"{' + '.join([Path(bundle).name, *overlays])}: PyTorch {torch.__version__}, {where}\n\n{HEAD}", flush=True)
+    for form in names:
+        print(row(parsers.pop(form), form, warm_up, repeats), flush=True)
+        torch.compiler.reset()
+        gc.collect()  # engines and handlers refer to one another
+        torch.cuda.empty_cache()

@@ -1,0 +1,36 @@
+"""What a loss with several terms has to offer, so that a log can read the terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+__all__ = ["LossWithTerms", "Total"]
+
+
+class Total(nn.Module):
+    """The last step of a loss: choose `total` among its terms.
+
+    A module of its own, because a forward pre-hook on it sees all terms of the training's own forward pass, also where
+    the loss is wrapped in DistributedDataParallel (`shared.handlers.TrainingLog`).
+    """
+
+    def forward(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Return `terms["total"]`."""
+        return terms["total"]
+
+
+class LossWithTerms(Protocol):
+    """A loss whose `forward` is `self.total(...)` of its named terms.
+
+    `terms` returns scalars by name, among them `total`, the value of the loss; a NaN stands for a term that this batch
+    does not have.
+    """
+
+    total: Total
+
+    def __call__(self, prediction: Any, target: Any) -> Tensor: ...
+
+    def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]: ...

@@ -1,0 +1,53 @@
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ci.__main__ import COMMANDS, main, overview
+from shared.errors import InputError
+
+MODULES = {name: f"ci.{folder}.{module}" for folder, found in COMMANDS.items() for name, module in found.items()}
+
+
+@pytest.mark.parametrize("command", MODULES)
+def test_every_command_has_a_line_in_the_list_and_in_the_readme(command):
+    assert callable(importlib.import_module(MODULES[command]).main)
+    (line,) = [line for line in overview().splitlines() if line.startswith(f"  {command} ")]
+    assert line.endswith(".")
+    assert len(line) <= 120
+    with open("ci/README.md") as readme:
+        assert f"| `{command}` |" in readme.read()
+
+
+def test_without_a_command_all_are_listed(capsys):
+    main([])
+    assert capsys.readouterr().out == overview() + "\n"
+
+
+def test_help_explains_the_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["pack", "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr()
+    assert "--weights FILE" in said.out
+    assert "folder for the zips" in said.err
+
+
+def test_an_unknown_command_names_the_known_ones():
+    with pytest.raises(InputError, match="tabels: no such command; choose one of study, tables, "):
+        main(["tabels"])
+
+
+def test_an_error_is_one_line_and_status_1_and_the_list_needs_no_path():
+    """In a fresh clone nothing is on the path but the folder that the command is given in."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "ci"]
+    listed, failed = (
+        subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
+        for arguments in ([], ["tables", "--out", "nowhere"])
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert failed.returncode == 1
+    assert failed.stderr == "Error: nothing to merge; write method=evaluation.csv, once for every method.\n"

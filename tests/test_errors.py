@@ -1,0 +1,78 @@
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.pool import ThreadPool
+
+import pytest
+import torch
+
+from shared.errors import InputError, error_line, install_excepthook
+
+
+def chained(cause):
+    error = RuntimeError("Failed to instantiate component")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("data: no such folder."), "data: no such folder."),
+        (chained(InputError("data: no such folder.")), "data: no such folder."),
+        (RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"), "a data loading process was ended"),
+        (chained(RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed.")), "a data loading process"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "smaller --batch_size"),
+    ],
+)
+def test_causes_that_a_person_can_mend_become_one_line(error, line):
+    assert line in error_line(error)
+    assert "\n" not in error_line(error)
+
+
+@pytest.mark.parametrize("convolution", [torch.nn.Conv2d, torch.nn.Conv3d])
+def test_network_and_images_that_disagree_on_the_channels(convolution):
+    with pytest.raises(RuntimeError) as caught:
+        convolution(2, 4, 1)(torch.zeros(1, 3, *[5] * (2 + (convolution is torch.nn.Conv3d))))
+    assert "takes images of 2 channels, but these have 3; make --network_def#in_channels" in error_line(caught.value)
+
+
+def test_the_hook_waits_for_threads_that_are_still_reading(monkeypatch, capsys):
+    """An interpreter that ends while they call into PyTorch aborts."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    install_excepthook()
+    reading, read = threading.Event(), []
+
+    def read_case(number):
+        if number == 0:
+            reading.wait()
+            raise InputError("case 0: damaged; copy it again.")
+        reading.set()
+        time.sleep(0.3)
+        read.append(number)
+
+    with pytest.raises(InputError) as caught, ThreadPool(2) as pool:
+        list(pool.imap(read_case, [0, 1]))
+    assert read == []
+    sys.excepthook(InputError, caught.value, None)
+    assert read == [1]
+    assert capsys.readouterr().err == "Error: case 0: damaged; copy it again.\n"
+
+
+def test_other_errors_keep_their_traceback():
+    assert error_line(ZeroDivisionError("division by zero")) is None
+
+
+@pytest.mark.parametrize(("raised", "traceback"), [("InputError('mend this')", False), ("KeyError('bug')", True)])
+def test_status_and_last_line_of_a_process(raised, traceback):
+    code = (
+        "from shared.errors import InputError\nfrom shared.errors import install_excepthook\n"
+        f"install_excepthook()\ntry:\n    raise {raised}\nexcept Exception as error:\n"
+        "    raise RuntimeError('wrapped') from error"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ("Traceback" in ended.stderr) == traceback
+    if not traceback:
+        assert ended.stderr.splitlines()[-1] == "Error: mend this"
