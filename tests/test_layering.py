@@ -9,9 +9,10 @@ BOTTOM = {"errors", "atomic_write"}
 MAY_IMPORT = {
     "metrics": set(),
     "networks": set(),
-    "transforms": {"networks", "metrics"},
-    "data": {"networks", "metrics"},
-    "phantoms": {"networks", "metrics"},
+    "pictures": set(),
+    "transforms": {"networks", "metrics", "pictures"},
+    "data": {"networks", "metrics", "pictures"},
+    "phantoms": {"networks", "metrics", "pictures"},
     "losses": {"transforms", "data", "phantoms", "networks", "metrics"},
     "reports": {"transforms", "data", "phantoms", "networks", "metrics"},
     "inferers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import numpy as np
 
 from ..errors import InputError
 from .near_duplicates import group_near_duplicates
+from .picture_survey import with_highest_value
 from .splits import PARTS, count_cases_sharing, split_cases
 
 __all__ = ["find_breast_cases", "split_breast_cases"]
 
 NORMAL = "normal"  # the class without a lesion
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
-MASK = re.compile(r"(?P<picture>.+)_mask(_\d+)?")  # the name of a mask, without suffix
+MASK = re.compile(r"(?P<picture>.+)_mask(_\d+)?", re.IGNORECASE)  # the name of a mask, without suffix
 SUMMARIES = ("mean", "standard deviation", "pooled")  # rows of an evaluation beside those of the cases
 COLUMNS = ("image", "mask", "class", "case", "group")
 
@@ -40,12 +42,12 @@ def find_breast_cases(
 
     Args:
         dataset_dir: folder of the data set, any folder of pictures, or one picture.
-        class_names: folders, or words in the table; the number of a class is its place here. "normal" is the class
-            without a lesion. Other folders are passed over.
+        class_names: folders, or words in the table, in small or large letters; the number of a class is its place here.
+            "normal" is the class without a lesion. Other folders are passed over.
         cases_file: CSV with the columns "image", and where known "mask" (several masks of one image separated by ";",
             blank for none of a normal image), "class", "case" (a name; that of the image if blank) and "group" (a word
             that near-duplicates share). Others are passed over. Paths start at `dataset_dir`.
-        needs_label: refuse images without mask or class.
+        needs_label: refuse images without mask or class, and class folders that are missing or without an image.
 
     Returns:
         One dictionary per case: "case", "image", and as far as known "mask" (list of paths, empty where there is no
@@ -61,10 +63,11 @@ def find_breast_cases(
     elif cases_file is not None:
         cases = _cases_of_table(Path(cases_file).expanduser(), root, class_names)
     else:
-        cases = _cases_of_folders(root, class_names)
+        cases = _cases_of_folders(root, class_names, needs_label)
+    _check_names(cases)
     if needs_label:
         _check_complete(cases, root)
-    return sorted(cases, key=lambda case: case["case"])
+    return with_highest_value(sorted(cases, key=lambda case: case["case"]))
 
 
 def split_breast_cases(
@@ -107,34 +110,96 @@ def split_breast_cases(
     return split
 
 
-def _cases_of_folders(root: Path, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    folders = {name: root / name for name in class_names if (root / name).is_dir()}
+def _cases_of_folders(root: Path, class_names: Sequence[str], needs_all: bool) -> list[dict[str, Any]]:
+    folders = _class_folders(root, class_names)
     if not folders:
         cases = _cases_of_folder(root, None, class_names)
     else:
         cases = [case for name, folder in folders.items() for case in _cases_of_folder(folder, name, class_names)]
         found = {case["class"] for case in cases}
         if absent := [name for number, name in enumerate(class_names) if number not in found]:
-            logging.getLogger(__name__).warning("%s holds no image of class %s.", root, ", ".join(absent))
+            _report_absent(absent, folders, root, class_names, needs_all)
     if not cases:
-        inner = next((path.parent for name in class_names for path in sorted(root.glob(f"*/{name}"))), None)
-        hint = f"give {inner}" if inner else "correct --dataset_dir"
-        raise InputError(f"{root}: no picture found (looked for {', '.join(SUFFIXES)}); {hint}.")
+        raise InputError(_nothing_found(root, class_names))
     return cases
+
+
+def _class_folders(root: Path, class_names: Sequence[str]) -> dict[str, Path]:
+    """Return {class: its folder}, whatever the case of the folder's letters."""
+    folders: dict[str, Path] = {}
+    known = {name.casefold(): name for name in class_names}
+    for path in sorted(root.iterdir()):
+        name = known.get(path.name.strip().casefold())
+        if name is None or not path.is_dir():
+            continue
+        if name in folders:
+            raise InputError(
+                f"{folders[name]} and {path}: both are folders of class {name}; put the pictures into one."
+            )
+        folders[name] = path
+    return folders
+
+
+def _other_folders(root: Path, class_names: Sequence[str]) -> list[str]:
+    own = _class_folders(root, class_names).values()
+    return sorted(
+        path.name for path in root.iterdir() if path.is_dir() and path not in own and not path.name.startswith(".")
+    )
+
+
+def _report_absent(
+    absent: Sequence[str], folders: Mapping[str, Path], root: Path, class_names: Sequence[str], needs_all: bool
+) -> None:
+    """Warn of classes without an image, or refuse them where a training would go without."""
+    empty = [str(folders[name]) for name in absent if name in folders]
+    others = _other_folders(root, class_names)
+    seen = f"{', '.join(empty)} without pictures" if empty else ""
+    seen += f"{', and ' if empty else ''}other folders: {', '.join(others[:5])}" if others else ""
+    text = f"{root}: holds no image of class {', '.join(absent)}{f' ({seen})' if seen else ''}"
+    if needs_all:
+        raise InputError(
+            f"{text}; name one folder per class as in class_names ({', '.join(class_names)}), change class_names, or "
+            "list the pictures in a table with --cases_file."
+        )
+    logging.getLogger(__name__).warning("%s.", text)
+
+
+def _nothing_found(root: Path, class_names: Sequence[str]) -> str:
+    known = {name.casefold() for name in class_names}
+    inner = Counter(path.parent for path in sorted(root.glob("*/*")) if path.name.casefold() in known).most_common(1)
+    others = _other_folders(root, class_names)
+    hint = f"give {inner[0][0]}" if inner else "correct --dataset_dir"
+    if others and not inner:
+        hint = (
+            f"the classes are {', '.join(class_names)}, its folders {', '.join(others[:5])}: rename the folders, or "
+            "give their names as class_names"
+        )
+    return f"{root}: no picture found (looked for {', '.join(SUFFIXES)}); {hint}."
 
 
 def _cases_of_folder(folder: Path, class_name: str | None, class_names: Sequence[str]) -> list[dict[str, Any]]:
     pictures, masks = _sort(folder)
     cases = []
     for name, image in pictures.items():
-        prefix = "" if class_name is None or name.startswith(class_name) else f"{class_name}_"
-        case: dict[str, Any] = {"case": prefix + name, "image": image}
-        if name in masks or class_name == NORMAL:
+        starts_so = class_name is None or name.casefold().startswith(class_name.casefold())
+        case: dict[str, Any] = {"case": name if starts_so else f"{class_name}_{name}", "image": image}
+        if name in masks or (class_name or "").casefold() == NORMAL:
             case["mask"] = masks.get(name, [])
         if class_name is not None:
             case["class"] = list(class_names).index(class_name)
         cases.append(case)
     return cases
+
+
+def _check_names(cases: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse two pictures whose results would go to one place."""
+    first: dict[str, Mapping[str, Any]] = {}
+    for case in cases:
+        other = first.setdefault(case["case"], case)
+        if other is not case:
+            raise InputError(
+                f"{other['image']} and {case['image']}: both would be case {case['case']}; rename one of the two."
+            )
 
 
 def _sort(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -176,8 +241,11 @@ def _cases_of_table(table: Path, root: Path, class_names: Sequence[str]) -> list
         if len(row) != len(header):
             raise InputError(f"{table}: line {line} has {len(row)} cells, the first line {len(header)}; correct it.")
         case = _case_of_row(dict(zip(header, row, strict=True)), f"{table}: line {line}", root, class_names)
-        if case["case"] in cases:
-            raise InputError(f"{table}: line {line} names case {case['case']} again; name it in a column case.")
+        if other := cases.get(case["case"]):
+            raise InputError(
+                f"{table}: line {line} names case {case['case']} again ({other['image']} and {case['image']}); name it "
+                "in a column case."
+            )
         cases[case["case"]] = case
     if not cases:
         raise InputError(f"{table}: lists no image; write one per line below the first.")
@@ -186,9 +254,10 @@ def _cases_of_table(table: Path, root: Path, class_names: Sequence[str]) -> list
 
 def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: Sequence[str]) -> dict[str, Any]:
     """Turn a row of the table into a case; `place` stands in errors."""
-    name = cells.get("class", "")
-    if name not in ("", *class_names):
-        raise InputError(f"{place}: class {name!r} is unknown; write {' or '.join(class_names)}.")
+    written = cells.get("class", "")
+    name = next((name for name in ("", *class_names) if name.casefold() == written.casefold()), None)
+    if name is None:
+        raise InputError(f"{place}: class {written!r} is unknown; write {' or '.join(class_names)}.")
     name_of_case = cells.get("case") or Path(cells["image"]).stem
     if name_of_case != Path(name_of_case).name or name_of_case in ("", "..", *SUMMARIES):
         raise InputError(f"{place}: case {name_of_case!r} cannot name files or a row of a table; choose another name.")
@@ -198,7 +267,7 @@ def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: 
         if not path.is_file():
             raise InputError(f"{place}: {path} is no file; correct it (paths start at {root}).")
     case: dict[str, Any] = {"case": name_of_case, "image": str(image)}
-    if masks or name == NORMAL:
+    if masks or name.casefold() == NORMAL:
         case["mask"] = [str(path) for path in masks]
     if name:
         case["class"] = list(class_names).index(name)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .picture_survey import with_highest_value, with_one_number
 from .splits import PARTS, split_cases
 
 __all__ = ["GRADES", "find_gland_cases", "split_gland_cases"]
@@ -48,7 +49,8 @@ def find_gland_cases(
 
     Returns:
         One dictionary per case: "case", "patient", "image", and as far as known "part" ("train", "testA", "testB"),
-        "instances" and "label" (paths) and "grade" (0 benign, 1 malignant).
+        "instances" and "label" (paths) and "grade" (0 benign, 1 malignant). How to read the files is added where the
+        whole data set is needed to tell: see `LoadPictured`.
     """
     if not os.fspath(dataset_dir):
         raise InputError("dataset_dir is not given; give the folder that holds the pictures with --dataset_dir.")
@@ -71,7 +73,7 @@ def find_gland_cases(
         )
     if needs_label:
         _check_complete(cases, root, label_dir, grades_file)
-    return cases
+    return with_one_number(with_highest_value(cases))
 
 
 def split_gland_cases(
@@ -134,8 +136,8 @@ def _single_picture(path: Path, needs_label: bool) -> dict[str, Any]:
 def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return {case: path} of the pictures and of the annotations in a folder."""
     found = _pictures_by_name(root)
-    annotations = {name.removesuffix(INSTANCES): path for name, path in found.items() if name.endswith(INSTANCES)}
-    pictures = {name: path for name, path in found.items() if not name.endswith((INSTANCES, REGIONS))}
+    annotations = _without_ending(found, INSTANCES)
+    pictures = {name: path for name, path in found.items() if not name.lower().endswith((INSTANCES, REGIONS))}
     if not pictures:
         raise InputError(
             f"{root}: no picture found (looked for {', '.join(SUFFIXES)} in the folder itself); correct --dataset_dir."
@@ -165,9 +167,11 @@ def _stored_maps(label_dir: str | os.PathLike) -> dict[str, str]:
     folder = Path(label_dir).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the one with the region maps, or leave label_dir out.")
-    return {
-        name.removesuffix(REGIONS): path for name, path in _pictures_by_name(folder).items() if name.endswith(REGIONS)
-    }
+    return _without_ending(_pictures_by_name(folder), REGIONS)
+
+
+def _without_ending(found: Mapping[str, str], ending: str) -> dict[str, str]:
+    return {name[: -len(ending)]: path for name, path in found.items() if name.lower().endswith(ending)}
 
 
 def _part_of(name: str) -> str | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import InputError
+from ..pictures import highest_value, open_picture, picture_colours
 
 __all__ = ["group_near_duplicates", "picture_similarity"]
 
@@ -72,17 +72,12 @@ def picture_similarity(pictures: Sequence[str | os.PathLike]) -> np.ndarray:
 def _small(path: str | os.PathLike) -> np.ndarray:
     from PIL import Image
 
-    try:
-        with Image.open(Path(path).expanduser()) as picture:
-            deep = picture.mode.startswith("I")  # 16 bits, which a conversion to 8 would cut off
-            grey = Image.fromarray(np.asarray(picture, np.float32) / 257) if deep else picture.convert("L")
-            small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
-    except Exception as error:  # Pillow has several of its own, and lets struct.error and others through
-        raise InputError(
-            f"{path}: cannot be read as a picture, it is missing, damaged or of another format; copy it again, or take "
-            f"it away ({type(error).__name__})."
-        ) from error
-    return np.asarray(small, np.float32)
+    picture = open_picture(path)
+    if picture.deep is None:
+        grey = picture.shown.convert("L")
+    else:  # a conversion to 8 bits would cut them off
+        grey = Image.fromarray(255 * picture_colours(picture, highest_value(picture)).mean(axis=0))
+    return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
 
 
 def _fine_structure(pictures: Iterable[np.ndarray]) -> np.ndarray:

@@ -10,22 +10,18 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
-from torch import Tensor
 
-from ..errors import InputError
-from .load_picture import LoadPictured
-from .source_file import source_file
+from ..pictures import bright_part, open_picture
+from .load_picture import check_size
 
 __all__ = ["JoinMasksd"]
-
-THRESHOLD = 127  # of 255: masks stored as JPEG, or made smaller, hold values between
 
 
 class JoinMasksd(MapTransform):
     """Read a list of mask files into one label (1, H, W), int8: 1 where any of them is bright, 0 elsewhere.
 
-    Bright is more than 127, or 1 in a mask of zeros and ones. An empty list gives a label of zeros: no lesion. The list
-    is gone afterwards. This has to come after the picture is loaded.
+    Colours count, of palettes as well, and the orientation tag of the mask's own file: see `bright_part`. An empty list
+    gives a label of zeros: no lesion. The list is gone afterwards. This has to come after the picture is loaded.
 
     Args:
         keys: lists of masks.
@@ -45,7 +41,6 @@ class JoinMasksd(MapTransform):
         if len(self.keys) != 1:
             raise ValueError(f"keys {self.keys}: give one; the masks of a picture are one list.")
         self.label_key, self.image_key = label_key, image_key
-        self.load = LoadPictured(image_key, label_keys="mask")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         joined = dict(data)
@@ -53,17 +48,8 @@ class JoinMasksd(MapTransform):
             image = joined[self.image_key]
             label = torch.zeros(1, *image.shape[1:], dtype=torch.int8)
             for path in joined.pop(key):
-                mask = self.load({self.image_key: image, "mask": path})["mask"]
-                label |= _bright(mask).to(torch.int8)
+                bright = torch.from_numpy(bright_part(open_picture(path)))[None]
+                check_size(MetaTensor(bright, meta={"filename_or_obj": str(path)}), image, self.image_key)
+                label |= bright.to(torch.int8)
             joined[self.label_key] = MetaTensor(label, meta=deepcopy(dict(getattr(image, "meta", {}))))
         return joined
-
-
-def _bright(mask: Tensor) -> Tensor:
-    highest = int(mask.max())
-    if 1 < highest <= THRESHOLD:
-        raise InputError(
-            f"{source_file(mask, 'mask')}: its highest value is {highest}; store a mask with 255 (or 1) for the lesion "
-            "and 0 elsewhere."
-        )
-    return torch.as_tensor(mask > (0 if highest == 1 else THRESHOLD))

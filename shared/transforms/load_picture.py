@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Hashable, Mapping
-from functools import partial
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor, PILReader
-from monai.transforms import LoadImage, MapTransform
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 from torch import Tensor
 
 from ..errors import InputError
+from ..pictures import label_numbers, number_components, open_picture, picture_colours
 from .source_file import source_file
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-__all__ = ["LoadPictured"]
-
-WHITE = (255, 255, 255, 255)  # a slide without tissue
-DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # how Pillow calls grey values of more than 8 bits
-HIGHEST = 65535
+__all__ = ["LoadPictured", "check_size"]
 
 
 class LoadPictured(MapTransform):
     """Read pictures into (3, H, W), float32 in [0, 1], and label maps into (1, H, W), int32; axes (row, column).
 
-    Grey pictures get three equal channels, palettes become colours, transparent parts are laid over white. 16 bits are
-    divided by 65535, 8 bits by 255. Nothing is turned, whatever a camera noted in the file. Of a label map with a
-    palette the numbers count, not the colours. What is a tensor already stays as it is. "case" becomes the file's name
-    where it is not given.
+    Pictures and label maps are turned as viewers turn them, each by its own orientation tag, and grey pictures get
+    three equal channels: see `picture_colours`. In label maps numbers count, not colours: see `label_numbers`. What is
+    a tensor already stays as it is. "case" becomes the file's name where it is not given.
+
+    `find_breast_cases` and `find_gland_cases` look at all files of a data set and leave two words in its items, which
+    are gone afterwards: "highest_value", the largest number in all pictures of 16 bits, and "one_number", whether all
+    objects of a map bear one number and are told apart as connected components (8 neighbours). Without the second word
+    the map alone decides: one number in several components.
 
     Args:
         keys: pictures.
         label_keys: label maps as large as the picture under the first key; each is read where it is there.
+        object_keys: those of the label maps that number objects.
         allow_missing_keys: skip absent pictures instead of raising.
     """
 
@@ -47,116 +46,59 @@ class LoadPictured(MapTransform):
         self,
         keys: KeysCollection = "image",
         label_keys: KeysCollection = ("instances", "label"),
+        object_keys: KeysCollection = "instances",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_keys = ensure_tuple(label_keys)
-        self.load_picture = _loader(_in_colour, np.float32)
-        self.load_label = _loader(_in_numbers, np.int64)
+        self.object_keys = ensure_tuple(object_keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
+        highest, one_number = loaded.pop("highest_value", None), loaded.pop("one_number", None)
         if absent := [key for key in self.keys if key not in loaded and not self.allow_missing_keys]:
             case = loaded.get("case", "")
             raise InputError(f"case {case}: has no picture under {absent[0]!r}; give one, or leave the case out.")
         for key in self.key_iterator(loaded):
             if not _is_array(loaded[key]):
-                if "case" not in loaded:
-                    loaded["case"] = Path(loaded[key]).stem
-                loaded[key] = self._picture(loaded[key])
+                picture = open_picture(loaded[key])
+                loaded.setdefault("case", picture.path.stem)
+                loaded[key] = _with_meta(picture_colours(picture, highest), picture.path)
         for key in self.label_keys:
             if key in loaded and not _is_array(loaded[key]):
-                loaded[key] = self._label(loaded[key])
-                self._check_size(loaded[key], loaded.get(self.keys[0]))
+                label = self._label(loaded[key], key in self.object_keys, one_number)
+                check_size(label, loaded.get(self.keys[0]), self.keys[0])
+                loaded[key] = label
         return loaded
 
-    def _picture(self, path: str | os.PathLike) -> MetaTensor:
-        picture = _read(path, self.load_picture)
-        picture /= HIGHEST if picture.meta["mode"] in DEEP_MODES else 255
-        return picture if picture.shape[0] == 3 else picture.repeat(3, 1, 1)
-
-    def _label(self, path: str | os.PathLike) -> MetaTensor:
-        label = _read(path, self.load_label)
-        if label.shape[0] > 1 and not (label == label[:1]).all():
-            raise InputError(
-                f"{path}: a label map holds one number per pixel, this picture holds colours; store the numbers "
-                "(0 for none) as a grey picture."
-            )
-        return label[:1].to(torch.int32)
-
-    def _check_size(self, label: MetaTensor, picture: Tensor | None) -> None:
-        if picture is not None and label.shape[1:] != picture.shape[1:]:
-            (rows, columns), (picture_rows, picture_columns) = label.shape[1:], picture.shape[1:]
-            raise InputError(
-                f"{source_file(label, 'label')}: is {columns} x {rows} pixels, but its picture "
-                f"{source_file(picture, self.keys[0])} is {picture_columns} x {picture_rows}; give the label map of "
-                "this picture."
-            )
+    def _label(self, path: str | os.PathLike, objects: bool, one_number: bool | None) -> MetaTensor:
+        picture = open_picture(path)
+        numbers = label_numbers(picture)
+        if objects and one_number is not False:
+            numbers, pieces = number_components(numbers)
+            if pieces > 1 and one_number is None:
+                logging.getLogger(__name__).warning(
+                    "%s: all its objects bear one number; its %d connected components are taken for the objects.",
+                    path,
+                    pieces,
+                )
+        return _with_meta(numbers[None].astype(np.int32), picture.path)
 
 
-def _loader(converter: Callable[[Image], Image], dtype: type) -> Callable[[Path], MetaTensor]:
-    reader = PILReader(converter=converter, reverse_indexing=False)  # by default it puts columns first
-    return partial(LoadImage(dtype=dtype, ensure_channel_first=True), reader=reader)
-
-
-def _read(path: str | os.PathLike, load: Callable[[Path], MetaTensor]) -> MetaTensor:
-    """Read a file as (C, H, W)."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"expected the path of a picture, got {path!r}; give one file per key.")
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; correct the path, or leave the case out.")
-    try:
-        picture = load(path).contiguous()
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # Pillow has several of its own, and lets struct.error and others through
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+def check_size(label: Tensor, picture: Tensor | None, picture_key: Hashable) -> None:
+    """Refuse a label map (1, H, W) that is not as large as its picture."""
+    if picture is not None and label.shape[1:] != picture.shape[1:]:
+        (rows, columns), (picture_rows, picture_columns) = label.shape[1:], picture.shape[1:]
         raise InputError(
-            f"{path}: cannot be read as a picture, it is damaged, incomplete, of another format or too large; copy it "
-            f"again, or store it as PNG ({reason if len(reason) < 150 else reason[:147] + '...'})."
-        ) from error
-    picture.meta["spatial_shape"] = np.array(picture.shape[1:])  # the reader counts columns first
-    return picture
+            f"{source_file(label, 'label')}: is {columns} x {rows} pixels, but its picture "
+            f"{source_file(picture, picture_key)} is {picture_columns} x {picture_rows}; give the label map of "
+            "this picture."
+        )
 
 
-def _in_colour(picture: Image) -> Image:
-    """Turn any picture into RGB, or into grey of 16 bits."""
-    from PIL import Image
-
-    _check_pages(picture)
-    if picture.mode in DEEP_MODES:
-        return _deep(picture)
-    if picture.mode == "F":
-        raise InputError(f"{picture.filename}: holds fractions; store it as a picture of 8 or 16 bits.")
-    if picture.has_transparency_data:
-        coloured = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", coloured.size, WHITE), coloured).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _deep(picture: Image) -> Image:
-    low, high = picture.getextrema()
-    if low < 0 or high > HIGHEST:
-        raise InputError(f"{picture.filename}: values reach from {low} to {high}; store it with 8 or 16 bits.")
-    return picture.convert("I")
-
-
-def _in_numbers(picture: Image) -> Image:
-    """Check that a picture holds whole numbers; those of a palette stay as they are."""
-    _check_pages(picture)
-    if picture.mode == "F":
-        raise InputError(f"{picture.filename}: holds fractions; a label map holds whole numbers.")
-    picture.load()
-    if picture.mode in ("LA", "PA"):
-        return picture.getchannel(0)
-    return picture.convert("RGB") if picture.mode == "RGBA" else picture
-
-
-def _check_pages(picture: Image) -> None:
-    pages = getattr(picture, "n_frames", 1)
-    if picture.format == "TIFF" and pages > 1:
-        raise InputError(f"{picture.filename}: holds {pages} pages; store the one that is meant in a file of its own.")
+def _with_meta(values: np.ndarray, path: Path) -> MetaTensor:
+    meta = {"filename_or_obj": str(path), "spatial_shape": np.array(values.shape[1:]), "original_channel_dim": 0}
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), meta=meta)
 
 
 def _is_array(value: Any) -> bool:

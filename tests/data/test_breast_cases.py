@@ -108,6 +108,67 @@ def test_a_class_without_folder_and_a_mask_without_picture_are_reported(put, cap
     assert "b_mask.png" in caplog.text
 
 
+@pytest.mark.parametrize("rename", [str.upper, str.title, lambda name: f"{name} "])
+def test_folders_of_classes_in_small_or_large_letters(busi, rename):
+    before = find_breast_cases(busi, CLASSES, needs_label=True)
+    (busi / "benign").rename(busi / rename("benign"))
+    after = find_breast_cases(busi, CLASSES, needs_label=True)
+    assert [(case["case"], case["class"]) for case in after] == [(case["case"], case["class"]) for case in before]
+    assert len(find_breast_cases(busi, ["Normal", "BENIGN", "Malignant"], needs_label=True)) == len(before)
+
+
+def test_two_folders_of_one_class_are_refused(busi, put):
+    put("Benign/b.png")
+    with pytest.raises(InputError, match=r"/Benign and .*/benign: both are folders of class benign"):
+        find_breast_cases(busi, CLASSES)
+
+
+def test_a_class_without_pictures_is_refused_in_training(busi):
+    (busi / "benign").rename(busi / "gutartig")
+    message = (
+        r"holds no image of class benign \(other folders: gutartig\); name one folder per class as in class_names \(n"
+    )
+    with pytest.raises(InputError, match=message):
+        find_breast_cases(busi, CLASSES, needs_label=True)
+    assert len(find_breast_cases(busi, CLASSES)) == 3
+    (busi / "gutartig").rename(busi / "notes")
+    (busi / "benign").mkdir()
+    with pytest.raises(
+        InputError, match=r"holds no image of class benign \(.*/benign without pictures, and other folders"
+    ):
+        find_breast_cases(busi, CLASSES, needs_label=True)
+
+
+def test_folders_of_other_names_are_named(put):
+    folder = put("gutartig/a.png", "boesartig/b.png")
+    with pytest.raises(
+        InputError, match=r"no picture found .*classes are normal, .* its folders boesartig, gutartig: ren"
+    ):
+        find_breast_cases(folder, CLASSES)
+
+
+def test_two_pictures_of_one_case_are_refused_naming_both(put):
+    folder = put("benign/1.png", "benign/benign_1.PNG", "malignant/1.png")
+    with pytest.raises(
+        InputError, match=r"benign/1.png and .*benign/benign_1.PNG: both would be case benign_1; rename"
+    ):
+        find_breast_cases(folder, ["benign", "malignant"])
+
+
+def test_upper_case_suffixes_and_masks(put):
+    folder = put(*(f"benign/{i}{end}" for i, end in enumerate((".PNG", ".TIF", ".TIFF", ".JPEG", ".JPG", ".BMP"))))
+    put("benign/0_MASK.PNG", "benign/1_Mask_1.TIF", "benign/2_mask.png")
+    cases = find_breast_cases(folder, ["benign"])
+    assert [len(case.get("mask", [])) for case in cases] == [1, 1, 1, 0, 0, 0]
+
+
+def test_classes_of_a_table_in_small_or_large_letters(table):
+    (case,) = from_table(table("image,class\np/a.bmp,MALIGNANT\n"))
+    assert case["class"] == 2
+    (case,) = from_table(table("image,class\np/a.bmp,Normal\n"))
+    assert case["mask"] == []
+
+
 def test_a_folder_of_pictures_and_one_picture(put):
     folder = put("scan.jpg", "a_mask_b.png", "c.PNG", "c_mask.png")
     assert find_breast_cases(str(folder), CLASSES) == [
@@ -153,7 +214,7 @@ def test_a_lesion_without_outline_is_unknown_and_not_empty(table):
         ("image,class\n,benign\n", r"line 2: case '' cannot name files"),
         ("image,case\np/a.bmp,P1/left\n", r"line 2: case 'P1/left' cannot name files"),
         ("image,case\np/a.bmp,mean\n", r"line 2: case 'mean' cannot name files or a row"),
-        ("image\np/a.bmp\nm/a.bmp\n", r"line 3 names case a again"),
+        ("image\np/a.bmp\nm/a.bmp\n", r"line 3 names case a again \(.*p/a.bmp and .*m/a.bmp\)"),
         ("image,class\np/a.bmp\n", r"line 2 has 1 cells, the first line 2"),
         ("image\n", r"lists no image"),
         ("", r"must have a column"),
@@ -169,8 +230,13 @@ def test_bad_folders_are_named(busi, put):
         find_breast_cases("", CLASSES)
     with pytest.raises(InputError, match=r"absent: no such folder"):
         find_breast_cases(busi / "absent", CLASSES)
-    with pytest.raises(InputError, match=rf"no picture found .*give {busi}\.$"):
-        find_breast_cases(busi.parent, CLASSES)
+    (busi / "x").mkdir()
+    for name in CLASSES:
+        (busi / name).rename(busi / "x" / name)
+    with pytest.raises(InputError, match=rf"no picture found .*give {busi}/x\.$"):
+        find_breast_cases(busi, CLASSES)
+    for name in CLASSES:
+        (busi / "x" / name).rename(busi / name)
     with pytest.raises(InputError, match=r"absent.csv: cannot be read"):
         find_breast_cases(busi, CLASSES, cases_file=busi / "absent.csv")
     put("normal/normal (1).jpg")

@@ -83,6 +83,16 @@ def test_pictures_of_any_format_and_name_for_inference(tmp_path):
     assert [list(case)[2:] for case in cases] == [["image"], ["image"], ["image", "instances"], ["image"]]
 
 
+def test_upper_case_names(tmp_path):
+    touch(tmp_path, "TRAIN_1.BMP", "TRAIN_1_ANNO.BMP", "b.JPEG", "b_anno.PNG", "c.TIF", "maps/TRAIN_1_REGIONS.PNG")
+    cases = find_gland_cases(tmp_path, label_dir=tmp_path / "maps")
+    assert [(case["case"], "instances" in case, "label" in case) for case in cases] == [
+        ("TRAIN_1", True, True),
+        ("b", True, False),
+        ("c", False, False),
+    ]
+
+
 def test_a_single_picture(tmp_path):
     touch(tmp_path, "slide.1.png")
     path = tmp_path / "slide.1.png"

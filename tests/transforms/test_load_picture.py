@@ -7,7 +7,8 @@ from monai.data import MetaTensor
 from PIL import Image
 
 from shared.errors import InputError
-from shared.transforms import LoadPictured, source_file
+from shared.metrics import object_f1
+from shared.transforms import LoadPictured, gland_instances, source_file
 
 ROWS, COLUMNS = 4, 7
 
@@ -90,10 +91,49 @@ def test_transparent_parts_are_laid_over_white(write):
     assert load(write("c.png", palette, transparency=1))["image"][:, 0, 1].tolist() == [1, 1, 1]
 
 
-def test_nothing_is_turned_whatever_the_camera_noted(write, colours):
-    orientation = Image.Exif()
-    orientation[0x0112] = 6  # "turn by 90 degrees to look at it"
-    assert load(write("a.png", colours, exif=orientation))["image"].shape == (3, ROWS, COLUMNS)
+def test_picture_and_label_are_turned_each_by_its_own_tag(write, colours):
+    turn, half = Image.Exif(), Image.Exif()
+    turn[0x0112], half[0x0112] = 6, 3  # to be shown a quarter clockwise, upside down
+    numbers = colours[..., 2]
+    image = write("a.png", np.rot90(colours), exif=turn)
+    loaded = load(image, instances=write("m.png", numbers), label=write("l.png", np.rot90(numbers, 2), exif=half))
+    np.testing.assert_allclose(np.moveaxis(loaded["image"].numpy(), 0, -1) * 255, colours, rtol=1e-6)
+    np.testing.assert_array_equal(loaded["instances"][0], numbers)
+    np.testing.assert_array_equal(loaded["label"][0], numbers)
+    assert tuple(loaded["image"].meta["spatial_shape"]) == (ROWS, COLUMNS)
+
+
+def test_one_number_for_all_objects(write, colours, caplog):
+    numbers = np.zeros((ROWS, COLUMNS), np.uint8)
+    numbers[0, :2] = numbers[2:, 3:5] = 255
+    image, path = write("a.png", colours), write("m.png", numbers)
+    by_file = load(image, instances=path, label=path)
+    assert by_file["instances"].unique().tolist() == [0, 1, 2]
+    assert by_file["label"].unique().tolist() == [0, 255], "regions are classes and stay as they are"
+    assert "m.png: all its objects bear one number; its 2 connected components are taken for the obj" in caplog.text
+    told = load(image, instances=path, one_number=False)
+    assert told["instances"].unique().tolist() == [0, 255]
+    assert "one_number" not in told
+    caplog.clear()
+    assert load(image, instances=path, one_number=True)["instances"].max() == 2
+    assert not caplog.text
+
+
+def test_a_perfect_segmentation_of_a_mask_scores_one(write):
+    mask = np.zeros((60, 90), np.uint8)
+    mask[5:25, 5:40] = mask[32:55, 20:80] = 255
+    loaded = load(write("a.png", np.dstack([mask] * 3)), instances=write("m.png", mask))
+    found = gland_instances((mask > 0).astype(int), pixel_size_um=0.62)
+    assert object_f1([found], [loaded["instances"][0]]) == 1
+    assert object_f1([found], [mask.astype(int)]) < 1
+
+
+def test_pictures_of_a_data_set_are_scaled_alike(write):
+    dark, bright = np.array([[0, 500]], np.uint16), np.array([[0, 4000]], np.uint16)
+    for name, values in (("dark.png", dark), ("bright.png", bright)):
+        loaded = load(write(name, values), highest_value=4000)
+        np.testing.assert_allclose(loaded["image"][0], values / 4095, rtol=1e-6)
+        assert "highest_value" not in loaded
 
 
 def test_labels_are_whole_numbers_however_they_are_stored(write, colours):
@@ -143,12 +183,12 @@ def test_a_label_with_colours_or_fractions_is_refused(write, colours):
     image = write("image.png", colours)
     with pytest.raises(InputError, match=r"anno.png: a label map holds one number per pixel, this picture holds col"):
         load(image, instances=write("anno.png", colours))
-    with pytest.raises(InputError, match=r"anno.tif: holds fractions; a label map holds whole numbers"):
+    with pytest.raises(InputError, match=r"anno.tif: holds fractions; store whole numbers of 8 or 16 bits"):
         load(image, instances=write("anno.tif", np.zeros((ROWS, COLUMNS), np.float32)))
 
 
 def test_unusual_pictures_are_refused_by_name(write, colours):
-    with pytest.raises(InputError, match=r"a.tif: holds fractions; store it as a picture of 8 or 16 bits"):
+    with pytest.raises(InputError, match=r"a.tif: holds fractions; store whole numbers of 8 or 16 bits"):
         load(write("a.tif", colours[..., 0].astype(np.float32)))
     with pytest.raises(InputError, match=r"b.tif: values reach from 0 to 1200000; store it with 8 or 16 bits"):
         load(write("b.tif", colours[..., 0].astype(np.int32) * 10000))

@@ -1,0 +1,99 @@
+"""Find what is bright in a mask."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from ..errors import InputError
+from .label_numbers import shape_in_alpha
+from .picture_file import PictureFile
+
+__all__ = ["bright_part"]
+
+THRESHOLD = 127  # of 255: masks stored as JPEG, or made smaller, hold values between
+COLOURED = 64  # least difference between two colours of a pixel that is not grey
+FEW_COLOURS, FEW_SHARE = 4, 0.95  # so many colours cover so much of a coloured mask; a picture has more
+DARK_SHARE = 0.02  # of the pixels: less are the border between two colours
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+def bright_part(picture: PictureFile) -> np.ndarray:
+    """Return (H, W), boolean: where a mask is bright.
+
+    Colours count, not numbers: of a palette those that are shown. Bright is more than 127 of 255 in any of red, green
+    and blue, in 16 bits more than half of the highest value, in a mask of zeros and ones the one. Where a coloured mask
+    has nothing dark, the lighter part is bright, if it does not surround the other. Where all colours are the same
+    everywhere, what is opaque counts as bright.
+
+    Raises:
+        InputError: all of the mask is bright, or nothing tells what is.
+    """
+    alpha = shape_in_alpha(picture)
+    bright = _bright(_colours(picture), picture) if alpha is None else _inside(alpha > THRESHOLD, picture)
+    if bright.all():
+        raise InputError(
+            f"{picture.path}: all of this mask is bright, the lesion would fill the picture; store a mask with 255 (or "
+            "1) for the lesion and 0 elsewhere."
+        )
+    if bright.mean() > 0.5 and bright[[0, 0, -1, -1], [0, -1, 0, -1]].all():
+        logging.getLogger(__name__).warning(
+            "%s: is bright in %d %% of the picture and in all its corners; bright is the lesion, so turn the mask over "
+            "if this is the background.",
+            picture.path,
+            round(100 * bright.mean()),
+        )
+    return bright
+
+
+def _colours(picture: PictureFile) -> np.ndarray:
+    """Return (H, W, 3), from 0 to 255."""
+    if picture.deep is not None:
+        values = picture.deep[..., :3] if picture.deep.ndim == 3 else picture.deep[..., None]
+        if values.max() > 255:
+            values = values * 255 // values.max()
+        if picture.white_is_zero and picture.deep.ndim == 2:
+            values = values.max() - values
+        return np.broadcast_to(values, (*values.shape[:2], 3))
+    colours = np.array(picture.shown.convert("RGB")).astype(np.int64)
+    indices = picture.shown.getcolors() if picture.shown.mode == "P" else []
+    if len(indices) > 1 and (colours == colours[0, 0]).all():  # nothing to see, so the numbers must do
+        return np.repeat(np.array(picture.shown).astype(np.int64)[..., None], 3, axis=-1)
+    return colours
+
+
+def _bright(colours: np.ndarray, picture: PictureFile) -> np.ndarray:
+    value = colours.max(axis=-1)
+    highest = int(value.max())
+    if highest <= 1:
+        return value > 0
+    if highest <= THRESHOLD:
+        if picture.shown.mode != "P":
+            raise InputError(
+                f"{picture.path}: its highest value is {highest}; store a mask with 255 (or 1) for the lesion and 0 "
+                "elsewhere."
+            )
+        colours = colours * 255 // highest
+        value = colours.max(axis=-1)
+    coloured = value - colours.min(axis=-1) > COLOURED
+    if not coloured.any():
+        return value > THRESHOLD
+    _, counts = np.unique(colours.reshape(-1, 3) // COLOURED, axis=0, return_counts=True)
+    if np.sort(counts)[-FEW_COLOURS:].sum() < FEW_SHARE * value.size:
+        raise InputError(f"{picture.path}: holds many colours, as a picture does; give its mask, bright on dark.")
+    if (value <= THRESHOLD).mean() > DARK_SHARE:
+        return value > THRESHOLD
+    luminance = colours @ np.array(LUMINANCE)
+    return _inside(luminance > (luminance.min() + luminance.max()) / 2, picture)
+
+
+def _inside(bright: np.ndarray, picture: PictureFile) -> np.ndarray:
+    """Refuse a bright part that covers most of the picture's border: it would be the background."""
+    border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
+    if border.mean() > 0.5:
+        raise InputError(
+            f"{picture.path}: its colours do not tell the lesion from the rest; store a mask with 255 (or 1) for the "
+            "lesion and 0 elsewhere."
+        )
+    return bright
