@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser
 
-from ci.config_files import bundles_below
+from ci.lint.config_files import bundles_below
 
 
 def settings_of(bundle, *names):

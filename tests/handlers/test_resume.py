@@ -80,10 +80,12 @@ def test_a_complete_training_says_that_nothing_is_left(tmp_path, caplog):
 
 
 def test_a_training_that_stopped_early_does_not_train_again(tmp_path):
-    train(tmp_path, patience=1)
+    trainer, evaluator, _ = make_training(tmp_path, patience=2)
+    trainer.add_event_handler(Events.EPOCH_STARTED(once=2), lambda _: setattr(evaluator.state, "best_metric", 2.0))
+    trainer.run()
     stopped = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert stopped["epoch"] < EPOCHS
-    trainer, _, _ = make_training(tmp_path, resume=True, patience=1)
+    assert stopped["epoch"] == 3
+    trainer, _, _ = make_training(tmp_path, resume=True, patience=2)
     assert rates_of(trainer) == {}
     last = torch.load(tmp_path / "model_last.pt", weights_only=True)
     assert all(torch.equal(value, last[name]) for name, value in stopped["objects"]["network"].items())

@@ -130,7 +130,7 @@ def test_entries_that_should_be_tensors_are_named(tmp_path):
 def test_two_state_dicts_that_fit_equally_well_are_refused(tmp_path):
     torch.save({**renamed("teacher."), **renamed("student.")}, tmp_path / "model.pt")
     error = input_error(WeightsLoader(str(tmp_path / "model.pt"), small_network()))
-    assert "holds several state dicts that fit, 'teacher.' and 'student.'" in error
+    assert "holds several state dicts that fit, 'student.' and 'teacher.'" in error
 
 
 def test_python_objects_and_numbers_that_are_not_finite_are_refused(tmp_path):
