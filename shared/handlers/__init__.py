@@ -7,13 +7,11 @@ from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
-from .linear_ramp import LinearRamp
 from .model_settings import read_model_settings, with_model_settings
 from .prepare_batch import PrepareBatchTargets
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
-from .schedules import ConstantWeight, ExponentialDecay, LinearDecay
+from .schedules import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp, WarmUp
 from .training_log import TrainingLog
-from .warm_up import WarmUp
 from .weights_loader import WeightsLoader
 
 __all__ = [

@@ -17,7 +17,10 @@ from ..errors import InputError
 
 __all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
 
-RENAMED = {"sequence": """--modalities "['t1ce']\""""}  # former name of a setting to what is written now
+RENAMED = {  # former name of a setting to what is written now
+    "region_weight": "--deep_supervision_weight",
+    "sequence": """--modalities "['t1ce']\"""",
+}
 
 MONAI_KEYS = {"imports", "initialize", "run", "finalize", "save_execute_config", "evaluator", "network"} | {
     entry["id"].split("::")[0]

@@ -1,18 +1,26 @@
 """Training losses. Every loss takes logits (B, C, *spatial) first and a target second."""
 
 from .boundary_curvature import BoundaryCurvatureLoss, curvature_distance, curvature_kernel
+from .cloe_loss import CLoELoss
+from .contrast import ContentContrastLoss, StyleContrastLoss, pairwise_contrast
+from .contrastive_representation import ContrastiveRepresentationLoss
+from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss, expert_consistency
+from .expert_supervision import ExpertSupervisionLoss
 from .focal_cross_entropy import FocalCrossEntropyLoss
 from .focal_tversky import FocalTverskyLoss
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss, fuzzy_auxiliary_terms
+from .gaussian_divergence import gaussian_divergence
 from .geometry import GeometryLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
 from .loss_terms import LossWithTerms, Total
 from .missing_modality import MissingModalityLoss
-from .modality_completion import ModalityCompletionLoss, gaussian_divergence, subset_divergence
+from .modality_completion import ModalityCompletionLoss, subset_divergence
 from .pareto_fuzzy import ParetoFuzzyLoss
+from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
+from .structural_similarity import pairwise_structural_similarity
 from .texture import TextureLoss
 from .uncertainty_weighted import UncertaintyWeightedLoss
 from .voxel_weighted_dice_ce import VoxelWeightedDiceCELoss, voxel_weighted_dice_loss
@@ -20,6 +28,10 @@ from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss, weighted_cross
 
 __all__ = [
     "BoundaryCurvatureLoss",
+    "CLoELoss",
+    "ContentContrastLoss",
+    "ContrastiveRepresentationLoss",
+    "ExpertSupervisionLoss",
     "FocalCrossEntropyLoss",
     "FocalTverskyLoss",
     "FuzzyAuxiliaryLoss",
@@ -30,8 +42,12 @@ __all__ = [
     "LossWithTerms",
     "MissingModalityLoss",
     "ModalityCompletionLoss",
+    "ModalityExpertConsistencyLoss",
     "ParetoFuzzyLoss",
+    "ReconstructionLoss",
     "RegionCurriculum",
+    "RegionExpertConsistencyLoss",
+    "StyleContrastLoss",
     "TextureLoss",
     "Total",
     "UncertaintyWeightedLoss",
@@ -39,9 +55,13 @@ __all__ = [
     "WeightedCrossEntropyDiceLoss",
     "curvature_distance",
     "curvature_kernel",
+    "expert_consistency",
     "fuzzy_auxiliary_terms",
     "gaussian_divergence",
     "label_states",
+    "pairwise_contrast",
+    "pairwise_structural_similarity",
+    "reconstruction_error",
     "region_curriculum_weights",
     "state_log_probabilities",
     "subset_divergence",

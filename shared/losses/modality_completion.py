@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..networks.modality_pairs import masked
 from ..networks.uhved import product_from_precisions
+from .gaussian_divergence import gaussian_divergence
+from .reconstruction import reconstruction_error
 
-__all__ = ["ModalityCompletionLoss", "gaussian_divergence", "subset_divergence"]
+__all__ = ["ModalityCompletionLoss", "subset_divergence"]
 
 
 class ModalityCompletionLoss(nn.Module):
@@ -54,9 +55,8 @@ class ModalityCompletionLoss(nn.Module):
             levels = zip(prediction["means"], prediction["log_variances"], strict=True)
             divergences = [subset_divergence(m.float(), v.float(), present, available) for m, v in levels]
             divergence = torch.stack(divergences).mean()
-            difference = prediction["images"].float() - target["image"].as_subclass(Tensor)
-            voxels_of_each = difference[0, 0].numel()
-            error = masked(difference, present).square().sum() / (present.sum() * voxels_of_each)
+            image = target["image"].as_subclass(Tensor)
+            error = reconstruction_error(prediction["images"].float(), image, present, norm="mse")
         return {
             "completion": self.latent_weight * divergence + self.image_weight * error,
             "latent_divergence": divergence,
@@ -96,17 +96,3 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
             between = between + is_there * gaussian_divergence(*of_available, *of_subset)
             to_prior = to_prior + is_there * gaussian_divergence(*of_subset, *prior)
     return (between / (count - 1).clamp(min=1) + to_prior / count).mean()
-
-
-def gaussian_divergence(mean: Tensor, log_variance: Tensor, other_mean: Tensor, other_log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of one diagonal Gaussian from another, (B,), mean over all other axes.
-
-    Args:
-        mean: (B, L, *spatial).
-        log_variance: same shape.
-        other_mean: same shape.
-        other_log_variance: same shape.
-    """
-    shift = (mean - other_mean).square() * (-other_log_variance).exp()
-    ratio = log_variance - other_log_variance
-    return 0.5 * (ratio.exp() + shift - 1 - ratio).flatten(1).mean(dim=1)

@@ -6,7 +6,7 @@ import torch
 from monai.losses import DiceLoss
 from torch import Tensor, nn
 
-from ..transforms.fuzzy_membership import onehot_label
+from ..transforms.onehot_label import onehot_label
 
 __all__ = ["WeightedCrossEntropyDiceLoss", "weighted_cross_entropy"]
 
@@ -47,12 +47,13 @@ class WeightedCrossEntropyDiceLoss(nn.Module):
 
     Args:
         legacy_clamp: see `weighted_cross_entropy`.
+        batch: Dice of the whole batch, as published; otherwise of every sample, and their mean.
     """
 
-    def __init__(self, legacy_clamp: bool = False) -> None:
+    def __init__(self, legacy_clamp: bool = False, batch: bool = True) -> None:
         super().__init__()
         self.legacy_clamp = legacy_clamp
-        self.dice = DiceLoss(softmax=True, batch=True, smooth_nr=0.0, smooth_dr=1e-7)
+        self.dice = DiceLoss(softmax=True, batch=batch, smooth_nr=0.0, smooth_dr=1e-7)
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the loss, a scalar, of logits (B, C, *spatial) and classes (B, 1, *spatial)."""

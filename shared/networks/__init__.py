@@ -1,15 +1,22 @@
 """Networks and the blocks they are built from."""
 
+from .append_class_logits import append_class_logits
 from .class_head import WithClassHead
+from .cloe import CLoE
+from .dcseg import DCSeg
+from .disentangling import DisentanglingBranches
 from .distribute import distribute
 from .dual_attention import DualAttention
 from .early_fusion import EarlyFusion
+from .expert_agreement import agreement_scores, expert_similarities
+from .expert_gate import ExpertGate
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
 from .mmformer import MMFormer
 from .modality_pairs import ModalityEncoders, available_modalities
 from .multi_scale_block import MultiScaleBlock
+from .present_modalities import present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
 from .task_interaction import TaskInteractionModule
@@ -20,8 +27,12 @@ from .uncertainty_proxy_attention import UncertaintyProxyAttention
 
 __all__ = [
     "UHVED",
+    "CLoE",
+    "DCSeg",
+    "DisentanglingBranches",
     "DualAttention",
     "EarlyFusion",
+    "ExpertGate",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
     "MMFormer",
@@ -35,8 +46,12 @@ __all__ = [
     "UHeMIS",
     "UncertaintyProxyAttention",
     "WithClassHead",
+    "agreement_scores",
+    "append_class_logits",
     "available_modalities",
     "distribute",
+    "expert_similarities",
+    "present_modalities",
     "product_of_gaussians",
     "with_instance_norm",
 ]

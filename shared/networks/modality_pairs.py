@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .present_modalities import present_modalities
 
 __all__ = [
     "EncodedModalities",
@@ -16,10 +17,11 @@ __all__ = [
     "all_modalities",
     "available_modalities",
     "available_rows",
-    "is_fixed_graph",
+    "is_tracing_or_exporting",
     "masked",
     "nan_without_modalities",
     "pack",
+    "restrict",
 ]
 
 
@@ -78,7 +80,7 @@ class ModalityEncoders(nn.Module):
         encoded = present if self.training and self.encode_all_in_training else available
         dense = self.dense
         if not torch.jit.is_scripting():
-            dense = dense or is_fixed_graph()
+            dense = dense or is_tracing_or_exporting()
         if dense:
             image = masked(image, encoded)
             encoded = torch.ones_like(encoded)
@@ -92,12 +94,11 @@ class ModalityEncoders(nn.Module):
                 levels.append(encoder(channel))
 
         slots, filled, all_filled = _slots(available, dense)
-        number = (encoded.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(encoded.shape[1], -1).t()
         joined = [torch.cat([of_modality[i] for of_modality in levels]) for i in range(len(levels[0]))]
-        return EncodedModalities(joined, number, present, available, slots, filled, all_filled, dense)
+        return EncodedModalities(joined, _numbers(encoded), present, available, slots, filled, all_filled, dense)
 
     def _check(self, image: Tensor) -> None:
-        if is_fixed_graph():
+        if is_tracing_or_exporting():
             return
         modalities, smallest = len(self.by_modality), 2 * self.stride
         if image.ndim != 5 or image.shape[1] != modalities:
@@ -123,10 +124,10 @@ def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Ten
         ValueError: another `keep`, or a sample without any available modality. Graphs that are fixed cannot raise: for
             them there is `nan_without_modalities`.
     """
-    present = ~image.isnan().flatten(2).any(dim=-1)
+    present = present_modalities(image)
     can_raise = True
     if not torch.jit.is_scripting():
-        can_raise = not is_fixed_graph()
+        can_raise = not is_tracing_or_exporting()
         if can_raise and keep is not None and (keep.dtype != torch.bool or keep.shape != present.shape):
             raise InputError(
                 f"keep must be boolean (B, M) = {tuple(present.shape)}, got {keep.dtype} {tuple(keep.shape)}."
@@ -147,11 +148,28 @@ def pack(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
     return packed if encoded.all_filled else masked(packed, encoded.filled)
 
 
-def all_modalities(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
-    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a modality is not present."""
+def all_modalities(pairs: Tensor, encoded: EncodedModalities, among: Tensor | None = None) -> Tensor:
+    """Lay pairs (P, C, *spatial) out as (B, M, C, *spatial), zero where a modality is not present.
+
+    With `among`, boolean (B, M), zero where that is False.
+    """
     batch, modalities = encoded.number.shape
     pairs = pairs.index_select(0, encoded.number.flatten())
-    return masked(pairs.unflatten(0, [batch, modalities]), encoded.present)
+    return masked(pairs.unflatten(0, [batch, modalities]), encoded.present if among is None else among)
+
+
+def restrict(encoded: EncodedModalities, chosen: Tensor) -> EncodedModalities:
+    """Keep the feature maps of chosen pairs only, boolean (B, M), all of them encoded. The dense form keeps all."""
+    if encoded.dense:
+        return encoded
+    pairs = encoded.number.t().masked_select(chosen.t())
+    if pairs.shape[0] == encoded.levels[0].shape[0]:
+        return encoded
+    levels = [level.index_select(0, pairs) for level in encoded.levels]
+    numbers, present, available = _numbers(chosen), encoded.present, encoded.available
+    return EncodedModalities(
+        levels, numbers, present, available, encoded.slots, encoded.filled, encoded.all_filled, encoded.dense
+    )
 
 
 def available_rows(encoded: EncodedModalities, modality: int) -> Tensor:
@@ -172,12 +190,17 @@ def nan_without_modalities(logits: Tensor, available: Tensor) -> Tensor:
     return torch.where(available.any(dim=1).view([-1] + [1] * (logits.ndim - 1)), logits, torch.nan)
 
 
-def is_fixed_graph() -> bool:
+def is_tracing_or_exporting() -> bool:
     """Whether operations are being recorded, by `torch.jit.trace` or `torch.export`, to be run on other images.
 
     Not for TorchScript: ask `torch.jit.is_scripting` in an `if` of its own before.
     """
     return torch.jit.is_tracing() or torch.compiler.is_exporting()
+
+
+def _numbers(pairs: Tensor) -> Tensor:
+    """Number the True pairs (B, M), modality by modality, from 0; any number elsewhere."""
+    return (pairs.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(pairs.shape[1], -1).t()
 
 
 def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from monai.transforms import LoadImage, MapTransform
 from torch import Tensor
 
 from ..errors import InputError
+from .only_modality import check_only_modality, wrong_channels
+from .small_suffix import with_small_suffix
 
 __all__ = ["LoadImageModalitiesd"]
 
@@ -33,10 +36,17 @@ class LoadImageModalitiesd(MapTransform):
     Args:
         modalities: names of the modalities.
         extra_keys: further entries to read where they are paths, such as "brain" (a mask) or "label".
+        only_modality: the modality that an "image" with one channel is, where there are several modalities.
     """
 
-    def __init__(self, modalities: KeysCollection, extra_keys: Sequence[str] = ("brain",)) -> None:
+    def __init__(
+        self,
+        modalities: KeysCollection,
+        extra_keys: Sequence[str] = ("brain",),
+        only_modality: str | None = None,
+    ) -> None:
         super().__init__(modalities, allow_missing_keys=True)
+        self.only_modality = check_only_modality(only_modality, self.keys)
         self.extra_keys = tuple(extra_keys)
         self.load = LoadImage(ensure_channel_first=True)
 
@@ -65,13 +75,11 @@ class LoadImageModalitiesd(MapTransform):
                 )
             return dict(zip(self.keys, image, strict=True))
         channels = self._volume(image, volumes).shape[0]
-        if channels != len(self.keys):
-            raise InputError(
-                f"{image}: has {channels} channel{'s' * (channels > 1)}, but {len(self.keys)} modalities are asked for "
-                f"({', '.join(self.keys)}); give --modalities one name per channel, in the order of the file, "
-                f"or name the modality of each file, as in --datalist \"[{{'{self.keys[0]}': 'FILE'}}]\"."
-            )
-        return {name: [image, channel] for channel, name in enumerate(self.keys)}
+        if channels == len(self.keys):
+            return {name: [image, channel] for channel, name in enumerate(self.keys)}
+        if channels == 1 and self.only_modality:
+            return {self.only_modality: [image, 0]}
+        raise InputError(wrong_channels(str(image), channels, self.keys))
 
     def _one_channel(self, source: Any, name: Hashable, volumes: dict[str, MetaTensor]) -> MetaTensor:
         """Read a path, or one channel of a file given as [path, channel], as (1, *spatial)."""
@@ -102,7 +110,9 @@ class LoadImageModalitiesd(MapTransform):
         if not path.exists():
             raise InputError(f"{path}: no such file; correct the path or leave the modality out.")
         try:
-            volume = self.load(path, reader=_OneSeriesReader() if path.is_dir() else None)
+            with with_small_suffix(path) as readable:
+                volume = self.load(readable, reader=_OneSeriesReader() if path.is_dir() else None)
+            volume.meta["filename_or_obj"] = str(path)
         except (InputError, MemoryError):
             raise
         except Exception as error:  # nibabel, ITK, zlib and gzip each have their own
@@ -141,4 +151,4 @@ def _is_array(value: Any) -> bool:
 
 
 def _name_of(path: str) -> str:
-    return Path(path.removesuffix(".gz")).stem if not Path(path).is_dir() else Path(path).name
+    return Path(re.sub(r"\.gz$", "", path, flags=re.IGNORECASE)).stem if not Path(path).is_dir() else Path(path).name

@@ -14,6 +14,7 @@ from monai.transforms import Transform
 from torch import Tensor
 
 from ..atomic_write import atomic_write
+from ..networks.present_modalities import present_modalities
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .nifti_grid import nifti_on_grid
 from .overlay import draw_overlay
@@ -29,9 +30,9 @@ class SaveImageCased(Transform):
     - ``<case>_overlay.png``: see `draw_overlay`; with the true classes where "label" holds them;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
-    All but the times in the record is repeatable byte by byte. Runs after `Invertd` has brought image, label map and
-    uncertainty to the grid of the file; if that is NIfTI, its qform and sform are copied. (MONAI Deploy, which saves
-    results in its own way, leaves out transforms named like this one.)
+    All but the times in the record is repeatable byte by byte. Runs after `Invertd` has brought the image to the grid
+    of the file, and `SegmentOnGridd` the label map and its uncertainty; if the file is NIfTI, its qform and sform are
+    copied. (MONAI Deploy, which saves results in its own way, leaves out transforms named like this one.)
 
     Args:
         output_dir: folder in which the cases' folders are made.
@@ -97,10 +98,12 @@ class SaveImageCased(Transform):
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]
         if missing:
-            raise ValueError(f"there is no tensor under {missing}; run SegmentationAndUncertaintyd before.")
+            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd before.")
         if len({volume.shape[1:] for volume in volumes.values()}) > 1:
             shapes = ", ".join(f"{self.keys[name]} {tuple(volume.shape[1:])}" for name, volume in volumes.items())
-            raise ValueError(f"grids differ ({shapes}); name all of them in the keys of Invertd, the image last.")
+            raise ValueError(
+                f"grids differ ({shapes}); bring the image back to its grid with Invertd, then run SegmentOnGridd."
+            )
         if volumes["image"].shape[0] != len(self.modalities):
             raise ValueError(
                 f"modalities {self.modalities} do not fit an image of {volumes['image'].shape[0]} channels."
@@ -111,7 +114,7 @@ class SaveImageCased(Transform):
     def _findings(
         self, data: Mapping[Hashable, Any], image: MetaTensor, segmentation: Tensor, uncertainty: Tensor
     ) -> dict[str, Any]:
-        present = ~image.as_tensor().isnan().flatten(1).any(dim=1)
+        present = present_modalities(image.as_tensor().unsqueeze(0)).squeeze(0)
         found = [name for name, there in zip(self.modalities, present, strict=True) if there]
         voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
         voxels = np.bincount(segmentation.numpy().astype(np.uint8).ravel(), minlength=1 + len(self.class_names))

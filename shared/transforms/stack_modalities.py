@@ -14,6 +14,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from ..errors import InputError
+from .only_modality import check_only_modality, wrong_channels
 from .same_grid import grid_difference
 from .source_file import source_file
 
@@ -34,15 +35,17 @@ class StackModalitiesd(MapTransform):
         modalities: names of the modalities in the order of the channels.
         resample: bring modalities on another grid onto that of the first one (trilinear; 0 outside of what was
             measured) instead of refusing them.
+        only_modality: the modality that an "image" tensor with one channel is, where there are several modalities.
 
     Raises:
         InputError: no modality at all, two grids, another number of channels, or a NaN or infinite value inside a
             modality that is there.
     """
 
-    def __init__(self, modalities: KeysCollection, resample: bool = False) -> None:
+    def __init__(self, modalities: KeysCollection, resample: bool = False, only_modality: str | None = None) -> None:
         super().__init__(modalities, allow_missing_keys=True)
         self.resample = resample
+        self.only_modality = check_only_modality(only_modality, self.keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         stacked = {key: value for key, value in data.items() if key not in self.keys}
@@ -83,6 +86,12 @@ class StackModalitiesd(MapTransform):
         return MetaTensor(torch.cat(channels), meta={**meta, "spatial_shape": shape, "original_channel_dim": 0})
 
     def _check_channels(self, image: MetaTensor, data: Mapping[Hashable, Any]) -> MetaTensor:
+        if image.ndim == 4 and image.shape[0] == 1 < len(self.keys) and self.only_modality:
+            absent = torch.full_like(image.as_tensor(), torch.nan)
+            channels = [image.as_tensor() if name == self.only_modality else absent for name in self.keys]
+            image = MetaTensor(torch.cat(channels), meta=image.meta, applied_operations=image.applied_operations)
+        if image.ndim == 4 and image.shape[0] == 1 < len(self.keys):
+            raise InputError(wrong_channels(source_file(image, "image"), 1, self.keys))
         if image.ndim != 4 or image.shape[0] != len(self.keys):
             raise InputError(
                 f"{source_file(image, 'image')}: has shape {tuple(image.shape)}, but (channels, x, y, z) with "

@@ -1,14 +1,17 @@
-"""What MMFormer, RFNet, UHeMIS and UHVED have in common."""
+"""What CLoE, MMFormer, RFNet, UHeMIS and UHVED have in common."""
 
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 
-from shared.networks import UHVED, MMFormer, RFNet, UHeMIS
+from shared.errors import InputError
+from shared.networks import UHVED, CLoE, MMFormer, RFNet, UHeMIS
 
 NAN = float("nan")
-SIZES = {MMFormer: (32, 32, 32), RFNet: (16, 16, 16), UHeMIS: (16, 16, 16), UHVED: (16, 16, 16)}
+EXPERTS_OF_GATE = (CLoE, "expert_decoder")
+SMALL = (16, 16, 16)
+SIZES = {CLoE: SMALL, MMFormer: (32, 32, 32), RFNet: SMALL, UHeMIS: SMALL, UHVED: SMALL}
 
 
 @pytest.fixture(params=SIZES, ids=lambda kind: kind.__name__)
@@ -26,6 +29,8 @@ def make(kind, **options):
     if kind is MMFormer:
         for within in network.within:
             torch.nn.init.normal_(within.positions)  # as if trained
+    if kind is CLoE:
+        torch.nn.init.normal_(network.gate.perceptron[2].weight)  # as if trained
     return network
 
 
@@ -157,7 +162,7 @@ def test_absent_modalities_are_not_computed(kind):
 
 
 def test_modalities_that_are_not_kept_are_not_computed(kind):
-    """In training the losses of single modalities see them, but for U-HeMIS, which has none."""
+    """In training the losses of single modalities see them, unless there are none (U-HeMIS) or by choice (CLoE)."""
     network, image = make(kind).eval(), volume(kind, batch=2)
     keep = torch.tensor([[True, False, False, True], [True, False, True, False]])
     seen = [samples_seen(modules) for modules in of_single_modalities(kind, network)]
@@ -165,7 +170,7 @@ def test_modalities_that_are_not_kept_are_not_computed(kind):
     assert seen == [[[2], [], [1], [1]]] * len(seen)
     network.train()(image, keep)
     of_encoders, *of_transformers = seen
-    assert of_encoders == ([[2, 2], [], [1, 1], [1, 1]] if kind is UHeMIS else [[2, 2], [2], [1, 2], [1, 2]])
+    assert of_encoders == ([[2, 2], [], [1, 1], [1, 1]] if kind in (UHeMIS, CLoE) else [[2, 2], [2], [1, 2], [1, 2]])
     assert all(calls == [[2, 2], [], [1, 1], [1, 1]] for calls in of_transformers)
 
 
@@ -227,6 +232,10 @@ def test_exported_network_gives_the_same_for_every_subset(kind):
 
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5])
 def test_any_number_of_modalities_and_classes(kind, modalities):
+    if kind is CLoE and modalities == 1:
+        with pytest.raises(InputError, match="in_channels must be 2 or more, got 1"):
+            make(kind, in_channels=1)
+        return
     network = make(kind, in_channels=modalities, out_channels=3)
     image = volume(kind, batch=2, modalities=modalities)
     image[1, : modalities - 1] = NAN
@@ -246,13 +255,17 @@ def test_training_dictionary(kind):
     assert output["pred"].shape == (3, 4, *size)
     assert not any(value.isnan().any() for value in tensors(output))
     if kind in (RFNet, MMFormer):
-        assert set(output) == {"pred", "experts", "regions", "present", "available"}
+        assert set(output) == {"pred", "experts", "deep_supervision", "present", "available"}
         assert output["experts"].shape == (3, 4, 4, *size)
         assert torch.equal(output["experts"].flatten(2).any(2), present)
         stride = 2 if kind is MMFormer else 1
-        for level, region in enumerate(output["regions"]):
+        for level, region in enumerate(output["deep_supervision"]):
             assert region.shape == (3, 4, *(length // (stride * 2**level) for length in size))
-        assert len(output["regions"]) == 4
+        assert len(output["deep_supervision"]) == 4
+    elif kind is CLoE:
+        assert set(output) == {"pred", "experts", "region", "weights", "scores", "present", "available", "decoded"}
+        assert torch.equal(output["experts"].flatten(2).any(2), present)
+        assert output["region"].shape == (3, 1, *size)
     elif kind is UHVED:
         assert set(output) == {"pred", "images", "means", "log_variances", "present", "available"}
         assert output["images"].shape == (3, 4, *size)
@@ -265,9 +278,10 @@ def test_training_dictionary(kind):
 
 
 def test_evaluation_computes_no_auxiliary_output(kind):
-    network = make(kind).eval()
-    names = ("expert_decoder", "regions", "image_decoders")
-    auxiliary = [module for name in names if hasattr(network, name) for module in getattr(network, name).modules()]
+    network = (make(kind, branches=["style"]) if kind is CLoE else make(kind)).eval()
+    names = ("expert_decoder", "regions", "image_decoders", "branches")
+    names = [name for name in names if getattr(network, name, None) is not None and (kind, name) != EXPERTS_OF_GATE]
+    auxiliary = [module for name in names for module in getattr(network, name).modules()]
     assert bool(auxiliary) == (kind is not UHeMIS)
     called = []
     for module in auxiliary:

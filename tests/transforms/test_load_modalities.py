@@ -72,6 +72,34 @@ def test_one_3d_image_for_one_modality(tmp_path, volume, write_nifti):
     assert loaded["case"] == "my.head"
 
 
+def test_only_modality_says_what_an_unnamed_volume_is(tmp_path, volume, write_nifti, four_channels):
+    file = write_nifti(tmp_path / "scan.nii.gz", volume)
+    loaded = LoadImageModalitiesd(ALL, only_modality="t1ce")({"image": file})
+    assert set(loaded) == {"t1ce", "case"}
+    np.testing.assert_array_equal(loaded["t1ce"][0], volume)
+    assert set(LoadImageModalitiesd(ALL, only_modality="t1ce")({"image": four_channels})) == {*ALL, "case"}
+    with pytest.raises(InputError, match="only_modality: expected one of t1, t1ce, t2, flair, or None, got 't1c'"):
+        LoadImageModalitiesd(ALL, only_modality="t1c")
+
+
+@pytest.mark.parametrize("suffix", [".NII", ".NII.GZ", ".nii.GZ", ".Nii", ".Nii.Gz", ".MHA", ".NRRD"])
+def test_suffixes_in_capitals(tmp_path, volume, oblique, write_nifti, suffix):
+    """nibabel reads no .Nii, ITK no .MHA."""
+    small = tmp_path / f"written{suffix.lower()}"
+    if "nii" in suffix.lower():
+        write_nifti(small, volume, oblique)
+    else:
+        itk = pytest.importorskip("itk")
+        itk.imwrite(itk.image_from_array(volume), str(small))
+    expected = LoadImage(ensure_channel_first=True)(small)
+    scan = small.rename(tmp_path / f"My.Scan{suffix}")
+    loaded = LoadImageModalitiesd("flair")({"image": str(scan)})
+    assert loaded["case"] == "My.Scan"
+    assert loaded["flair"].meta["filename_or_obj"] == str(scan)
+    torch.testing.assert_close(loaded["flair"].as_tensor(), expected.as_tensor())
+    np.testing.assert_allclose(loaded["flair"].affine, expected.affine)
+
+
 def test_a_list_of_files_one_per_modality(write_case):
     item = write_case(label=False)
     loaded = LoadImageModalitiesd(ALL)({"image": [item["t1"], None, item["t2"], item["flair"]]})
@@ -154,12 +182,16 @@ def test_refuses_what_does_not_fit(tmp_path, four_channels, volume, write_nifti)
     flat = write_nifti(tmp_path / "flat.nii.gz", volume[..., 0])
     three = write_nifti(tmp_path / "three.nii.gz", volume)
     cases = [
-        (["flair"], {"image": four_channels}, r"B_1.nii.gz: has 4 channels, but 1 modalities are asked for \(flair\)"),
+        (
+            ["flair"],
+            {"image": four_channels},
+            r"has 4 channels, but one modality .*\[\{'flair': \['.*B_1.nii.gz', CHANNEL",
+        ),
         (
             ALL,
             {"image": three},
-            r"three.nii.gz: has 1 channel, but 4 modalities .* give --modalities one name per channel, .*"
-            r"or name the modality of each file, as in --datalist \"\[\{'t1': 'FILE'\}\]\"",
+            r"three.nii.gz: has 1 channel, but 4 modalities .* say which one it is: --datalist "
+            r"\"\[\{'NAME': '.*three.nii.gz'\}\]\" with NAME one of t1, t1ce, t2, flair, or --only_modality NAME\.",
         ),
         (ALL, {"image": [three, three]}, "image: 2 files for 4 modalities"),
         (ALL, {"flair": four_channels}, "has 4 channels, but one 3D image is expected as flair"),

@@ -134,3 +134,14 @@ def test_a_tensor_with_channels_gets_the_same_checks():
         StackModalitiesd(["t1", "t2"])({"image": image})
     with pytest.raises(InputError, match=r"flair: one 3D image is expected as flair, not shape \(2, 5, 4, 3\)"):
         StackModalitiesd(ALL)({"flair": torch.rand(2, 5, 4, 3)})
+
+
+def test_only_modality_puts_a_tensor_of_one_channel_into_its_place():
+    volume = modality(7, name="scan.nii")
+    image = StackModalitiesd(ALL, only_modality="t2")({"image": volume})["image"]
+    assert image.shape == (4, *volume.shape[1:])
+    assert (image[2] == 7).all()
+    assert image[[0, 1, 3]].isnan().all()
+    assert image.meta["filename_or_obj"] == "scan.nii"
+    with pytest.raises(InputError, match=r"scan.nii: has 1 channel, but 4 modalities .* --only_modality NAME"):
+        StackModalitiesd(ALL)({"image": volume})

@@ -1,0 +1,185 @@
+"""Total loss of networks of modality experts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from monai.losses import DiceCELoss
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .contrastive_representation import ContrastiveRepresentationLoss
+from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss
+from .expert_supervision import ExpertSupervisionLoss
+from .loss_terms import Total
+from .missing_modality import probabilities_at_size
+from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
+
+__all__ = ["CLoELoss"]
+
+Prediction = Mapping[str, Tensor | Sequence[Tensor]]
+
+
+class CLoELoss(nn.Module):
+    r"""Segmentation by the fusion and by every expert, agreement of the experts, and contrastive representation.
+
+    .. math:: L = w_f L_{seg} + \alpha (L_{experts} + \eta (L_{MEC} + \lambda L_{REC})) + w_r L_{region}
+        + \beta L_{contrast}
+
+    Eq. 11 with Eqs. 8 to 10 of Tong et al., "CLoE: Expert Consistency Learning for Missing Modality Segmentation"
+    (2026), which gives no weight: these are DC-Seg's where it has the term (Li et al., MICCAI 2025), eta and lambda are
+    chosen. Eta is best raised from 0: experts that all predict background agree. Not in the paper:
+
+    - L_region, cross-entropy and Dice of the region map against the foreground (label above 0), while no gradient of
+      L_REC goes to the map: with that gradient alone the map learns to be dark where experts disagree, in the lesion.
+      The printed form is ``region_weight=0, detach_region=False``.
+    - Deep supervision of RFNet and DC-Seg, so that these networks are trained by the same loss: with
+      ``modality_consistency=0, region_consistency=0, region_weight=0, deep_supervision_weight=1``.
+
+    A term of weight 0 is not computed, and its part of the prediction is not needed (eta and w_f may change later, so
+    that what they weigh is always computed).
+
+    Args:
+        segmentation_loss: of logits and classes; without it `WeightedCrossEntropyDiceLoss`.
+        expert_weight: alpha.
+        consistency_weight: eta, until `set_consistency_weight` changes it.
+        modality_consistency: 1, or 0 to leave L_MEC out.
+        region_consistency: lambda, 0 to leave L_REC out.
+        region_weight: w_r.
+        detach_region: see `RegionExpertConsistencyLoss`.
+        include_background: the agreement counts the background as well.
+        contrastive_loss: L_contrast, or None for networks without branches.
+        contrastive_weight: beta.
+        deep_supervision_weight: of the segmentation loss on every probability map of RFNet.
+        fused_weight: w_f, until `set_fused_weight` changes it (RFNet and DC-Seg: 0 in the first epochs).
+    """
+
+    def __init__(
+        self,
+        segmentation_loss: nn.Module | None = None,
+        expert_weight: float = 1.0,
+        consistency_weight: float = 0.1,
+        modality_consistency: float = 1.0,
+        region_consistency: float = 1.0,
+        region_weight: float = 1.0,
+        detach_region: bool = True,
+        include_background: bool = True,
+        contrastive_loss: ContrastiveRepresentationLoss | None = None,
+        contrastive_weight: float = 0.4,
+        deep_supervision_weight: float = 0.0,
+        fused_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.weights = {
+            "expert_weight": expert_weight,
+            "modality_consistency": modality_consistency,
+            "region_consistency": region_consistency,
+            "region_weight": region_weight,
+            "contrastive_weight": contrastive_weight,
+            "deep_supervision_weight": deep_supervision_weight,
+        }
+        for name, weight in self.weights.items():
+            _check(name, weight)
+        if region_consistency and detach_region and not region_weight:
+            raise InputError(
+                "region_weight is 0 and detach_region true: nothing would train the region map; give it a weight, or "
+                "set detach_region to false for the printed form."
+            )
+        self.total = Total()
+        self.segmentation_loss = WeightedCrossEntropyDiceLoss() if segmentation_loss is None else segmentation_loss
+        self.expert_loss = ExpertSupervisionLoss()
+        self.modality_loss = ModalityExpertConsistencyLoss(include_background)
+        self.region_loss = RegionExpertConsistencyLoss(detach_region, include_background)
+        self.foreground_loss = DiceCELoss(sigmoid=True)
+        self.contrastive_loss = contrastive_loss
+        self.register_buffer("consistency_weight", torch.zeros(()))
+        self.register_buffer("fused_weight", torch.zeros(()))
+        self.set_consistency_weight(consistency_weight)
+        self.set_fused_weight(fused_weight)
+
+    def set_consistency_weight(self, value: float) -> None:
+        """Set eta, at least zero and finite."""
+        _check("consistency_weight", value)
+        self.consistency_weight.fill_(value)
+
+    def set_fused_weight(self, value: float) -> None:
+        """Set w_f, at least zero and finite."""
+        _check("fused_weight", value)
+        self.fused_weight.fill_(value)
+
+    def forward(self, prediction: Prediction, target: Mapping[str, Tensor]) -> Tensor:
+        """Return the loss, a scalar, computed in float32 under autocast as well.
+
+        Args:
+            prediction: of `CLoE`, or of `RFNet` or `DCSeg`, in training.
+            target: "label" (B, 1, *spatial), and "image" (B, M, *spatial) if images are reconstructed.
+        """
+        return self.total(self.terms(prediction, target))
+
+    def terms(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the loss is made of, scalars.
+
+        `total` is the value of the loss. Not weighted: `fused`, `experts` (sum over experts), `modality_consistency`,
+        `region_consistency`, `region`, `deep_supervision` (sum over levels), `contrastive` and its parts. Weights:
+        `fused_weight`, `consistency_weight`. The mean of the region map is `region_inside` the foreground and
+        `region_outside`, and `weight_<m>` is the mean weight of modality m where it is available; NaN if nowhere.
+        """
+        terms = self._parts(prediction, target)
+        terms |= {"fused_weight": self.fused_weight.clone(), "consistency_weight": self.consistency_weight.clone()}
+        if "region" in prediction:
+            probability, foreground = prediction["region"].detach().float().sigmoid(), _foreground(target)
+            for name, part in (("region_inside", foreground), ("region_outside", ~foreground)):
+                terms[name] = (probability * part).sum() / part.sum()
+        if "weights" in prediction:
+            weights, available = prediction["weights"].detach(), prediction["available"]
+            means = (weights * available).sum(dim=0) / available.sum(dim=0)
+            terms |= {f"weight_{number}": mean for number, mean in enumerate(means)}
+        return terms
+
+    def _parts(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the total and its parts, not weighted."""
+        label, weights = target["label"].as_subclass(Tensor), self.weights
+        with torch.autocast(label.device.type, enabled=False):
+            parts = {"fused": self.segmentation_loss(prediction["pred"], label)}
+            total = self.fused_weight * parts["fused"]
+            if weights["expert_weight"]:
+                agreement = self._agreement(prediction)
+                experts = prediction["experts"]
+                mask = prediction["decoded" if "decoded" in prediction else "present"]
+                parts |= {"experts": self.expert_loss(experts, label, mask), **agreement}
+                consistency = sum(weights[name] * value for name, value in agreement.items())
+                total = total + weights["expert_weight"] * (parts["experts"] + self.consistency_weight * consistency)
+            if weights["region_weight"]:
+                parts["region"] = self.foreground_loss(prediction["region"].float(), _foreground(target).float())
+                total = total + weights["region_weight"] * parts["region"]
+            if weights["deep_supervision_weight"]:
+                maps = [probabilities_at_size(logits, label.shape[2:]) for logits in prediction["deep_supervision"]]
+                parts["deep_supervision"] = torch.stack(
+                    [self.segmentation_loss(logits, label) for logits in maps]
+                ).sum()
+                total = total + weights["deep_supervision_weight"] * parts["deep_supervision"]
+            if self.contrastive_loss is not None and weights["contrastive_weight"]:
+                parts |= self.contrastive_loss.terms(prediction, target)
+                total = total + weights["contrastive_weight"] * parts["contrastive"]
+        return {"total": total, **parts}
+
+    def _agreement(self, prediction: Prediction) -> dict[str, Tensor]:
+        """Return those of L_MEC and L_REC that count."""
+        experts, available = prediction["experts"], prediction["available"]
+        agreement = {}
+        if self.weights["modality_consistency"]:
+            agreement["modality_consistency"] = self.modality_loss(experts, available)
+        if self.weights["region_consistency"]:
+            agreement["region_consistency"] = self.region_loss(experts, available, prediction["region"])
+        return agreement
+
+
+def _check(name: str, weight: float) -> None:
+    if not 0 <= weight < math.inf:
+        raise InputError(f"{name} must be at least 0 and finite, got {weight}.")
+
+
+def _foreground(target: Mapping[str, Tensor]) -> Tensor:
+    return target["label"].as_subclass(Tensor) > 0

@@ -1,0 +1,263 @@
+"""Network of modality experts whose agreement decides how much each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
+from .disentangling import DisentanglingBranches
+from .expert_agreement import agreement_scores, expert_similarities
+from .expert_decoder import ExpertDecoder
+from .expert_gate import ExpertGate, can_decide, weighted_sum
+from .modality_concat import ModalityConcatConv
+from .modality_encoder import ModalityEncoder
+from .modality_pairs import (
+    EncodedModalities,
+    ModalityEncoders,
+    all_modalities,
+    nan_without_modalities,
+    pack,
+    restrict,
+)
+
+__all__ = ["CLoE"]
+
+LEVELS = 4
+FUSIONS = ("gate", "mean", "concat")
+SCORES = ("modality", "region")
+
+
+class CLoE(nn.Module):
+    """Segment from any non-empty subset of modalities, weighted by how far their experts agree.
+
+    Tong et al., "CLoE: Expert Consistency Learning for Missing Modality Segmentation" (2026). One encoder per modality,
+    four levels; one expert decoder segments from each modality alone (Eq. 1); a region map says where the foreground is
+    (Eq. 4); a gate turns the similarity of each expert to the others, in all of the image and in the region, into one
+    weight per modality (Eqs. 6 and 7); the weighted sums of the feature maps of all levels are decoded.
+
+    Modalities that a sample does not have are not computed. In evaluation experts are decoded only for samples with
+    three available modalities or more: with one or two the weights are equal whatever the experts say.
+
+    In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
+
+    - pred: logits (B, C, *spatial).
+    - experts: logits (B, M, C, *spatial), zero where `decoded` is False.
+    - region: logits of the region map (B, 1, *spatial), unless `region_map` is False.
+    - weights: (B, M), summing to one, zero where a modality is not available.
+    - scores: (B, M, number of `gate_scores`), the similarities that the gate reads (fusion "gate" only).
+    - present, available, decoded: boolean (B, M); available is present and kept, decoded has an expert.
+    - and what `DisentanglingBranches` returns, if there are `branches`.
+
+    Where training data lack modalities, and with keep unless `branches` or `all_experts` are on, several processes need
+    `find_unused_parameters` of `distribute`.
+
+    Args:
+        in_channels: modalities M, at least two.
+        out_channels: classes C.
+        features: channels of the finest level, even; they double from level to level.
+        fusion: "gate"; or, to compare with, "mean" (equal weights) or "concat" (a 1 x 1 x 1 convolution of the
+            concatenation on every level).
+        gate_scores: what the gate reads, "modality" (u of Eq. 6), "region" (v) or both.
+        modality_bias: give the gate a number per modality, which acts with two modalities as well; see `ExpertGate`.
+        region_map: predict the region map.
+        detach_scores: no gradient goes through the scores into the experts. Otherwise the segmentation loss could be
+            lowered by experts that agree on anything.
+        all_experts: in training also decode modalities that are present but not kept, as RFNet does. The paper sums
+            over the available ones.
+        branches: what is computed for the contrastive representation loss in training; see `DisentanglingBranches`.
+        dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 4,
+        out_channels: int = 4,
+        features: int = 16,
+        fusion: str = "gate",
+        gate_scores: Sequence[str] = SCORES,
+        modality_bias: bool = False,
+        region_map: bool = True,
+        detach_scores: bool = True,
+        all_experts: bool = False,
+        branches: Sequence[str] = (),
+        dense: bool = False,
+    ) -> None:
+        super().__init__()
+        check_width(features)
+        _check(in_channels, fusion, gate_scores, modality_bias, region_map)
+        widths = [features * 2**level for level in range(LEVELS)]
+        self.encoders = ModalityEncoders(
+            (ModalityEncoder(widths, ConvNormAct) for _ in range(in_channels)),
+            stride=2 ** (LEVELS - 1),
+            encode_all_in_training=all_experts or bool(branches),
+            dense=dense,
+        )
+        self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
+        self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
+        self.region_map = _region_map(features) if region_map else None
+        self.gate = ExpertGate(len(gate_scores), in_channels, modality_bias) if fusion == "gate" else None
+        concat = (ModalityConcatConv(width, in_channels, width) for width in widths if fusion == "concat")
+        self.concat = nn.ModuleList(concat)
+        self.score_names = [name for name in SCORES if name in gate_scores]
+        self.detach_scores = detach_scores
+        self.all_experts = all_experts
+        self.apply(kaiming_convolutions)
+        self.branches = DisentanglingBranches(branches, in_channels, features) if branches else None
+
+    def set_gate_strength(self, value: float) -> None:
+        """Set the factor of the gate's logits, 0 in the first epochs of a training, when experts say nothing yet."""
+        if self.gate is None:
+            raise InputError('gate strength: there is no gate; set fusion to "gate", or leave the schedule out.')
+        self.gate.set_strength(value)
+
+    def forward(self, image: Tensor, keep: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
+        """Segment images; see the class for what is returned.
+
+        Args:
+            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
+            weights: (B, M), instead of those of the gate, for example from the whole case.
+
+        Raises:
+            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
+        """
+        encoded = self.encoders(image, keep)
+        packed = [pack(level, encoded) for level in encoded.levels]
+        if not torch.jit.is_scripting() and self.training:
+            return self._in_training(image, encoded, packed, weights)
+        slot_weights = self._weights(encoded, packed) if weights is None else weights.gather(1, encoded.slots)
+        logits = self.decoder(self._fuse(packed, slot_weights, encoded.slots))
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
+
+    def experts(self, image: Tensor, keep: Tensor | None = None) -> dict[str, Tensor]:
+        """Return what the gate decides by: "experts", "region" and "available" as in training. Fuses nothing."""
+        encoded = self.encoders(image, keep)
+        chosen = restrict(encoded, encoded.available)
+        experts = all_modalities(self._decode_experts(chosen), chosen, encoded.available)
+        output = {"available": encoded.available, "experts": experts}
+        if self.region_map is not None:
+            output["region"] = self.region_map(_mean(pack(encoded.levels[0], encoded), encoded.filled))
+        return output
+
+    def weigh(self, experts: Tensor, available: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return weights (B, M) and scores (B, M, number of `gate_scores`) from probabilities.
+
+        Args:
+            experts: probabilities (B, M, C, *spatial).
+            available: boolean (B, M), at least one True per sample.
+            region: probabilities (B, 1, *spatial); needed if the gate reads the region.
+        """
+        if self.gate is None:
+            raise InputError('this network has no gate; set fusion to "gate".')
+        scores = self._scores(experts, available, region)
+        slots = torch.arange(available.shape[1], device=available.device).expand(available.shape[0], -1)
+        return self.gate(scores, available, slots), scores
+
+    def _in_training(
+        self, image: Tensor, encoded: EncodedModalities, packed: list[Tensor], weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the dictionary of `forward`."""
+        decoded = encoded.present if self.all_experts else encoded.available
+        chosen = restrict(encoded, decoded)
+        expert_logits = self._decode_experts(chosen)
+        output = {"present": encoded.present, "available": encoded.available, "decoded": decoded}
+        output["experts"] = all_modalities(expert_logits, chosen, decoded)
+        region = None
+        if self.region_map is not None:
+            output["region"] = self.region_map(_mean(packed[0], encoded.filled))
+            region = output["region"].float().sigmoid()
+        slot_weights = _equal_weights(encoded.filled)
+        if self.gate is not None:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach_scores):
+                probabilities = pack(expert_logits, chosen).float().softmax(dim=2)
+                scores = self._scores(probabilities, encoded.filled, region)
+            output["scores"] = _at_modalities(scores, encoded)
+            slot_weights = self.gate(scores, encoded.filled, encoded.slots)
+        if weights is not None:
+            slot_weights = weights.gather(1, encoded.slots)
+        output["weights"] = _at_modalities(slot_weights.unsqueeze(2), encoded).squeeze(2)
+        fused = self._fuse(packed, slot_weights, encoded.slots)
+        output["pred"] = self.decoder(fused)
+        return output if self.branches is None else output | self.branches(image, encoded, fused[-1])
+
+    def _weights(self, encoded: EncodedModalities, packed: list[Tensor]) -> Tensor:
+        """Return the weight of every slot, (B, K), without decoding experts that cannot change it."""
+        if self.gate is None:
+            return _equal_weights(encoded.filled)
+        batch, slots = encoded.filled.shape
+        scores = torch.zeros([batch, slots, len(self.score_names)], device=encoded.filled.device)
+        deciding = encoded.available & can_decide(encoded.available).unsqueeze(1)
+        if encoded.dense or bool(deciding.any()):
+            chosen = restrict(encoded, deciding)
+            probabilities = pack(self._decode_experts(chosen), chosen).float().softmax(dim=2)
+            region: Tensor | None = None
+            if self.region_map is not None:
+                region = self.region_map(_mean(packed[0], encoded.filled)).float().sigmoid()
+            scores = self._scores(probabilities, encoded.filled, region)
+        return self.gate(scores, encoded.filled, encoded.slots)
+
+    def _decode_experts(self, chosen: EncodedModalities) -> Tensor:
+        """Return logits (P, C, *spatial); without gradients one after the other, which needs less memory."""
+        if self.training or chosen.dense:
+            return self.expert_decoder(chosen.levels)
+        logits: list[Tensor] = []
+        for pair in range(chosen.levels[0].shape[0]):
+            logits.append(self.expert_decoder([level[pair : pair + 1] for level in chosen.levels]))
+        return torch.cat(logits)
+
+    def _scores(self, probabilities: Tensor, available: Tensor, region: Tensor | None) -> Tensor:
+        """Return u and v of Eq. 6, or the one of them that the gate reads, (B, K, scores)."""
+        scores: list[Tensor] = []
+        if "modality" in self.score_names:
+            scores.append(agreement_scores(expert_similarities(probabilities, available), available))
+        if "region" in self.score_names:
+            assert region is not None  # for TorchScript
+            scores.append(agreement_scores(expert_similarities(probabilities, available, region), available))
+        return torch.stack(scores, dim=2)
+
+    def _fuse(self, packed: list[Tensor], weights: Tensor, slots: Tensor) -> list[Tensor]:
+        """Return one fused feature map (B, C, *spatial) per level."""
+        fused: list[Tensor] = []
+        for i, concat in enumerate(self.concat):
+            fused.append(concat(packed[i], slots))
+        return fused if len(fused) > 0 else [weighted_sum(level, weights) for level in packed]
+
+
+def _check(in_channels: int, fusion: str, gate_scores: Sequence[str], modality_bias: bool, region_map: bool) -> None:
+    if in_channels < 2:
+        raise InputError(f"in_channels must be 2 or more, got {in_channels}; one modality has no expert to agree with.")
+    if fusion not in FUSIONS:
+        raise InputError(f"fusion must be one of {', '.join(FUSIONS)}, got {fusion!r}.")
+    if isinstance(gate_scores, str) or not gate_scores or set(gate_scores) - set(SCORES):
+        raise InputError(f"gate_scores: give a list of {' and '.join(SCORES)}, got {gate_scores!r}.")
+    if fusion == "gate" and "region" in gate_scores and not region_map:
+        raise InputError('gate_scores: "region" needs the region map; set region_map to true, or leave "region" out.')
+    if modality_bias and fusion != "gate":
+        raise InputError('modality_bias needs the gate; set fusion to "gate", or modality_bias to false.')
+
+
+def _region_map(features: int) -> nn.Sequential:
+    """Project the finest features to one logit per voxel, pi of Eq. 4, whose layers the paper leaves open."""
+    last = nn.Conv3d(features // 2, 1, kernel_size=1)
+    nn.init.zeros_(last.bias)
+    enter = nn.Conv3d(features, features // 2, kernel_size=3, padding=1, padding_mode="reflect")
+    return nn.Sequential(enter, nn.LeakyReLU(0.2, inplace=True), last)
+
+
+def _equal_weights(available: Tensor) -> Tensor:
+    return available.float() / available.sum(dim=1, keepdim=True)
+
+
+def _mean(packed: Tensor, available: Tensor) -> Tensor:
+    """Return the mean over the available modalities, (B, C, *spatial)."""
+    return weighted_sum(packed, _equal_weights(available))
+
+
+def _at_modalities(values: Tensor, encoded: EncodedModalities) -> Tensor:
+    """Move values (B, K, n) from slots to modalities, (B, M, n), zero where not available."""
+    zeros = values.new_zeros(encoded.available.shape + values.shape[2:])
+    return zeros.scatter(1, encoded.slots.unsqueeze(2).expand_as(values), values)
