@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
 import sys
 import threading
@@ -68,17 +70,30 @@ def error_line(error: BaseException) -> str | None:
 
 def install_excepthook() -> None:
     """Print errors that a person can mend as one last line on standard error; leave others to the hook before."""
-    previous = sys.excepthook
+    previous, said = sys.excepthook, []
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         line = error_line(error)
         if line is None:
             previous(kind, error, traceback)
         else:
-            print(f"Error: {line}", file=sys.stderr)
             _wait_for_pools()
+            print(f"Error: {line}", file=sys.stderr, flush=True)
+            said.append(line)
 
     sys.excepthook = hook
+    atexit.register(_keep_last_line, said)  # what is registered later runs before
+
+
+def _keep_last_line(said: list[str]) -> None:
+    """Close standard error where the last line was printed, before Python is taken down.
+
+    ITK's wrapper warns then (swigvarlink has no __module__), when no filter of warnings is left.
+    """
+    if said:
+        sys.stderr.flush()
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
 
 
 def _wait_for_pools() -> None:

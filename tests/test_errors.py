@@ -76,3 +76,19 @@ def test_status_and_last_line_of_a_process(raised, traceback):
     assert ("Traceback" in ended.stderr) == traceback
     if not traceback:
         assert ended.stderr.splitlines()[-1] == "Error: mend this"
+
+
+def test_nothing_follows_the_last_line():
+    """As ITK's wrapper warns while Python is taken down, when no filter of warnings is left."""
+    code = (
+        "import os, sys\nfrom shared.errors import InputError, install_excepthook\ninstall_excepthook()\n"
+        "class AtTheEnd:\n    def __del__(self, write=os.write):\n        write(2, b'swigvarlink')\n"
+        "sys.kept = AtTheEnd()\nraise {}('mend this')"
+    )
+    ended = [
+        subprocess.run([sys.executable, "-c", code.format(kind)], capture_output=True, text=True)
+        for kind in ("InputError", "KeyError")
+    ]
+    assert [process.returncode for process in ended] == [1, 1]
+    assert ended[0].stderr == "Error: mend this\n"
+    assert ended[1].stderr.endswith("swigvarlink")
