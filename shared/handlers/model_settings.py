@@ -57,7 +57,7 @@ def compare_model_settings(
     """
     logger = logging.getLogger("WeightsLoader")
     if unknown := [name for name in may_differ if name not in given]:
-        raise InputError(f"--settings_may_differ: {unknown[0]!r} is not one of {', '.join(given)}.")
+        raise InputError(f"--settings_may_differ: {unknown[0]!r} is no such setting; give some of {', '.join(given)}.")
     if not given:
         return
     if trained is None:

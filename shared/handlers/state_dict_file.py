@@ -18,6 +18,7 @@ __all__ = ["FoundWeights", "bare", "find_weights", "load_tensors", "read_file"]
 KNOWN = ("state_dict", "network", "model", "net", "model_state_dict", "network_weights", "module", "objects")
 COMPILED = "_orig_mod."  # torch.compile adds it before the names of the module that it wraps
 DEEPEST = 4
+REMEDY = "use this bundle's own weights, or the settings of the network that was trained."
 
 
 class FoundWeights(NamedTuple):
@@ -109,7 +110,7 @@ def find_weights(content: Any, expected: Mapping[str, Tensor], path: Path) -> Fo
     fitting = sorted((found for found in candidates if _fits(found.weights, expected)), key=_rank)
     if not fitting:
         nearest = max(candidates, key=lambda found: _likeness(found.weights, expected))
-        raise InputError(f"{path}: weights of another network: {_differences(nearest, expected)}.")
+        raise InputError(f"{path}: weights of another network: {_differences(nearest, expected)}; {REMEDY}")
     if len(fitting) > 1 and _rank(fitting[0]) == _rank(fitting[1]):
         names = " and ".join(repr(".".join(filter(None, (found.place, found.prefix)))) for found in fitting[:2])
         raise InputError(f"{path}: holds several state dicts that fit, {names}; save the one that is meant alone.")

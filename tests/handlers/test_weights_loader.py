@@ -117,14 +117,14 @@ def test_an_error_counts_what_really_differs_and_shows_the_first_of_each(tmp_pat
     assert (
         "9 entries are expected, 8 are there without the prefix 'module.': missing 2 (e.g. '1.bias'), superfluous 1 "
         "(e.g. '3.weight'), of another shape 1 (e.g. '0.weight': (2, 4, 3, 3) in the file, "
-        "(2, 1, 3, 3) in the network)."
+        "(2, 1, 3, 3) in the network); use this bundle's own weights"
     ) in input_error(WeightsLoader(str(tmp_path / "model.pt"), small_network()))
 
 
 def test_entries_that_should_be_tensors_are_named(tmp_path):
     torch.save({"weight": torch.zeros(3, 2), "bias": 2}, tmp_path / "model.pt")
     error = input_error(WeightsLoader(str(tmp_path / "model.pt"), torch.nn.Linear(2, 3)))
-    assert error.endswith("2 entries are expected, 1 are there: no tensor 1 (e.g. bias (int)).")
+    assert "2 entries are expected, 1 are there: no tensor 1 (e.g. bias (int)); use" in error
 
 
 def test_two_state_dicts_that_fit_equally_well_are_refused(tmp_path):
@@ -181,7 +181,7 @@ def test_the_override_names_all_that_differs_and_only_known_settings(tmp_path):
     given = {**SETTINGS, "modalities": ["t1"], "normalise": False}
     assert "\"['modalities', 'normalise']\"" in input_error(WeightsLoader(path, torch.nn.Linear(2, 3), given))
     error = input_error(WeightsLoader(path, torch.nn.Linear(2, 3), SETTINGS, may_differ="modality"))
-    assert "--settings_may_differ: 'modality' is not one of modalities, spacing_mm, normalise" in error
+    assert "'modality' is no such setting; give some of modalities, spacing_mm, normalise" in error
 
 
 def test_equal_settings_of_another_type_load_without_a_word(tmp_path, caplog):
