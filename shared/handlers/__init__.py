@@ -1,5 +1,6 @@
 """What happens on the events of an engine: schedules, saving, progress."""
 
+from .case_guard import CaseGuard
 from .case_progress import CaseProgress
 from .checkpoint import TrainingCheckpoint
 from .class_outcomes import class_probabilities_and_truth
@@ -15,6 +16,7 @@ from .training_log import TrainingLog
 from .weights_loader import WeightsLoader
 
 __all__ = [
+    "CaseGuard",
     "CaseProgress",
     "ConstantWeight",
     "EarlyStopping",
