@@ -115,7 +115,7 @@ def train_and_evaluate(
         run(bundle, [*overlays, evaluation], settings)
 
 
-def at_a_time(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
+def run_jobs(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
     """Call `train_and_evaluate` with each of the arguments, so many at a time; the first error ends what waits."""
     if jobs == 1:
         for arguments in tasks:
@@ -195,5 +195,5 @@ def main(
         rows.append(f"{name}={','.join(of_seeds)}")
     for _, variant, folder, of_run, _ in tasks:  # all of them before hours are spent on the first
         check_settings(folder, {**of_run, **variant})
-    at_a_time(jobs, tasks)
+    run_jobs(jobs, tasks)
     tables.main(*rows, out=str(Path(out) / table))

@@ -15,7 +15,7 @@ from ci.experiments.evaluation_files import OF_SUBSET
 from ci.experiments.run_spread import MARK, Table, spread_sentence, within_spread
 from shared.data import modality_subsets, subset_name
 from shared.errors import InputError
-from shared.reports.score_table import deviations, markdown_table
+from shared.reports.score_table import markdown_table, standard_deviations
 from shared.reports.subset_figure import HeatMap, draw_heat_maps
 from shared.reports.subset_scores import SPREAD_OVER_SUBSETS, dot_rows, missing_counts, subset_groups
 
@@ -100,7 +100,7 @@ class SubsetLayout:
         """Return the standard deviation between the subsets of a group."""
         region, _, group = heading.rpartition(", ")
         of_subsets = [scores[f"{region} {self.subsets[place]}"].mean() for place in self.groups[group]]
-        deviation = deviations(np.array(of_subsets)[:, None])[0]
+        deviation = standard_deviations(np.array(of_subsets)[:, None])[0]
         return "" if np.isnan(deviation) else f" ± {deviation:.2f}"
 
     def _rows(

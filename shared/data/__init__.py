@@ -1,11 +1,14 @@
 """Which files exist and how cases are dealt out."""
 
-from .brain_cases import LAYOUTS, find_cases
+from .brain_cases import find_cases
 from .breast_cases import find_breast_cases, split_breast_cases
+from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
 from .gland_cases import GRADES, find_gland_cases, split_gland_cases
+from .layouts import LAYOUTS
 from .modality_subsets import NOT_RUN, modality_subsets, subset_name
+from .named_cases import name_cases
 from .near_duplicates import group_near_duplicates, picture_similarity
 from .process_share import process_share
 from .splits import PARTS, count_cases_sharing, split_cases
@@ -15,6 +18,7 @@ __all__ = [
     "LAYOUTS",
     "NOT_RUN",
     "PARTS",
+    "CaseCache",
     "CaseStream",
     "EpochDataset",
     "count_cases_sharing",
@@ -23,6 +27,7 @@ __all__ = [
     "find_gland_cases",
     "group_near_duplicates",
     "modality_subsets",
+    "name_cases",
     "picture_similarity",
     "process_share",
     "split_breast_cases",

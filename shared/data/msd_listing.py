@@ -8,15 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .file_patterns import case_of_file
 
-__all__ = ["read_msd_listing"]
+__all__ = ["channels_of_listing", "read_msd_listing"]
 
-# other names of a modality
-ALIASES = {"t1w": "t1", "t1n": "t1", "t1gd": "t1ce", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
+# other names of a modality, in small letters without signs
+ALIASES = {
+    **dict.fromkeys(("t1", "t1w", "t1n", "t1weighted", "t1native"), "t1"),
+    **dict.fromkeys(("t1ce", "t1gd", "t1c", "t1wce", "t1wgd", "t1post", "t1km", "ct1", "t1contrast"), "t1ce"),
+    **dict.fromkeys(("t2", "t2w", "t2weighted"), "t2"),
+    **dict.fromkeys(("flair", "t2f", "t2flair", "t2wflair"), "flair"),
+}
 
 
-def read_msd_listing(folder: Path, modalities: Sequence[str], needs_label: bool) -> dict[str, dict[str, Any]]:
+def read_msd_listing(
+    folder: Path, modalities: Sequence[str], needs_label: bool
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Return {case: {modality: [path, channel], "label": path}} of what `dataset.json` lists and is there.
+
+    The second dictionary is {case: reason} of the cases that are listed twice.
 
     Args:
         folder: holds `dataset.json`; without it nothing is returned.
@@ -25,7 +35,7 @@ def read_msd_listing(folder: Path, modalities: Sequence[str], needs_label: bool)
     """
     listing = folder / "dataset.json"
     if not listing.is_file():
-        return {}
+        return {}, {}
     try:
         channels, entries = _parse(json.loads(listing.read_text(encoding="utf-8")), with_test=not needs_label)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -38,23 +48,35 @@ def read_msd_listing(folder: Path, modalities: Sequence[str], needs_label: bool)
     if unknown:
         raise InputError(f"modality {unknown[0]!r}: {listing} names no such channel, only {', '.join(channels)}.")
     found: dict[str, dict[str, Any]] = {}
+    twice: dict[str, str] = {}
     for image, label in entries:
         path = folder / image
-        case = Path(path.name.removesuffix(".gz")).stem
+        case = case_of_file(path)
         if path.name.startswith(".") or not path.is_file():
             continue
         if case in found:
-            raise InputError(f"{listing}: lists case {case} twice; remove one.")
+            twice[case] = f"{listing}: lists case {case} twice, {found[case][modalities[0]][0]} and {path}; remove one."
+            continue
         found[case] = {name: [str(path), channels[name]] for name in modalities}
         if label and (folder / label).is_file():
             found[case]["label"] = str(folder / label)
-    return found
+    return found, twice
+
+
+def channels_of_listing(described: Mapping[str, Any]) -> dict[str, int]:
+    """Return {modality: channel} of a `dataset.json`'s "modality" or "channel_names", in this project's names."""
+    names = described.get("modality") or described["channel_names"]
+    channels: dict[str, int] = {}
+    for index, name in names.items():
+        modality = ALIASES.get("".join(sign for sign in name.lower() if sign.isalnum()), name.lower())
+        if modality in channels:
+            raise ValueError(f"two channels are called {modality}")
+        channels[modality] = int(index)
+    return channels
 
 
 def _parse(described: Mapping[str, Any], with_test: bool) -> tuple[dict[str, int], list[tuple[str, str | None]]]:
     """Return the channel of each modality, and image and label of each case."""
-    names = described.get("modality") or described["channel_names"]
-    channels = {ALIASES.get(name.lower(), name.lower()): int(index) for index, name in names.items()}
     listed = [*described["training"], *(described.get("test", []) if with_test else [])]
     entries = [entry if isinstance(entry, Mapping) else {"image": entry} for entry in listed]
-    return channels, [(entry["image"], entry.get("label")) for entry in entries]
+    return channels_of_listing(described), [(entry["image"], entry.get("label")) for entry in entries]

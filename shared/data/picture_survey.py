@@ -62,7 +62,7 @@ def with_one_number(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for place, values in found.items():
         alone = len(values) == 1 and (not numbered or values[0] > 1)
         told[place]["one_number"] = alone
-        if alone and number_components(numbers[place])[1] > 1:
+        if alone and number_components(_numbers(cases[place], one_number=True))[1] > 1:
             joined.append(place)
     if joined:
         first = joined[0]
@@ -84,9 +84,9 @@ def _highest(path: str) -> int | None:
         return None
 
 
-def _numbers(case: Mapping[str, Any]) -> np.ndarray | None:
+def _numbers(case: Mapping[str, Any], one_number: bool = False) -> np.ndarray | None:
     try:
-        return label_numbers(open_picture(case["instances"])) if "instances" in case else None
+        return label_numbers(open_picture(case["instances"]), one_number) if "instances" in case else None
     except InputError:
         return None
 

@@ -42,19 +42,22 @@ def split_cases(
             without a file is empty, and a case in no file is in no part.
 
     Raises:
-        InputError: too few patients, or files that name an unknown case or a case twice.
+        InputError: too few patients, files that name an unknown case or a case twice, or a case in a part that
+            `find_cases` found to be "unusable".
     """
     by_name = {str(item.get("case")): dict(item) for item in cases}
     if len(by_name) < len(cases) or "None" in by_name:
         raise InputError(f'{len(cases)} cases but {len(by_name)} names: give every case a "case" of its own.')
     if files is not None:
-        return _read_split(by_name, files)
+        return _all_usable(_read_split(by_name, files))
     patients = sorted({str(item.get("patient", name)) for name, item in by_name.items()})
     drawn = _draw_folds(patients, fractions, seed, num_folds, fold) if num_folds else _draw(patients, fractions, seed)
-    return {
-        part: [item for name, item in sorted(by_name.items()) if str(item.get("patient", name)) in drawn[part]]
-        for part in PARTS
-    }
+    return _all_usable(
+        {
+            part: [item for name, item in sorted(by_name.items()) if str(item.get("patient", name)) in drawn[part]]
+            for part in PARTS
+        }
+    )
 
 
 def count_cases_sharing(tested: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], key: str) -> int:
@@ -69,6 +72,17 @@ def count_cases_sharing(tested: Sequence[Mapping[str, Any]], others: Sequence[Ma
     """
     known = {str(case[key]) for case in others}
     return sum(str(case[key]) in known for case in tested)
+
+
+def _all_usable(parts: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    used = [item for items in parts.values() for item in items]
+    unusable = [item["unusable"] for item in used if "unusable" in item]
+    if unusable:
+        raise InputError(
+            f"{len(unusable)} of {len(used)} cases in use cannot be used: {unusable[0]} Or leave such cases out: "
+            "list the others with --split_files."
+        )
+    return parts
 
 
 def _draw(patients: Sequence[str], fractions: Sequence[float], seed: int) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """What happens on the events of an engine: schedules, saving, progress."""
 
+from .case_guard import CaseGuard
 from .case_progress import CaseProgress
 from .checkpoint import TrainingCheckpoint, WeightsLoader
 from .class_outcomes import class_probabilities_and_truth
@@ -7,14 +8,13 @@ from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
-from .linear_ramp import LinearRamp
 from .prepare_batch import PrepareBatchTargets
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
-from .schedules import ConstantWeight, ExponentialDecay, LinearDecay
+from .schedules import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp, WarmUp
 from .training_log import TrainingLog
-from .warm_up import WarmUp
 
 __all__ = [
+    "CaseGuard",
     "CaseProgress",
     "ConstantWeight",
     "EarlyStopping",

@@ -35,8 +35,8 @@ class CLoELoss(nn.Module):
     - L_region, cross-entropy and Dice of the region map against the foreground (label above 0), while no gradient of
       L_REC goes to the map: with that gradient alone the map learns to be dark where experts disagree, in the lesion.
       The printed form is ``region_weight=0, detach_region=False``.
-    - The region maps of RFNet and DC-Seg, so that these networks are trained by the same loss: with
-      ``modality_consistency=0, region_consistency=0, region_weight=0, region_maps_weight=1``.
+    - Deep supervision of RFNet and DC-Seg, so that these networks are trained by the same loss: with
+      ``modality_consistency=0, region_consistency=0, region_weight=0, deep_supervision_weight=1``.
 
     A term of weight 0 is not computed, and its part of the prediction is not needed (eta and w_f may change later, so
     that what they weigh is always computed).
@@ -52,7 +52,7 @@ class CLoELoss(nn.Module):
         include_background: the agreement counts the background as well.
         contrastive_loss: L_contrast, or None for networks without branches.
         contrastive_weight: beta.
-        region_maps_weight: of the segmentation loss on every region map of RFNet.
+        deep_supervision_weight: of the segmentation loss on every probability map of RFNet.
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet and DC-Seg: 0 in the first epochs).
     """
 
@@ -68,7 +68,7 @@ class CLoELoss(nn.Module):
         include_background: bool = True,
         contrastive_loss: ContrastiveRepresentationLoss | None = None,
         contrastive_weight: float = 0.4,
-        region_maps_weight: float = 0.0,
+        deep_supervision_weight: float = 0.0,
         fused_weight: float = 1.0,
     ) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class CLoELoss(nn.Module):
             "region_consistency": region_consistency,
             "region_weight": region_weight,
             "contrastive_weight": contrastive_weight,
-            "region_maps_weight": region_maps_weight,
+            "deep_supervision_weight": deep_supervision_weight,
         }
         for name, weight in self.weights.items():
             _check(name, weight)
@@ -122,7 +122,7 @@ class CLoELoss(nn.Module):
         """Return what the loss is made of, scalars.
 
         `total` is the value of the loss. Not weighted: `fused`, `experts` (sum over experts), `modality_consistency`,
-        `region_consistency`, `region`, `regions` (sum over region maps), `contrastive` and its parts. Weights:
+        `region_consistency`, `region`, `deep_supervision` (sum over levels), `contrastive` and its parts. Weights:
         `fused_weight`, `consistency_weight`. The mean of the region map is `region_inside` the foreground and
         `region_outside`, and `weight_<m>` is the mean weight of modality m where it is available; NaN if nowhere.
         """
@@ -154,10 +154,12 @@ class CLoELoss(nn.Module):
             if weights["region_weight"]:
                 parts["region"] = self.foreground_loss(prediction["region"].float(), _foreground(target).float())
                 total = total + weights["region_weight"] * parts["region"]
-            if weights["region_maps_weight"]:
-                maps = [probabilities_at_size(logits, label.shape[2:]) for logits in prediction["regions"]]
-                parts["regions"] = torch.stack([self.segmentation_loss(logits, label) for logits in maps]).sum()
-                total = total + weights["region_maps_weight"] * parts["regions"]
+            if weights["deep_supervision_weight"]:
+                maps = [probabilities_at_size(logits, label.shape[2:]) for logits in prediction["deep_supervision"]]
+                parts["deep_supervision"] = torch.stack(
+                    [self.segmentation_loss(logits, label) for logits in maps]
+                ).sum()
+                total = total + weights["deep_supervision_weight"] * parts["deep_supervision"]
             if self.contrastive_loss is not None and weights["contrastive_weight"]:
                 parts |= self.contrastive_loss.terms(prediction, target)
                 total = total + weights["contrastive_weight"] * parts["contrastive"]

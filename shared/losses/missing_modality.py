@@ -1,4 +1,4 @@
-"""The loss of networks for missing modalities: fused output, experts and region maps, with fuzzy labels."""
+"""The loss of networks for missing modalities: fused output, experts and deep supervision, with fuzzy labels."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from .pareto_fuzzy import ParetoFuzzyLoss
 
 __all__ = ["MissingModalityLoss", "probabilities_at_size"]
 
-BRANCHES = ("fused", "experts", "regions")
+BRANCHES = ("fused", "experts", "deep_supervision")
 Prediction = Mapping[str, Tensor | Sequence[Tensor]]
 
 
 class MissingModalityLoss(nn.Module):
-    r"""Sum of the same loss on the fused output, on every expert and on every region map.
+    r"""Sum of the same loss on the fused output, on every expert and on the outputs of lower levels (deep supervision).
 
-    .. math:: L = w_f L(p, y) + w_e \sum_m L(p_m, y) + w_r \sum_l L(r_l, y)
+    .. math:: L = w_f L(p, y) + w_e \sum_m L(p_m, y) + w_d \sum_l L(d_l, y)
 
     as in the codes of RFNet (ICCV 2021) and mmFormer (MICCAI 2022), all weights 1. Experts count in the samples that
-    have their modality, also where `keep` hides it from the fusion; maps of lower resolution are brought to the label's
-    size after the softmax (trilinear, corners aligned). The fuzzy loss of "Pareto-Guided Optimization for
+    have their modality, also where `keep` hides it from the fusion; outputs of lower resolution are brought to the
+    label's size after the softmax (trilinear, corners aligned). The fuzzy loss of "Pareto-Guided Optimization for
     Uncertainty-Aware Medical Image Segmentation" (2026, Eq. 9) acts on the fused output, with the paper; on the others,
     its future work, where `fuzzy_branches` names them.
 
     Args:
         loss: main and fuzzy loss; branches without fuzzy labels get its main loss alone.
-        fuzzy_branches: which of "fused", "experts", "regions" get the fuzzy loss.
+        fuzzy_branches: which of "fused", "experts", "deep_supervision" get the fuzzy loss.
         expert_weight: w_e; with 0 the prediction needs no "experts".
-        region_weight: w_r; with 0 the prediction needs no "regions".
+        deep_supervision_weight: w_d; with 0 the prediction needs no "deep_supervision".
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet: 0 in the first epochs).
         completion_loss: of a network that also restores the modalities, added with the weights that it has.
     """
@@ -45,21 +45,21 @@ class MissingModalityLoss(nn.Module):
         loss: ParetoFuzzyLoss,
         fuzzy_branches: Sequence[str] = ("fused",),
         expert_weight: float = 1.0,
-        region_weight: float = 1.0,
+        deep_supervision_weight: float = 1.0,
         fused_weight: float = 1.0,
         completion_loss: ModalityCompletionLoss | None = None,
     ) -> None:
         super().__init__()
         if isinstance(fuzzy_branches, str) or set(fuzzy_branches) - set(BRANCHES):
             raise InputError(f"fuzzy_branches: give a list of {', '.join(BRANCHES)}, not {fuzzy_branches!r}.")
-        for name, weight in (("expert_weight", expert_weight), ("region_weight", region_weight)):
+        for name, weight in (("expert_weight", expert_weight), ("deep_supervision_weight", deep_supervision_weight)):
             if not 0 <= weight < math.inf:
                 raise InputError(f"{name} must be at least 0 and finite, got {weight}.")
         self.total = Total()
         self.loss = loss
         self.fuzzy_branches = tuple(fuzzy_branches)
         self.expert_weight = expert_weight
-        self.region_weight = region_weight
+        self.deep_supervision_weight = deep_supervision_weight
         self.completion_loss = completion_loss
         self.register_buffer("fused_weight", torch.zeros(()))
         self.set_fused_weight(fused_weight)
@@ -78,8 +78,8 @@ class MissingModalityLoss(nn.Module):
         """Return the loss, a scalar, computed in float32 under autocast as well.
 
         Args:
-            prediction: "pred" (B, C, *spatial), "experts" (B, M, C, *spatial), "present" (B, M), "regions", a list of
-                (B, C, *spatial / stride), all logits; and what `completion_loss` reads.
+            prediction: "pred" (B, C, *spatial), "experts" (B, M, C, *spatial), "present" (B, M), "deep_supervision", a
+                list of (B, C, *spatial / stride), all logits; and what `completion_loss` reads.
             target: "label" (B, 1, *spatial) and "memberships" (B, C, *spatial); and what `completion_loss` reads.
         """
         fuzzy = "fused" in self.fuzzy_branches
@@ -89,8 +89,8 @@ class MissingModalityLoss(nn.Module):
     def terms(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return those of the fused output's loss, and the sums over each of the branches, as scalars for logging.
 
-        `total` is the value of the loss, `fused`, `experts` and `regions` the branches, not weighted (those without
-        weight are not computed), `fused_weight` the first one's; and what `completion_loss` is made of.
+        `total` is the value of the loss, `fused`, `experts` and `deep_supervision` the branches, not weighted (those
+        without weight are not computed), `fused_weight` the first one's; and what `completion_loss` is made of.
         """
         of_fused = self.loss.terms(prediction["pred"], target)
         fused = of_fused["total" if "fused" in self.fuzzy_branches else "base"]
@@ -111,21 +111,20 @@ class MissingModalityLoss(nn.Module):
         total = self.fused_weight * fused
         if "experts" in others:
             total = total + self.expert_weight * others["experts"]
-        if "regions" in others:
-            total = total + self.region_weight * others["regions"]
+        if "deep_supervision" in others:
+            total = total + self.deep_supervision_weight * others["deep_supervision"]
         return total + others["completion"] if "completion" in others else total
 
     def _others(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the sums over experts and over region maps, and the loss of completion, if they count."""
+        """Return the sums over experts and over lower levels, and the loss of completion, if they count."""
         others = {}
         if self.expert_weight:
             others["experts"] = self._experts(prediction["experts"], prediction["present"], target)
-        if self.region_weight:
+        if self.deep_supervision_weight:
             size = target["label"].shape[2:]
-            maps = [
-                self._branch("regions", probabilities_at_size(logits, size), target) for logits in prediction["regions"]
-            ]
-            others["regions"] = torch.stack(maps).sum()
+            levels = [probabilities_at_size(logits, size) for logits in prediction["deep_supervision"]]
+            losses = [self._branch("deep_supervision", logits, target) for logits in levels]
+            others["deep_supervision"] = torch.stack(losses).sum()
         if self.completion_loss is not None:
             others |= self.completion_loss.terms(prediction, target)
         return others

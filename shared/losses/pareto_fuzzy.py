@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..transforms.fuzzy_membership import flipped_share, fuzzy_membership, keep_argmax, onehot_label
+from ..transforms.fuzzy_membership import fuzzy_membership
+from ..transforms.keep_argmax import flipped_share, keep_argmax
+from ..transforms.onehot_label import onehot_label
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
 from .loss_terms import Total
 from .region_curriculum import RegionCurriculum

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..transforms.fuzzy_membership import onehot_label
+from ..transforms.onehot_label import onehot_label
 from .region_curriculum import weighted_mean
 
 __all__ = ["VoxelWeightedDiceCELoss", "voxel_weighted_dice_loss"]

@@ -6,7 +6,7 @@ import torch
 from monai.losses import DiceLoss
 from torch import Tensor, nn
 
-from ..transforms.fuzzy_membership import onehot_label
+from ..transforms.onehot_label import onehot_label
 
 __all__ = ["WeightedCrossEntropyDiceLoss", "weighted_cross_entropy"]
 

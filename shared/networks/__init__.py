@@ -1,5 +1,6 @@
 """Networks and the blocks they are built from."""
 
+from .append_class_logits import append_class_logits
 from .class_head import WithClassHead
 from .cloe import CLoE
 from .dcseg import DCSeg
@@ -15,6 +16,7 @@ from .instance_norm import with_instance_norm
 from .mmformer import MMFormer
 from .modality_pairs import ModalityEncoders, available_modalities
 from .multi_scale_block import MultiScaleBlock
+from .present_modalities import present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
 from .task_interaction import TaskInteractionModule
@@ -45,9 +47,11 @@ __all__ = [
     "UncertaintyProxyAttention",
     "WithClassHead",
     "agreement_scores",
+    "append_class_logits",
     "available_modalities",
     "distribute",
     "expert_similarities",
+    "present_modalities",
     "product_of_gaussians",
     "with_instance_norm",
 ]

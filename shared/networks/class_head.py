@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
-import torch
 from torch import Tensor, nn
+
+from .append_class_logits import append_class_logits
 
 __all__ = ["WithClassHead"]
 
@@ -70,8 +71,7 @@ class WithClassHead(nn.Module):
         class_logits = self.class_head(deepest.mean(dim=(2, 3)))
         if self.training:
             return {"pred": logits, "class_logits": class_logits}
-        constant = class_logits[:, :, None, None].expand(-1, -1, logits.shape[2], logits.shape[3])
-        return torch.cat([logits, constant.to(logits.dtype)], dim=1)
+        return append_class_logits(logits, class_logits)
 
     def _run(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's logits and what its submodule `deepest` returned on the way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .modality_pairs import available_modalities, is_fixed_graph, masked, nan_without_modalities
+from .modality_pairs import available_modalities, is_tracing_or_exporting, masked, nan_without_modalities
 
 __all__ = ["EarlyFusion"]
 
@@ -38,5 +38,5 @@ class EarlyFusion(nn.Module):
         output = self.network(masked(image, available))
         empty_is_nan = False
         if not torch.jit.is_scripting():
-            empty_is_nan = is_fixed_graph()
+            empty_is_nan = is_tracing_or_exporting()
         return nan_without_modalities(output, available) if empty_is_nan else output

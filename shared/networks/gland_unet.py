@@ -8,6 +8,8 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
+from .append_class_logits import append_class_logits
+
 __all__ = ["GlandUNet"]
 
 
@@ -83,8 +85,7 @@ class GlandUNet(nn.Module):
         logits = self.label_head(features)
         if not torch.jit.is_scripting() and self.training:
             return {"pred": logits, "class_logits": class_logits}
-        constant = class_logits[:, :, None, None].expand(-1, -1, logits.shape[2], logits.shape[3])
-        return torch.cat([logits, constant], dim=1)
+        return append_class_logits(logits, class_logits)
 
 
 def _convolution(in_channels: int, out_channels: int, norm: str | None = "batch") -> nn.Module:

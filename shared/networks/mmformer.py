@@ -47,7 +47,7 @@ class MMFormer(nn.Module):
 
     - pred: logits (B, C, *spatial).
     - experts: logits (B, M, C, *spatial) from every modality that is present, kept or not; zero where it is not.
-    - regions: logits of the decoder's lower levels (deep supervision), a list of (B, C, *spatial / stride), strides 2,
+    - deep_supervision: logits of the decoder's lower levels, a list of (B, C, *spatial / stride), strides 2,
       4, 8, 16.
     - present, available: boolean (B, M); available is present and kept.
 
@@ -149,14 +149,19 @@ class MMFormer(nn.Module):
                 exported: NaN).
         """
         encoded = self.encoders(image, keep)
-        logits, regions = self._decode(self._exchange(encoded), encoded)
+        logits, lower = self._decode(self._attend(encoded), encoded)
         if not torch.jit.is_scripting() and self.training:
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
-            present, available = encoded.present, encoded.available
-            return {"pred": logits, "experts": experts, "regions": regions, "present": present, "available": available}
+            return {
+                "pred": logits,
+                "experts": experts,
+                "deep_supervision": lower,
+                "present": encoded.present,
+                "available": encoded.available,
+            }
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
-    def _exchange(self, encoded: EncodedModalities) -> Tensor:
+    def _attend(self, encoded: EncodedModalities) -> Tensor:
         """Let the deepest features of all modalities attend to each other, (B, M, C, *grid)."""
         grid = [int(size) for size in encoded.levels[-1].shape[2:]]
         batch, modalities = encoded.available.shape
@@ -171,12 +176,12 @@ class MMFormer(nn.Module):
                 own = own.index_copy(0, rows, within(features, positions))
             tokens.append(own)
             places.append(positions)
-        exchanged = masked(torch.stack(tokens, dim=1), encoded.available).flatten(1, 2)  # (B, M N, hidden size)
-        exchanged = self.across(exchanged, torch.cat(places))
+        attended = masked(torch.stack(tokens, dim=1), encoded.available).flatten(1, 2)  # (B, M N, hidden size)
+        attended = self.across(attended, torch.cat(places))
         if self.legacy_token_layout:
-            at_grid = exchanged.unflatten(1, [-1, modalities]).flatten(2).transpose(1, 2)
+            at_grid = attended.unflatten(1, [-1, modalities]).flatten(2).transpose(1, 2)
         else:
-            at_grid = exchanged.unflatten(1, [modalities, -1]).transpose(2, 3).flatten(1, 2)
+            at_grid = attended.unflatten(1, [modalities, -1]).transpose(2, 3).flatten(1, 2)
         return self.from_tokens(at_grid.unflatten(2, grid)).unflatten(1, [modalities, -1])
 
     def _decode(self, deepest: Tensor, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor]]:
@@ -187,11 +192,11 @@ class MMFormer(nn.Module):
         for i, level in enumerate(self.levels):
             decoded = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
             below.append(decoded)
-        regions: list[Tensor] = []
+        lower: list[Tensor] = []
         if self.training:
             for i, head in enumerate(self.regions):
-                regions.insert(0, head(below[i]))
-        return self.head(decoded), regions
+                lower.insert(0, head(below[i]))
+        return self.head(decoded), lower
 
 
 def _encoder(widths: Sequence[int]) -> ModalityEncoder:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .present_modalities import present_modalities
 
 __all__ = [
     "EncodedModalities",
@@ -16,7 +17,7 @@ __all__ = [
     "all_modalities",
     "available_modalities",
     "available_rows",
-    "is_fixed_graph",
+    "is_tracing_or_exporting",
     "masked",
     "nan_without_modalities",
     "pack",
@@ -79,7 +80,7 @@ class ModalityEncoders(nn.Module):
         encoded = present if self.training and self.encode_all_in_training else available
         dense = self.dense
         if not torch.jit.is_scripting():
-            dense = dense or is_fixed_graph()
+            dense = dense or is_tracing_or_exporting()
         if dense:
             image = masked(image, encoded)
             encoded = torch.ones_like(encoded)
@@ -97,7 +98,7 @@ class ModalityEncoders(nn.Module):
         return EncodedModalities(joined, _numbers(encoded), present, available, slots, filled, all_filled, dense)
 
     def _check(self, image: Tensor) -> None:
-        if is_fixed_graph():
+        if is_tracing_or_exporting():
             return
         modalities, smallest = len(self.by_modality), 2 * self.stride
         if image.ndim != 5 or image.shape[1] != modalities:
@@ -123,10 +124,10 @@ def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Ten
         ValueError: another `keep`, or a sample without any available modality. Graphs that are fixed cannot raise: for
             them there is `nan_without_modalities`.
     """
-    present = ~image.isnan().flatten(2).any(dim=-1)
+    present = present_modalities(image)
     can_raise = True
     if not torch.jit.is_scripting():
-        can_raise = not is_fixed_graph()
+        can_raise = not is_tracing_or_exporting()
         if can_raise and keep is not None and (keep.dtype != torch.bool or keep.shape != present.shape):
             raise InputError(
                 f"keep must be boolean (B, M) = {tuple(present.shape)}, got {keep.dtype} {tuple(keep.shape)}."
@@ -189,7 +190,7 @@ def nan_without_modalities(logits: Tensor, available: Tensor) -> Tensor:
     return torch.where(available.any(dim=1).view([-1] + [1] * (logits.ndim - 1)), logits, torch.nan)
 
 
-def is_fixed_graph() -> bool:
+def is_tracing_or_exporting() -> bool:
     """Whether operations are being recorded, by `torch.jit.trace` or `torch.export`, to be run on other images.
 
     Not for TorchScript: ask `torch.jit.is_scripting` in an `if` of its own before.

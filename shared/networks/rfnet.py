@@ -20,15 +20,16 @@ class RFNet(nn.Module):
     """Segment from any non-empty subset of modalities, fused differently in each region of the tumour.
 
     Ding, Yu and Yang, "RFNet: Region-aware Fusion Network for Incomplete Multi-modal Brain Tumor Segmentation", ICCV
-    2021. One encoder per modality, four levels; on every level the region maps and the fusion by regions
-    (`RegionMaps`, `RegionAwareFusion`) feed a decoder. In training a second decoder, the same for all modalities,
-    segments from each modality alone. Modalities that a sample does not have are not computed.
+    2021. One encoder per modality, four levels; on every level the probability maps of the classes (`RegionMaps`)
+    and the fusion by them (`RegionAwareFusion`) feed a decoder. In training a second decoder, the same for all
+    modalities, segments from each modality alone. Modalities that a sample does not have are not computed.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
     - pred: logits (B, C, *spatial).
     - experts: logits (B, M, C, *spatial) from every modality that is present, kept or not; zero where it is not.
-    - regions: logits of the region maps of four levels, a list of (B, C, *spatial / stride), strides 1, 2, 4, 8.
+    - deep_supervision: logits of the probability maps of four levels, a list of (B, C, *spatial / stride), strides 1,
+      2, 4, 8.
     - present, available: boolean (B, M); available is present and kept.
 
     Where training data lack modalities, several processes need `find_unused_parameters` of `distribute`.
@@ -82,16 +83,15 @@ class RFNet(nn.Module):
             ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
         encoded = self.encoders(image, keep)
-        logits, regions, deepest = self._decode(encoded)
+        logits, maps, deepest = self._decode(encoded)
         if not torch.jit.is_scripting() and self.training:
             experts = all_modalities(self.expert_decoder(encoded.levels), encoded)
-            present, available = encoded.present, encoded.available
             output = {
                 "pred": logits,
                 "experts": experts,
-                "regions": regions,
-                "present": present,
-                "available": available,
+                "deep_supervision": maps,
+                "present": encoded.present,
+                "available": encoded.available,
             }
             return output | self._more_in_training(image, encoded, deepest)
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
@@ -101,18 +101,18 @@ class RFNet(nn.Module):
         return {}
 
     def _decode(self, encoded: EncodedModalities) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Return the fused logits, those of the region maps, the finest first, and the deepest fused features."""
-        deepest, region_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
+        """Return the fused logits, those of the probability maps, the finest first, and the deepest fused features."""
+        deepest, map_logits = self.deepest(pack(encoded.levels[-1], encoded), encoded.slots)
         decoded = deepest
-        regions = [region_logits]
+        maps = [map_logits]
         for i, level in enumerate(self.levels):
-            decoded, region_logits = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
-            regions.insert(0, region_logits)
-        return self.head(decoded), regions, deepest
+            decoded, map_logits = level(decoded, pack(encoded.levels[-2 - i], encoded), encoded.slots)
+            maps.insert(0, map_logits)
+        return self.head(decoded), maps, deepest
 
 
 class _RegionFusion(nn.Module):
-    """Predict the region maps of a level and fuse by them; no gradient goes through the maps into the fusion."""
+    """Predict the probability maps of a level and fuse by them; no gradient goes through the maps into the fusion."""
 
     def __init__(self, channels: int, num_modalities: int, num_regions: int, decoder_channels: int) -> None:
         super().__init__()
@@ -133,5 +133,5 @@ class _FusionLevel(DecoderLevel):
 
     def forward(self, below: Tensor, packed: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
         decoded = self.up(below)
-        fused, region_logits = self.skip(packed, slots, decoded)
-        return self.merge(torch.cat([fused, decoded], dim=1)), region_logits
+        fused, map_logits = self.skip(packed, slots, decoded)
+        return self.merge(torch.cat([fused, decoded], dim=1)), map_logits

@@ -10,6 +10,7 @@ from monai.networks.nets.attentionunet import AttentionBlock
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .append_class_logits import append_class_logits
 from .efficientnet_encoder import FrozenStartEfficientNet
 from .multi_scale_block import MultiScaleBlock
 from .task_interaction import TaskInteractionModule
@@ -102,8 +103,7 @@ class TaskInteractionUNet(nn.Module):
         logits, class_logits, _ = self._run(image)
         if self.training:
             return {"pred": logits, "class_logits": class_logits}
-        constant = class_logits[:, :, None, None].expand(-1, -1, logits.shape[2], logits.shape[3])
-        return torch.cat([logits, constant.to(logits.dtype)], dim=1)
+        return append_class_logits(logits, class_logits)
 
     @torch.no_grad()
     def interactions(self, image: Tensor) -> list[dict[str, Tensor]]:

@@ -19,7 +19,7 @@ from ..atomic_write import atomic_write
 from ..errors import InputError
 from .brain_phantom_anatomy import TUMOURS
 from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
-from .phantom_folder import RECORD, as_json, lies_there, write_text
+from .phantom_folder import RECORD, already_painted, as_json, write_text
 
 __all__ = ["paint_brats_phantoms"]
 
@@ -104,7 +104,7 @@ def paint_brats_phantoms(
     folder = Path(output_dir)
     cases = {f"Phantom_{index:03d}": _present(names, missing_share, seed, index) for index in range(num_cases)}
     files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
-    if lies_there(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
+    if already_painted(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
         return folder
     write_text(folder / RECORD, as_json(parameters))
     write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))

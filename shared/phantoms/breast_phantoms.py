@@ -16,7 +16,7 @@ import numpy as np
 from ..atomic_write import atomic_write
 from ..errors import InputError
 from .breast_phantom_tissue import KINDS, paint_breast
-from .phantom_folder import RECORD, as_json, lies_there, write_text
+from .phantom_folder import RECORD, already_painted, as_json, write_text
 
 __all__ = ["paint_breast_phantoms"]
 
@@ -71,7 +71,7 @@ def paint_breast_phantoms(
     }
     folder = Path(output_dir)
     cases = [_case(kind, number) for kind in KINDS for number in range(1, numbers[kind] + 1)]
-    if lies_there(folder, parameters, [name for case in cases for name in _files(case)]):
+    if already_painted(folder, parameters, [name for case in cases for name in _files(case)]):
         return folder
     twins = ", ".join(f"{case['kind']} ({case['scene']}) and ({case['number']})" for case in cases if case["view"])
     write_text(folder / RECORD, as_json(parameters))

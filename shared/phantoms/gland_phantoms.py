@@ -16,7 +16,7 @@ import numpy as np
 from ..atomic_write import atomic_write
 from ..errors import InputError
 from .gland_phantom_stain import paint_glands
-from .phantom_folder import RECORD, as_json, lies_there, write_text
+from .phantom_folder import RECORD, already_painted, as_json, write_text
 
 __all__ = ["paint_gland_phantoms"]
 
@@ -82,7 +82,7 @@ def paint_gland_phantoms(
     folder = Path(output_dir)
     cases = [_case(part, number, num_train) for part in PARTS for number in range(1, numbers[part] + 1)]
     files = [f"{case['name']}{ending}.{suffix}" for case in cases for ending in ("", "_anno")]
-    if lies_there(folder, parameters, [*files, GRADE_FILE]):
+    if already_painted(folder, parameters, [*files, GRADE_FILE]):
         return folder
     write_text(folder / RECORD, as_json(parameters))
     write_text(folder / "README.txt", README.format(pixel_size_um=pixel_size_um, record=RECORD))

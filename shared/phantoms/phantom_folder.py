@@ -10,12 +10,12 @@ from typing import Any
 from ..atomic_write import atomic_write
 from ..errors import InputError
 
-__all__ = ["RECORD", "as_json", "lies_there", "write_text"]
+__all__ = ["RECORD", "already_painted", "as_json", "write_text"]
 
 RECORD = "phantoms.json"  # holds the parameters that the phantoms were painted with
 
 
-def lies_there(folder: Path, parameters: Mapping[str, Any], files: Iterable[str]) -> bool:
+def already_painted(folder: Path, parameters: Mapping[str, Any], files: Iterable[str]) -> bool:
     """Tell whether exactly these phantoms are there, whole; refuse a folder that holds anything else.
 
     Args:

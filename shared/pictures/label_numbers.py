@@ -17,18 +17,22 @@ SHADES = 8  # more than these between black and white are the soft border of a m
 SOFT_SHARE = 0.2  # which covers at most this share of the picture, and less than white
 
 
-def label_numbers(picture: PictureFile) -> np.ndarray:
+def label_numbers(picture: PictureFile, one_number: bool = False) -> np.ndarray:
     """Return (H, W), int64: the number of every pixel, 0 for none.
 
-    Numbers count here, not colours: those of a palette are its indices, and 1-bit pictures hold 0 and 1. Colours count
-    where the numbers say nothing: a palette of black and white alone is read as 0 and 255; alpha is the label, 0 or
-    255, if all else is the same everywhere. Of a TIFF with 0 for white those numbers count among which there is a 0. A
-    soft border between black and white, as JPEG or a change of size leaves it, is cut in the middle.
+    Numbers count here, not colours: those of a palette are its indices, and 1-bit pictures hold 0 and 1. Alpha is the
+    label, 0 or 255, if all else is the same everywhere. Of a TIFF with 0 for white those numbers count among which
+    there is a 0. A soft border between black and white, as JPEG or a change of size leaves it, is cut in the middle.
+
+    Args:
+        picture: an opened file.
+        one_number: no file of the data set holds a second number, so this is a mask; a palette of black and white alone
+            is then read by its colours, as 0 and 255, since its indices are a matter of chance.
 
     Raises:
         InputError: colours, or numbers changed by JPEG.
     """
-    numbers = _stored(picture)
+    numbers = _stored(picture, one_number)
     if numbers.max(initial=0) > 255:
         return numbers
     lossy = picture.format in LOSSY
@@ -53,12 +57,12 @@ def shape_in_alpha(picture: PictureFile) -> np.ndarray | None:
     return np.array(alpha)
 
 
-def _stored(picture: PictureFile) -> np.ndarray:
+def _stored(picture: PictureFile, one_number: bool) -> np.ndarray:
     shown = picture.shown
     if picture.deep is not None and picture.deep.ndim == 2:
         return _with_a_zero(picture.deep, picture.highest - picture.deep, picture)
     if shown.mode == "P":
-        return np.array(shown.convert("L") if _black_and_white(picture) else shown).astype(np.int64)
+        return np.array(shown.convert("L") if one_number and _black_and_white(picture) else shown).astype(np.int64)
     if (alpha := shape_in_alpha(picture)) is not None:
         return np.where(alpha > 127, 255, 0)
     if shown.mode in ("LA", "PA"):
@@ -84,7 +88,7 @@ def _with_a_zero(stored: np.ndarray, shown: np.ndarray, picture: PictureFile) ->
 
 
 def _black_and_white(picture: PictureFile) -> bool:
-    """Whether a palette's only two colours in use are these, whose indices are a matter of chance."""
+    """Whether these are the only two colours of a palette that are in use."""
     used = {colour for _, colour in picture.shown.convert("RGB").getcolors(2**24)}
     return used == {(0, 0, 0), (255, 255, 255)} and len(picture.shown.getcolors()) == 2
 

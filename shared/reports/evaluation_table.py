@@ -16,12 +16,12 @@ from .evaluation_writer import EvaluationWriter
 from .score_table import (
     Points,
     count_cases,
-    deviations,
     draw_points,
     format_score,
     markdown_table,
     means,
     plus_minus,
+    standard_deviations,
     write_rows,
 )
 
@@ -74,7 +74,11 @@ class EvaluationTable(EvaluationWriter[str]):
         scores = np.concatenate([self._scores(engine, metric, len(cases)) for metric in self.columns], axis=1)
         names = [name for metric in self.columns.values() for name in metric]
         summary = _summary(names, scores)
-        rows = [*zip(cases, scores, strict=True), ("mean", means(scores)), ("standard deviation", deviations(scores))]
+        rows = [
+            *zip(cases, scores, strict=True),
+            ("mean", means(scores)),
+            ("standard deviation", standard_deviations(scores)),
+        ]
         with atomic_write(self.folder / f"{self.name}.csv") as path:
             write_rows(path, ["case", *names], [[case, *map(format_score, row)] for case, row in rows])
         with atomic_write(self.folder / f"{self.name}.md") as path:
@@ -124,7 +128,7 @@ class EvaluationTable(EvaluationWriter[str]):
 
 def _summary(names: list[str], scores: np.ndarray) -> list[str]:
     rows = []
-    for name, mean, deviation, column in zip(names, means(scores), deviations(scores), scores.T, strict=True):
+    for name, mean, deviation, column in zip(names, means(scores), standard_deviations(scores), scores.T, strict=True):
         extremes = ["", ""] if np.isnan(mean) else [format_score(np.nanmin(column)), format_score(np.nanmax(column))]
         rows.append([name, plus_minus(mean, deviation), *extremes])
     return markdown_table(["", "mean", "smallest", "largest"], rows)

@@ -15,12 +15,12 @@ from .gather_cases import gather_cases
 from .score_table import (
     Points,
     count_cases,
-    deviations,
     draw_points,
     format_score,
     markdown_table,
     means,
     plus_minus,
+    standard_deviations,
     write_rows,
 )
 from .scored_gland_image import SCORES, ScoredGlandImage, image_of, pooled_scores, score_image
@@ -126,7 +126,7 @@ def _rows(images: Sequence[ScoredGlandImage]) -> list[list[str]]:
 def _summary_rows(parts: Parts, images: Sequence[ScoredGlandImage]) -> list[list[str]]:
     """Return the cells of the rows below the cases; they belong to no part."""
     scores = np.array([image.scores() for image in images])
-    rows = {"mean": means(scores), "standard deviation": deviations(scores)}
+    rows = {"mean": means(scores), "standard deviation": standard_deviations(scores)}
     rows |= {f"pooled {name}": pooled_scores(members) for name, members in parts.items()}
     rows["pooled"] = pooled_scores(images)
     return [[name, "", *map(format_score, numbers)] for name, numbers in rows.items()]
@@ -138,7 +138,7 @@ def _summary(parts: Parts, images: Sequence[ScoredGlandImage]) -> list[str]:
     rows = [[f"pooled{name}", *map(format_score, pooled_scores(members)[:-1])] for name, members in groups.items()]
     for name, members in groups.items():
         scores = np.array([image.scores()[:-1] for image in members])
-        rows.append([f"mean{name}", *map(plus_minus, means(scores), deviations(scores))])
+        rows.append([f"mean{name}", *map(plus_minus, means(scores), standard_deviations(scores))])
     return markdown_table(["", *SCORES[:-1]], rows)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from ..metrics import calibration_bins
 from ..metrics.class_scores import class_scores, confusion_counts, one_vs_rest_auc
-from .score_table import deviations, format_score, means
+from .score_table import format_score, means, standard_deviations
 from .scored_lesion_image import CALIBRATION_BINS, ScoredLesionImage, lesion_scores
 
 __all__ = ["POOLED_ONLY", "UNKNOWN", "LesionCohort"]
@@ -103,7 +103,7 @@ class LesionCohort:
         pooled = [*lesion_scores(self.images), self.found_in_normal, self.accuracy, *[np.nan] * len(self.class_names)]
         rows = {
             "mean": [*means(self._scores()), *nothing],
-            "standard deviation": [*deviations(self._scores()), *nothing],
+            "standard deviation": [*standard_deviations(self._scores()), *nothing],
             "pooled": [*pooled, *together],
         }
         return [[name, "", *map(format_score, scores)] for name, scores in rows.items()]

@@ -19,12 +19,12 @@ from .lesion_cohort import POOLED_ONLY, UNKNOWN, LesionCohort
 from .score_table import (
     Points,
     count_cases,
-    deviations,
     draw_points,
     format_score,
     markdown_table,
     means,
     plus_minus,
+    standard_deviations,
     write_rows,
 )
 from .scored_lesion_image import CALIBRATION_BINS, LESION_SCORES, ScoredLesionImage, lesion_scores, score_mask
@@ -159,7 +159,7 @@ class LesionEvaluation(EvaluationWriter[ScoredLesionImage]):
         rows = []
         for name, members in groups.items():
             scores = np.array([lesion_scores([image]) for image in members]).reshape(-1, len(LESION_SCORES))
-            rows.append([name, str(len(members)), *map(plus_minus, means(scores), deviations(scores))])
+            rows.append([name, str(len(members)), *map(plus_minus, means(scores), standard_deviations(scores))])
         rows.append(["pooled", str(len(groups["mean"])), *map(format_score, lesion_scores(cohort.images))])
         normals = [image for image in cohort.images if not image.true_pixels]
         false = sum(image.found_pixels > 0 for image in normals)

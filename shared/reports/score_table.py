@@ -12,12 +12,12 @@ import numpy as np
 __all__ = [
     "Points",
     "count_cases",
-    "deviations",
     "draw_points",
     "format_score",
     "markdown_table",
     "means",
     "plus_minus",
+    "standard_deviations",
     "write_rows",
 ]
 
@@ -37,7 +37,7 @@ def means(scores: np.ndarray) -> list[float]:
     return [float(np.mean(column[~np.isnan(column)])) if (~np.isnan(column)).any() else np.nan for column in scores.T]
 
 
-def deviations(scores: np.ndarray) -> list[float]:
+def standard_deviations(scores: np.ndarray) -> list[float]:
     """Sample standard deviation per column without NaN; NaN for a single case."""
     columns = [column[~np.isnan(column)] for column in scores.T]
     return [float(np.std(column, ddof=1)) if len(column) > 1 else np.nan for column in columns]

@@ -141,7 +141,7 @@ class SubsetEvaluation:
         scores: dict[str, list[float] | None] = {}
         for place, name in enumerate(self.subsets):
             class_map = maps[place : place + 1]
-            if (class_map == NOT_RUN).any():  # "any": Invertd pads with 0
+            if (class_map == NOT_RUN).any():  # "any": `Invertd`, if it is used, pads with 0
                 scores[name] = None
                 continue
             predicted = convert_to_tensor(self.regions(class_map), track_meta=False)[None].to(true.device)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data import modality_subsets, subset_name
-from .score_table import count_cases, deviations, format_score, markdown_table, means, plus_minus
+from .score_table import count_cases, format_score, markdown_table, means, plus_minus, standard_deviations
 
 __all__ = ["SPREAD_OVER_SUBSETS", "SubsetScores", "dot_rows", "missing_counts", "subset_groups"]
 
@@ -102,5 +102,5 @@ class SubsetScores:
         rows = []
         for name, scores in zip(self.regions, self.means, strict=True):
             parts = [scores[places, None] for places in groups.values()]
-            rows.append([name, *(plus_minus(means(part)[0], deviations(part)[0]) for part in parts)])
+            rows.append([name, *(plus_minus(means(part)[0], standard_deviations(part)[0]) for part in parts)])
         return markdown_table(["", *groups], rows)

@@ -1,22 +1,15 @@
 """Array transforms and their dictionary versions (suffix ``d``)."""
 
+from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
 from .class_contradiction import class_contradiction
-from .fuzzy_membership import (
-    LABELLED_AT_LEAST,
-    FuzzyMembership,
-    FuzzyMembershipd,
-    flipped_share,
-    fuzzy_hesitation,
-    fuzzy_membership,
-    fuzzy_non_membership,
-    keep_argmax,
-    onehot_label,
-)
+from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
+from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
 from .gland_regions import GlandRegionsd, gland_regions
 from .hierarchical_segmentation import HierarchicalSegmentationd
 from .join_masks import JoinMasksd
+from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
 from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
 from .label_hierarchy import label_states, state_log_probabilities
@@ -25,9 +18,10 @@ from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
 from .mask_and_class import MaskAndClassd
 from .nifti_grid import nifti_on_grid
-from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
+from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
+from .onehot_label import onehot_label
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
 from .rand_modality_subset import RandModalitySubsetd
@@ -36,7 +30,7 @@ from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
 from .save_picture_case import SavePictureCased
-from .segmentation import SegmentationAndUncertaintyd
+from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
 from .source_file import source_file
 from .stack_modalities import StackModalitiesd
 
@@ -66,7 +60,7 @@ __all__ = [
     "SafeSpacingd",
     "SaveImageCased",
     "SavePictureCased",
-    "SegmentationAndUncertaintyd",
+    "SegmentOnGridd",
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
@@ -84,8 +78,10 @@ __all__ = [
     "in_brain",
     "keep_argmax",
     "label_states",
+    "logits_on_grid",
     "nifti_on_grid",
     "onehot_label",
+    "segment_on_grid",
     "source_file",
     "state_log_probabilities",
 ]

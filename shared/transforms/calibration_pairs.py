@@ -8,7 +8,7 @@ import torch
 from monai.transforms import Transform
 from monai.utils import TransformBackends, convert_to_tensor
 
-from .normalize_in_brain import in_brain
+from .brain_mask import in_brain
 
 __all__ = ["CalibrationPairsd"]
 
@@ -18,8 +18,8 @@ class CalibrationPairsd(Transform):
 
     Adds "confidence" = 1 - uncertainty and "correct" = (prediction equals label), both (1, N) float32, N voxels of the
     brain: air, which every model gets right, would hide the error. The brain is the mask where there is one
-    (`NoteBraind`), else where any modality is non-zero, which a resampled image blurs. Runs after `Invertd` and before
-    classes become regions.
+    (`NoteBraind`), else where any modality is non-zero, which a resampled image blurs. Runs after `Invertd` and
+    `SegmentOnGridd`, and before classes become regions.
 
     Args:
         label_key: true classes, (1, *spatial).
@@ -46,7 +46,7 @@ class CalibrationPairsd(Transform):
         label, pred, uncertainty, image = (convert_to_tensor(data[key], track_meta=False) for key in self.keys.values())
         if not label.shape[1:] == pred.shape[1:] == uncertainty.shape[1:] == image.shape[1:]:
             shapes = ", ".join(f"{key} {tuple(data[key].shape[1:])}" for key in self.keys.values())
-            raise ValueError(f"grids differ ({shapes}); bring all four to one grid first (Invertd).")
+            raise ValueError(f"grids differ ({shapes}); bring all four to one grid first (Invertd, SegmentOnGridd).")
         brain = in_brain(image, data.get(self.brain_key)).to(pred.device)
         confidence = 1 - uncertainty[brain].float().unsqueeze(0)
         correct = (pred[brain] == label[brain].to(pred.device)).float().unsqueeze(0)

@@ -6,26 +6,14 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
-from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
+from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
-from ..errors import InputError
+from .keep_argmax import keep_argmax
+from .onehot_label import onehot_label
 
-__all__ = [
-    "LABELLED_AT_LEAST",
-    "FuzzyMembership",
-    "FuzzyMembershipd",
-    "flipped_share",
-    "fuzzy_hesitation",
-    "fuzzy_membership",
-    "fuzzy_non_membership",
-    "keep_argmax",
-    "onehot_label",
-]
-
-LABELLED_AT_LEAST = 0.5 + 1e-3  # a membership above one half is greater than all others together
+__all__ = ["FuzzyMembership", "FuzzyMembershipd", "fuzzy_membership"]
 
 
 def fuzzy_membership(onehot: Tensor, radius: int = 1) -> Tensor:
@@ -80,106 +68,6 @@ def _count_neighbours(shape: Sequence[int], radius: int, device: torch.device) -
         in_range = (position + radius).clamp(max=size - 1) - (position - radius).clamp(min=0) + 1
         in_cube = in_cube.unsqueeze(-1) * in_range
     return in_cube - 1
-
-
-def fuzzy_non_membership(memberships: Tensor, rho_2: float | Tensor) -> Tensor:
-    """Degree to which a voxel does not belong to each class: nu = rho_2 (1 - mu), Eq. 5 of the paper cited above.
-
-    Args:
-        memberships: (B, C, *spatial) in [0, 1].
-        rho_2: credibility of the fuzzy label, in [0, 1].
-    """
-    return _in_unit_interval(rho_2) * (1 - memberships)
-
-
-def fuzzy_hesitation(memberships: Tensor, rho_2: float | Tensor) -> Tensor:
-    """What neither belongs nor does not: pi = 1 - mu - nu = (1 - rho_2) (1 - mu), Eqs. 3 and 5 of the paper.
-
-    The paper defines the hesitation, but no term of its loss uses it.
-
-    Args:
-        memberships: (B, C, *spatial) in [0, 1].
-        rho_2: credibility of the fuzzy label, in [0, 1].
-    """
-    return (1 - _in_unit_interval(rho_2)) * (1 - memberships)
-
-
-def _in_unit_interval(rho_2: float | Tensor) -> float | Tensor:
-    if not 0 <= rho_2 <= 1:
-        raise ValueError(f"rho_2 must be in [0, 1], got {float(rho_2)}.")
-    return rho_2
-
-
-def _check_same_shape(onehot: Tensor, memberships: Tensor) -> None:
-    if onehot.shape != memberships.shape:
-        raise ValueError(f"shapes differ: onehot {tuple(onehot.shape)}, memberships {tuple(memberships.shape)}")
-
-
-def keep_argmax(onehot: Tensor, memberships: Tensor) -> Tensor:
-    """Raise the labelled class to `LABELLED_AT_LEAST`, so that thin structures are not voted away; not in the paper.
-
-    In a structure of one or two voxels' width most neighbours belong to another class, and the memberships point to it.
-
-    Args:
-        onehot: (B, C, *spatial), zeros and ones, one class per voxel.
-        memberships: `fuzzy_membership` of it.
-
-    Returns:
-        Memberships that still sum to one: the other classes keep their proportions. Voxels whose labelled class is
-        above the bound already are left as they are.
-    """
-    _check_same_shape(onehot, memberships)
-    labelled = (memberships * onehot).sum(dim=1, keepdim=True)
-    others = memberships * ((1 - LABELLED_AT_LEAST) / (1 - labelled))
-    raised = others.masked_fill(onehot.bool(), LABELLED_AT_LEAST)
-    return memberships.where(labelled >= LABELLED_AT_LEAST, raised)
-
-
-def flipped_share(onehot: Tensor, memberships: Tensor) -> Tensor:
-    """Share of each class's voxels in which another class has the greater membership.
-
-    Args:
-        onehot: (B, C, *spatial), zeros and ones, one class per voxel.
-        memberships: (B, C, *spatial).
-
-    Returns:
-        (C,), over all voxels of the batch; NaN for a class that has none.
-    """
-    _check_same_shape(onehot, memberships)
-    labelled = (memberships * onehot).sum(dim=1, keepdim=True)
-    flipped = memberships.amax(dim=1, keepdim=True) > labelled
-    belongs = onehot.bool().transpose(0, 1).flatten(1)
-    flipped = flipped.transpose(0, 1).flatten(1)
-    return (belongs & flipped).sum(dim=1) / belongs.sum(dim=1)
-
-
-def onehot_label(label: Tensor, num_classes: int) -> Tensor:
-    """Write a class label as one channel per class, and refuse values that are no class.
-
-    MONAI's `one_hot` ends with an index error on such a value, and takes fractions for whole numbers.
-
-    Args:
-        label: (B, 1, *spatial), values 0 to C - 1 in any type.
-        num_classes: C.
-
-    Returns:
-        (B, C, *spatial), boolean.
-    """
-    if label.ndim < 3 or label.shape[1] != 1:
-        raise ValueError(f"label must have one channel of class values, got shape {tuple(label.shape)}, batch first.")
-    values = convert_to_tensor(label, track_meta=False)
-    onehot = torch.empty((len(values), num_classes, *values.shape[2:]), dtype=torch.bool, device=values.device)
-    for value in range(num_classes):
-        torch.eq(values[:, 0], value, out=onehot[:, value])
-    if int(onehot.count_nonzero()) != values.numel():
-        unknown = dict.fromkeys(f"{value:g}" for value in values.unique().tolist() if value not in range(num_classes))
-        unknown = ", ".join(list(unknown)[:5])
-        file = label.meta.get("filename_or_obj") if isinstance(label, MetaTensor) else None
-        raise InputError(
-            f"{file if isinstance(file, str) else 'label'}: values {unknown} are outside the classes "
-            f"0 to {num_classes - 1}; map the label to classes first, or correct num_classes."
-        )
-    return onehot
 
 
 class FuzzyMembership(Transform):

@@ -73,7 +73,7 @@ class LoadPictured(MapTransform):
 
     def _label(self, path: str | os.PathLike, objects: bool, one_number: bool | None) -> MetaTensor:
         picture = open_picture(path)
-        numbers = label_numbers(picture)
+        numbers = label_numbers(picture, one_number=objects and one_number is True)
         if objects and one_number is not False:
             numbers, pieces = number_components(numbers)
             if pieces > 1 and one_number is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from monai.config import KeysCollection
@@ -12,12 +14,13 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
 from ..errors import InputError
-from .label_conventions import LABEL_CONVENTIONS
+from .label_conventions import LABEL_CONVENTIONS, conventions_of_name, describe_conventions, find_convention
+from .label_values import round_values, values_of_files, values_of_label
 from .source_file import source_file
 
 __all__ = ["MapLabel", "MapLabeld"]
 
-ROUNDING = 1e-3  # labels stored as scaled or float32 numbers come back as 2.9999998
+Cases = Mapping[str, Sequence[Mapping[str, Any]]] | Sequence[Mapping[str, Any]]
 
 
 class MapLabel(Transform):
@@ -25,26 +28,28 @@ class MapLabel(Transform):
 
     Args:
         convention: a name in `LABEL_CONVENTIONS`, or a mapping from value to class (0 to 127) that lists every value
-            that may occur.
+            that may occur. None takes the convention of the layout, unless the name of a case says that its numbers
+            are another challenge's: then the user has to choose.
+        layout: see `shared.data.find_cases`; counts where no convention is given.
+        cases: the cases that are used, or `split_cases`'s parts of them: their names are compared with the convention
+            at once, and their labels are read before an unknown value is answered with an advice.
     """
 
     backend = [TransformBackends.TORCH]
 
-    def __init__(self, convention: str | Mapping[int | str, int]) -> None:
-        if isinstance(convention, str) and convention not in LABEL_CONVENTIONS:
-            known = ", ".join(LABEL_CONVENTIONS)
-            raise InputError(f"label convention {convention!r} is unknown; choose one of {known}, or give a mapping.")
-        self.name = convention if isinstance(convention, str) else "given in the config"
-        mapping = LABEL_CONVENTIONS[convention] if isinstance(convention, str) else convention
-        try:
-            self.mapping = {int(value): int(label) for value, label in mapping.items()}  # JSON keys are text
-        except (AttributeError, TypeError, ValueError):
-            self.mapping = {}
-        if not self.mapping or not all(0 <= label <= 127 for label in self.mapping.values()):
-            raise InputError(
-                f"label convention {mapping}: give a mapping from value to class (0 to 127), or one of "
-                f"{', '.join(LABEL_CONVENTIONS)} (--label_convention)."
-            )
+    def __init__(
+        self,
+        convention: str | Mapping[int | str, int] | None,
+        layout: str | Mapping[str, str] | None = None,
+        cases: Cases = (),
+    ) -> None:
+        self.name, self.mapping = find_convention(convention, layout)
+        self.is_given = convention is not None
+        parts = cases.values() if isinstance(cases, Mapping) else [cases]
+        used = {str(item["label"]): str(item.get("case", "")) for part in parts for item in part if item.get("label")}
+        self.labels = list(used)
+        for path, case in used.items():
+            self.check_name(case, path)
 
     def __call__(self, label: Tensor) -> Tensor:
         """Map a label (1, *spatial) of any number type to classes of the same shape, int8.
@@ -53,14 +58,10 @@ class MapLabel(Transform):
         "background" from every voxel (`map_binary_to_indices` inverts bits where `torch.any` returns no bool).
         """
         values = torch.as_tensor(label.as_tensor() if isinstance(label, MetaTensor) else label)
+        file = source_file(label, "label")
         if values.shape[0] != 1:
-            raise InputError(f"{source_file(label, 'label')}: a label has one channel, this one has {values.shape[0]}.")
-        rounded = values.round() if values.is_floating_point() else values
-        if not ((values - rounded).abs() <= ROUNDING).all():  # also catches NaN
-            raise InputError(
-                f"{source_file(label, 'label')}: not a label map, it holds values that are not whole numbers, such as "
-                f"{_first_fraction(values, rounded)}; give the label map, not an image or a probability."
-            )
+            raise InputError(f"{file}: a label has one channel, this one has {values.shape[0]}.")
+        rounded = round_values(values, file)
         classes = torch.zeros(values.shape, dtype=torch.int8, device=values.device)
         known = torch.zeros(values.shape, dtype=torch.bool, device=values.device)
         for value, klass in self.mapping.items():
@@ -68,16 +69,33 @@ class MapLabel(Transform):
             known |= here
             classes[here] = klass
         if not known.all():
-            self._refuse(label, sorted(int(value) for value in rounded.unique()))
+            self._refuse(file, values_of_label(rounded))
         return convert_to_dst_type(classes, dst=label, dtype=torch.int8)[0]
 
-    def _refuse(self, label: Tensor, found: list[int]) -> None:
-        """Say which values do not belong here, and which conventions would take them all."""
-        fitting = [name for name, mapping in LABEL_CONVENTIONS.items() if set(found) <= set(mapping)]
-        remedy = f"they fit {' and '.join(fitting)}" if fitting else "give a mapping that lists them all"
+    def check_name(self, case: str, path: str) -> None:
+        """Refuse a case whose name promises other numbers than the layout's convention, where no other was given."""
+        promised = conventions_of_name(case, path)
+        if promised and not self.is_given and self.name not in promised:
+            values = {value for name in (self.name, *promised) for value in LABEL_CONVENTIONS[name]}
+            choices = describe_conventions([*promised, self.name], values)
+            raise InputError(
+                f"{path}: the name of case {case} says other label numbers than those of layout {self.name}; give "
+                f"--label_convention with what the labels follow: {choices}."
+            )
+
+    def _refuse(self, file: str, own: set[int]) -> None:
+        """Say which values do not belong here, and what all values in use would become under other conventions."""
+        unknown = sorted(own - set(self.mapping))
+        found = own | values_of_files(path for path in self.labels if path != file)
+        fitting = [name for name, mapping in LABEL_CONVENTIONS.items() if found <= set(mapping)]
+        promised = [name for name in conventions_of_name(Path(file).name, file) if name in fitting]
+        described = describe_conventions(promised or fitting, found)
+        mapping = 'a mapping of every value to 0 background, 1 necrosis, 2 oedema, 3 enhancing, as "{0: 0, 7: 3}"'
+        all_labels = f"all {len(self.labels)} labels in use hold" if len(self.labels) > 1 else "the label holds"
         raise InputError(
-            f"{source_file(label, 'label')}: label values {_short(found)} do not fit convention {self.name} "
-            f"({_short(sorted(self.mapping))}); {remedy} (--label_convention)."
+            f"{file}: label value{'s' * (len(unknown) > 1)} {_short(unknown)} not in convention {self.name} "
+            f"({_short(sorted(self.mapping))}); {all_labels} {_short(sorted(found))}. Give --label_convention with "
+            f"what they mean: {f'{described}, or {mapping}' if described else mapping}."
         )
 
 
@@ -87,26 +105,30 @@ class MapLabeld(MapTransform):
     Args:
         keys: label maps to translate.
         convention: see `MapLabel`.
+        layout: see `MapLabel`.
+        cases: see `MapLabel`.
         allow_missing_keys: skip absent keys instead of raising.
     """
 
     backend = MapLabel.backend
 
     def __init__(
-        self, keys: KeysCollection, convention: str | Mapping[int | str, int], allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        convention: str | Mapping[int | str, int] | None,
+        layout: str | Mapping[str, str] | None = None,
+        cases: Cases = (),
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.map_label = MapLabel(convention)
+        self.map_label = MapLabel(convention, layout, cases)
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         mapped = dict(data)
         for key in self.key_iterator(mapped):
+            self.map_label.check_name(str(data.get("case", "")), source_file(data[key], key))
             mapped[key] = self.map_label(mapped[key])
         return mapped
-
-
-def _first_fraction(values: Tensor, rounded: Tensor) -> float:
-    return round(float(values[~((values - rounded).abs() <= ROUNDING)][0]), 4)
 
 
 def _short(values: list[int]) -> str:

@@ -10,6 +10,8 @@ from monai.data import MetaTensor
 from numpy.typing import DTypeLike
 from torch import Tensor
 
+from .small_suffix import is_nifti, with_small_suffix
+
 __all__ = ["nifti_on_grid"]
 
 QFORM = ("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
@@ -50,4 +52,7 @@ def _header_of_file(image: MetaTensor, affine: np.ndarray) -> nibabel.Nifti1Head
     as_read = image.meta.get("original_affine")
     if as_read is None or not np.allclose(np.asarray(as_read), affine, rtol=0, atol=1e-3):
         return None
-    return nibabel.load(file).header if file.name.endswith((".nii", ".nii.gz")) and file.is_file() else None
+    if not (is_nifti(file) and file.is_file()):
+        return None
+    with with_small_suffix(file) as readable:
+        return nibabel.load(readable).header

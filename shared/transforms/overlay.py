@@ -11,7 +11,8 @@ import numpy as np
 from monai.data import MetaTensor
 from torch import Tensor
 
-from .normalize_in_brain import brain_of_normalized
+from ..networks.present_modalities import present_modalities
+from .brain_mask import brain_of_normalized
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def draw_overlay(
         label: (1, *spatial), true classes.
         title: heading.
     """
-    present = [m for m, channel in enumerate(image) if not channel.isnan().any()]
+    present = present_modalities(image.unsqueeze(0)).squeeze(0).nonzero().flatten().tolist()
     if image.ndim != 4 or not present:
         raise ValueError(f"image must be (M, *spatial) in 3D with a modality free of NaN, got {tuple(image.shape)}.")
     shown, affine = image[present[0]], image.affine.cpu().numpy()

@@ -9,6 +9,8 @@ import torch
 from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
+from ..networks.present_modalities import present_modalities
+
 __all__ = ["RandModalitySubsetd"]
 
 
@@ -42,7 +44,7 @@ class RandModalitySubsetd(RandomizableTransform, MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image: Tensor = torch.as_tensor(data[self.image_key])
-        present = (~image.isnan().flatten(1).any(dim=1)).nonzero().flatten().tolist()
+        present = present_modalities(image.unsqueeze(0)).squeeze(0).nonzero().flatten().tolist()
         if not present:
             raise ValueError(f"{self.image_key}: no modality is there, every channel holds NaN.")
         self.randomize(len(present))

@@ -29,6 +29,7 @@ def test_no_corner_of_a_rotated_label_becomes_a_tumour(path):
     parser = ConfigParser()
     parser.read_config(str(path))
     parser["rotation_degrees"] = 40.0
+    parser["splits"] = {}
     transforms = [
         item for item in parser["train::preprocessing::transforms"] if item["_target_"] in (MAP_LABEL, ROTATE)
     ]

@@ -1,10 +1,11 @@
+import ast
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from shared.data import find_cases
+from shared.data import find_cases, split_cases
 from shared.errors import InputError
 
 ALL = ["t1", "t1ce", "t2", "flair"]
@@ -191,9 +192,21 @@ def test_says_which_other_layout_fits(brats2021, tmp_path):
         find_cases(brats2021, ["flair"], FREE)
     with pytest.raises(InputError, match=r"looked for dataset.json .*; 2 cases would fit another: use --layout"):
         find_cases(brats2021, ["flair"], "msd")
-    write_listing(tmp_path / "msd", modality={"0": "FLAIR"}, training=[])
-    with pytest.raises(InputError, match=r"there is a dataset.json: use --layout msd"):
+    touch(tmp_path / "msd", "imagesTr/B_1.nii.gz")
+    listing = {"modality": {"0": "FLAIR"}, "training": [{"image": "imagesTr/B_1.nii.gz"}]}
+    write_listing(tmp_path / "msd", **listing)
+    with pytest.raises(InputError, match=r"1 case would fit another: use --layout msd"):
         find_cases(tmp_path / "msd", ["flair"])
+
+
+def test_a_layout_that_finds_nothing_either_is_not_advised(tmp_path):
+    touch(tmp_path, "imagesTr/B_1.nii.gz")
+    write_listing(tmp_path, modality={"0": "T2"}, training=[{"image": "imagesTr/B_1.nii.gz"}])
+    with pytest.raises(InputError, match=r"\); correct --dataset_dir, or give --layout a pattern per modality\.$"):
+        find_cases(tmp_path, ["flair"])  # which dataset.json does not name
+    touch(tmp_path / "other", "a-t2f.nii.gz")
+    with pytest.raises(InputError, match=r"correct --dataset_dir"):
+        find_cases(tmp_path / "other", ["flair"], needs_label=True)  # no labels under brats2023
 
 
 def test_says_what_was_looked_for_where_nothing_fits(tmp_path):
@@ -204,7 +217,7 @@ def test_says_what_was_looked_for_where_nothing_fits(tmp_path):
 
 def test_cases_without_the_wanted_modalities(tmp_path):
     touch(tmp_path, "a_seg.nii.gz", "a_t1.nii.gz")
-    with pytest.raises(InputError, match="1 cases of layout brats2021, but none has t2, flair; choose other"):
+    with pytest.raises(InputError, match="1 cases of layout brats2021, but none has t2, flair; correct --dataset_dir"):
         find_cases(tmp_path, ["t2", "flair"])
 
 
@@ -214,17 +227,139 @@ def test_two_files_for_one_modality(tmp_path):
         find_cases(tmp_path, ["flair"])
 
 
-def test_a_missing_label_is_named(brats2021):
-    with pytest.raises(InputError, match="1 of 2 cases have no label, the first is c;"):
-        find_cases(brats2021, ["t2"], needs_label=True)
+def test_two_cases_of_one_name_are_not_mixed(tmp_path):
+    """a is in two folders which hold the same modalities of others: its t1 and its flair may be of two patients."""
+    touch(tmp_path, "one/a_t1.nii", "one/b_t1.nii", "one/b_flair.nii", "two/a_flair.nii", "two/c_flair.nii")
+    with pytest.raises(InputError, match=r"case a has files in two folders, .*one/a_t1.nii and .*two/a_flair.nii"):
+        find_cases(tmp_path, ["t1", "flair"])
+    touch(tmp_path / "per_case", "s1/a/a_t1.nii", "s1/b/b_t1.nii", "s1/b/b_seg.nii", "s2/a/a_seg.nii")
+    case = find_cases(tmp_path / "per_case", ["t1"], needs_label=True)[0]
+    assert "two folders" in case["unusable"]
+    with pytest.raises(InputError, match=r"1 of 1 cases in use cannot be used: case a has files in two folders"):
+        split_cases([case], (1, 0, 0))
+    assert len(find_cases(tmp_path / "per_case", ["t1"])) == 2  # nobody reads the labels
+
+
+def test_a_folder_per_modality_is_no_mixture(tmp_path):
+    touch(tmp_path, *[f"{key}/{case}_{key}.nii" for case in "ab" for key in ("t1", "flair", "seg")])
+    cases = find_cases(tmp_path, ["t1", "flair"], needs_label=True)
+    assert [sorted(case) for case in cases] == [["case", "flair", "label", "patient", "t1"]] * 2
+
+
+def test_two_dicom_folders_of_one_name(tmp_path):
+    touch(tmp_path, "P-0/1-ADC/1.dcm", "P-0/2-ADC/1.dcm")
+    with pytest.raises(InputError, match=r"case P-0 has two files for adc, .*1-ADC and .*2-ADC"):
+        find_cases(tmp_path, ["adc"], {"adc": "{case}/*-ADC/"})
+
+
+def test_only_cases_in_use_must_be_whole(brats2021, tmp_path):
+    """c has no label, d two files for one modality."""
+    touch(brats2021, "HGG/d_t2.nii", "HGG/d_t2.nii.gz", "HGG/d_seg.nii", "HGG/e/e_t2.nii", "HGG/e/e_seg.nii")
+    cases = find_cases(brats2021, ["t2"], needs_label=True)
+    assert [case["case"] for case in cases if "unusable" in case] == ["c", "d"]
+    (tmp_path / "train.txt").write_text("a\ne\n")
+    split = split_cases(cases, files={"train": tmp_path / "train.txt"})
+    assert [case["case"] for case in split["train"]] == ["a", "e"]
+    with pytest.raises(InputError, match=r"2 of 4 cases in use cannot be used: case \w .* --split_files"):
+        split_cases(cases)
     with pytest.raises(InputError, match="has no pattern for the label"):
         find_cases(brats2021, ["t2"], {"t2": "**/{case}_t2.nii.gz"}, needs_label=True)
 
 
 @pytest.mark.parametrize(
+    ("label", "is_named"),
+    [
+        ("BraTS20_Training_355/W39_1998.09.19_Segm.nii", True),  # so published
+        ("BraTS20_Training_355/BraTS20_Training_355-label.nii.gz", True),
+        ("BraTS20_Training_355/BraTS20_Training_355_SEG.NII", True),
+        ("BraTS20_Training_355/notes_seg.txt", False),
+        ("BraTS20_Training_355/BraTS20_Training_355_t1.nii", False),
+        ("BraTS20_Training_36/BraTS20_Training_36_seg.nii", False),
+    ],
+)
+def test_a_file_that_looks_like_the_label_is_named(tmp_path, label, is_named):
+    touch(tmp_path, "BraTS20_Training_355/BraTS20_Training_355_flair.nii", label)
+    (case,) = find_cases(tmp_path, ["flair"], needs_label=True)
+    expected = f"but {tmp_path / label} looks like it" if is_named else "has no label; add the file"
+    assert expected in case["unusable"]
+
+
+@pytest.mark.parametrize("suffix", [".NII.GZ", ".Nii", ".nii.GZ", ".NII"])
+def test_suffixes_in_capitals(tmp_path, suffix):
+    touch(tmp_path, f"a/a_flair{suffix}", f"a/a_seg{suffix}", f"b/Flair_1{suffix}")
+    (case,) = find_cases(tmp_path, ["flair"], needs_label=True)
+    assert (case["case"], Path(case["label"]).name) == ("a", f"a_seg{suffix}")
+    ending = "nii.gz" if suffix.lower().endswith("gz") else "nii"
+    assert find_cases(tmp_path, ["flair"], {"flair": "{case}/Flair_*." + ending})[0]["case"] == "b"
+    (alone,) = find_cases(tmp_path / f"a/a_flair{suffix}", ["flair"])
+    assert alone["case"] == "a_flair"
+
+
+NAMES = {"0": "T1", "1": "T1-CE", "2": "T2w", "3": "FLAIR"}
+
+
+def nnunet_folder(root, ending=".nii.gz", **described):
+    images = [f"{part}/P{case}_{n:04d}{ending}" for part, case in (("imagesTr", 1), ("imagesTs", 9)) for n in range(4)]
+    touch(root, *images, f"labelsTr/P1{ending}")
+    if described:
+        write_listing(root, **described)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("ending", "described"),
+    [
+        (".nii.gz", {"channel_names": NAMES, "labels": {"background": 0}, "numTraining": 1, "file_ending": ".nii.gz"}),
+        (".nrrd", {"channel_names": NAMES, "numTraining": 1, "file_ending": ".nrrd"}),
+        (
+            ".nii.gz",
+            {"modality": NAMES, "training": [{"image": "./imagesTr/P1.nii.gz", "label": "./labelsTr/P1.nii.gz"}]},
+        ),
+    ],
+)
+def test_nnunet_of_both_versions(tmp_path, ending, described):
+    root = nnunet_folder(tmp_path / "Dataset001", ending, **described)
+    for layout in ("brats2021", "msd"):  # the advice is the layout that works
+        with pytest.raises(InputError, match=r"2 cases would fit another: use --layout nnunet\."):
+            find_cases(root, ["flair", "t1ce"], layout)
+    first, last = find_cases(root, ["flair", "t1ce"], "nnunet")
+    assert (first["case"], last["case"]) == ("P1", "P9")
+    assert Path(first["t1ce"]).name == f"P1_0001{ending}"
+    (labelled,) = find_cases(root, ["flair", "t1ce"], "nnunet", needs_label=True)
+    assert labelled["label"] == str(root / f"labelsTr/P1{ending}")
+    (test,) = find_cases(root / "imagesTs", ["flair"], "nnunet")  # beside dataset.json
+    assert test["flair"] == str(root / f"imagesTs/P9_0003{ending}")
+
+
+@pytest.mark.parametrize("described", [{}, {"channel_names": {"0": "noNorm", "1": "b", "2": "c", "3": "d"}}])
+def test_nnunet_without_names_is_advised_a_pattern_that_fits(tmp_path, described):
+    root = nnunet_folder(tmp_path, **described)
+    with pytest.raises(InputError, match=r"1 cases are numbered as in nnU-Net \(channels 0, 1, 2, 3\)") as error:
+        find_cases(root, ["flair"], needs_label=True)
+    pattern = ast.literal_eval(str(error.value).split('"')[1])
+    (case,) = find_cases(root, ["flair"], pattern, needs_label=True)
+    assert case["label"] == str(root / "labelsTr/P1.nii.gz")
+    if described:
+        with pytest.raises(InputError, match=r"'flair': .* names no such channel, only nonorm, b, c, d; .*numbered"):
+            find_cases(root, ["flair"], "nnunet")
+
+
+def test_two_channels_of_one_modality_are_refused(tmp_path):
+    nnunet_folder(tmp_path, channel_names={"0": "T1", "1": "t1w", "2": "T2", "3": "FLAIR"})
+    with pytest.raises(InputError, match=r"not as in nnU-Net \(ValueError: two channels are called t1\)"):
+        find_cases(tmp_path, ["flair"], "nnunet")
+
+
+def test_radiotherapy_of_meningioma(tmp_path):
+    touch(tmp_path, *[f"BraTS-MEN-RT-0001-1/BraTS-MEN-RT-0001-1_{name}.nii.gz" for name in ("t1c", "gtv")])
+    (case,) = find_cases(tmp_path, ["t1ce"], "brats_men_rt", needs_label=True)
+    assert (case["patient"], "unusable" in case) == ("BraTS-MEN-RT-0001", False)
+
+
+@pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"modalities": ["flair"], "layout": "brats2022"}, "unknown; choose brats2021 or brats2023 or msd, or give"),
+        ({"modalities": ["flair"], "layout": "brats2022"}, "unknown; choose brats2021 or brats2023 or .*, or"),
         ({"modalities": ["dwi"]}, "modality 'dwi': layout brats2021 has no files for it, only for t1, t1ce, t2, flair"),
         ({"modalities": ["label"]}, "modality 'label'"),
         ({"modalities": []}, "modalities: give at least one name"),

@@ -4,6 +4,7 @@ from PIL import Image
 
 from shared.data.picture_survey import with_highest_value, with_one_number
 from shared.errors import InputError
+from shared.pictures import label_numbers, open_picture
 
 TWO = np.zeros((20, 30), np.uint8)
 TWO[2:8, 2:8] = TWO[12:18, 12:28] = 1
@@ -43,6 +44,17 @@ def test_one_object_in_two_pieces_stays_one_where_others_are_numbered(cases, cap
 def test_a_mask_among_numbered_annotations_is_told_by_its_number(cases, caplog):
     assert told(cases("instances", a=SEVERAL, b=TWO * 255)) == {"a": False, "b": True}
     assert "1 of 2 annotations have one number for all objects (255 in " in caplog.text
+
+
+def test_a_mask_with_white_first_in_its_palette(cases, tmp_path):
+    items = cases("instances", a=TWO, b=TWO)
+    for item in items:
+        picture = Image.fromarray(1 - TWO).convert("P")
+        picture.putpalette([255, 255, 255, 0, 0, 0])
+        picture.save(item["instances"])
+    for item in with_one_number(items):
+        found = label_numbers(open_picture(item["instances"]), item["one_number"])
+        np.testing.assert_array_equal(found, TWO * 255)
 
 
 def test_a_data_set_whose_images_have_one_object_each(cases, caplog):

@@ -7,8 +7,9 @@ from ignite.engine import Engine, Events
 from monai.handlers import ParamSchedulerHandler
 from monai.losses import DiceLoss
 
-from shared.handlers import ConstantWeight, ExponentialDecay, LinearDecay
-from shared.losses import FuzzyAuxiliaryLoss, ParetoFuzzyLoss
+from shared.errors import InputError
+from shared.handlers import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp, WarmUp
+from shared.losses import FuzzyAuxiliaryLoss, ParetoFuzzyLoss, RegionCurriculum
 
 DECAYS = [LinearDecay, ExponentialDecay]
 
@@ -117,3 +118,60 @@ def test_refuses_an_impossible_decay(decay):
             decay(1.0, 5, final_share)
     with pytest.raises(ValueError, match=r"final_share must be in \(0, 1\], got 0"):
         ExponentialDecay(1.0, 5, 0)
+
+
+def test_ramp_by_hand():
+    """Eight epochs, all admitted after half of them; then one that begins at 0.2."""
+    assert schedule(LinearRamp(8), 8) == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
+    assert schedule(LinearRamp(4, initial_value=0.2, full_at_share=1.0), 5) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+@pytest.mark.parametrize("initial_value", [0.0, 0.1, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.77, 1.0])
+def test_ramp_rises_to_exactly_1_and_stays(initial_value, share):
+    found = schedule(LinearRamp(30, initial_value, share), 40)
+    assert found[0] == pytest.approx(initial_value)
+    assert all(earlier <= later for earlier, later in itertools.pairwise(found))
+    assert set(found[30:]) == {1.0}
+
+
+def test_handler_sets_the_curriculum_before_every_epoch_and_after_a_resume():
+    curriculum, seen = RegionCurriculum(), []
+    for first in (0, 2):
+        engine = Engine(lambda engine, batch: seen.append(curriculum.admitted_uncertainty.item()))
+        ParamSchedulerHandler(
+            parameter_setter=curriculum.set_admitted_uncertainty,
+            value_calculator=LinearRamp(4),
+            vc_kwargs={},
+            epoch_level=True,
+            event=Events.EPOCH_STARTED,
+        ).attach(engine)
+        if first:
+            engine.load_state_dict({"epoch": first, "max_epochs": 4, "epoch_length": 1})
+        engine.run([0], max_epochs=4, epoch_length=1)
+    assert seen == [0, 0.5, 1, 1, 1, 1]
+
+
+def test_refuses_what_is_no_ramp():
+    with pytest.raises(InputError, match=r"initial value must be in \[0, 1\], got 1.1"):
+        LinearRamp(5, initial_value=1.1)
+    with pytest.raises(InputError, match=r"full_at_share must be in \(0, 1\], got 0"):
+        LinearRamp(5, full_at_share=0)
+    with pytest.raises(ValueError, match="max_epochs must be at least 1"):
+        LinearRamp(0)
+
+
+def test_the_weight_is_zero_for_so_many_epochs_and_one_from_then_on():
+    assert [WarmUp(2)(epoch) for epoch in (1, 2, 3, 300)] == [0.0, 0.0, 1.0, 1.0]
+    assert WarmUp(0)(1) == 1.0
+
+
+@pytest.mark.parametrize("epochs", [-1, 2.5])
+def test_other_than_a_number_of_epochs_is_refused(epochs):
+    with pytest.raises(InputError, match="whole number of epochs, at least 0, not "):
+        WarmUp(epochs)
+
+
+def test_epochs_are_counted_from_one():
+    with pytest.raises(ValueError, match="counted from 1"):
+        WarmUp(1)(0)

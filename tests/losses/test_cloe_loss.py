@@ -137,20 +137,20 @@ def test_ablations_of_table_3_train(network, loss):
 
 @pytest.mark.parametrize("kind", [RFNet, DCSeg])
 def test_rfnet_and_dcseg_are_trained_by_the_same_loss(kind):
-    """RFNet's sum: fused, region maps and, unlike `CLoE`, the experts of all modalities that are present."""
+    """RFNet's sum: fused, deep supervision and, unlike `CLoE`, the experts of all modalities that are present."""
     (image, target), network = batch(), make(kind)
     contrastive = ContrastiveRepresentationLoss(window_size=3, norm="mse") if kind is DCSeg else None
     loss = CLoELoss(
         modality_consistency=0,
         region_consistency=0,
         region_weight=0,
-        region_maps_weight=1,
+        deep_supervision_weight=1,
         contrastive_loss=contrastive,
     )
     output, label = network(image, KEEP), target["label"]
     plain = WeightedCrossEntropyDiceLoss()
-    maps = [output["regions"][0]]
-    for logits in output["regions"][1:]:
+    maps = [output["deep_supervision"][0]]
+    for logits in output["deep_supervision"][1:]:
         p = functional.interpolate(logits.softmax(dim=1), SIZE, mode="trilinear", align_corners=True)
         maps.append(p.log())
     expected = plain(output["pred"], label) + sum(plain(logits, label) for logits in maps)

@@ -18,7 +18,7 @@ from shared.networks import MMFormer
 from shared.transforms import fuzzy_membership, onehot_label
 
 CLASSES, MODALITIES, SIZE = 3, 2, (4, 4, 4)
-BRANCHES = ["fused", "experts", "regions"]
+BRANCHES = ["fused", "experts", "deep_supervision"]
 
 
 def pareto(fuzzy_weight=1.0, **more):
@@ -35,7 +35,7 @@ def batch():
     prediction = {
         "pred": torch.randn(2, CLASSES, *SIZE, generator=random),
         "experts": torch.randn(2, MODALITIES, CLASSES, *SIZE, generator=random),
-        "regions": [torch.randn(2, CLASSES, *(n // s for n in SIZE), generator=random) for s in (1, 2)],
+        "deep_supervision": [torch.randn(2, CLASSES, *(n // s for n in SIZE), generator=random) for s in (1, 2)],
         "present": torch.tensor([[True, True], [True, False]]),
         "available": torch.tensor([[False, True], [True, False]]),
     }
@@ -51,7 +51,7 @@ def enlarged(logits):
     return p.log()
 
 
-@pytest.mark.parametrize("branches", [[], ["fused"], ["experts"], ["regions"], BRANCHES])
+@pytest.mark.parametrize("branches", [[], ["fused"], ["experts"], ["deep_supervision"], BRANCHES])
 def test_is_the_weighted_sum_of_all_branches_of_which_some_are_fuzzy(batch, branches):
     """By the words of the class; experts in the samples that have the modality, kept or not."""
     prediction, target = batch
@@ -63,12 +63,12 @@ def test_is_the_weighted_sum_of_all_branches_of_which_some_are_fuzzy(batch, bran
     fused = branch("fused", prediction["pred"], target)
     experts = branch("experts", prediction["experts"][:, 0], target)
     experts += branch("experts", prediction["experts"][:1, 1], first(target))
-    regions = branch("regions", prediction["regions"][0], target)
-    regions += branch("regions", enlarged(prediction["regions"][1]), target)
-    loss = MissingModalityLoss(pareto(), branches, expert_weight=0.5, region_weight=0.25, fused_weight=2.0)
-    torch.testing.assert_close(loss(prediction, target), 2 * fused + 0.5 * experts + 0.25 * regions)
+    lower = branch("deep_supervision", prediction["deep_supervision"][0], target)
+    lower += branch("deep_supervision", enlarged(prediction["deep_supervision"][1]), target)
+    loss = MissingModalityLoss(pareto(), branches, expert_weight=0.5, deep_supervision_weight=0.25, fused_weight=2.0)
+    torch.testing.assert_close(loss(prediction, target), 2 * fused + 0.5 * experts + 0.25 * lower)
     terms = loss.terms(prediction, target)
-    expected = {"fused": fused, "experts": experts, "regions": regions, "total": loss(prediction, target)}
+    expected = {"fused": fused, "experts": experts, "deep_supervision": lower, "total": loss(prediction, target)}
     torch.testing.assert_close({name: terms[name] for name in expected}, expected)
 
 
@@ -82,7 +82,7 @@ def test_an_expert_of_an_absent_modality_has_no_influence(batch):
 
 def test_branches_without_weight_need_not_be_predicted(batch):
     prediction, target = batch
-    loss = MissingModalityLoss(pareto(), expert_weight=0.0, region_weight=0.0)
+    loss = MissingModalityLoss(pareto(), expert_weight=0.0, deep_supervision_weight=0.0)
     assert torch.equal(loss({"pred": prediction["pred"]}, target), pareto()(prediction["pred"], target))
 
 
@@ -136,7 +136,7 @@ def test_a_map_that_is_certain_and_wrong_stays_finite(batch):
     small = torch.zeros(2, CLASSES, 2, 2, 2)
     small[:, 0] = 1000.0
     small.requires_grad_()
-    loss = MissingModalityLoss(pareto())({**prediction, "regions": [small]}, target)
+    loss = MissingModalityLoss(pareto())({**prediction, "deep_supervision": [small]}, target)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(small.grad).all()
@@ -159,11 +159,11 @@ def test_completion_is_added(batch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"fuzzy_branches": "fused"}, "give a list of fused, experts, regions, not 'fused'"),
-        ({"fuzzy_branches": ["expert"]}, "give a list of fused, experts, regions, not"),
+        ({"fuzzy_branches": "fused"}, "give a list of fused, experts, deep_supervision, not 'fused'"),
+        ({"fuzzy_branches": ["expert"]}, "give a list of fused, experts, deep_supervision, not"),
         ({"expert_weight": -1}, "expert_weight must be at least 0 and finite, got -1"),
-        ({"region_weight": float("nan")}, "region_weight must be at least 0 and finite, got nan"),
-        ({"region_weight": float("inf")}, "region_weight must be at least 0 and finite, got inf"),
+        ({"deep_supervision_weight": float("nan")}, "deep_supervision_weight must be at least 0 and finite, got nan"),
+        ({"deep_supervision_weight": float("inf")}, "deep_supervision_weight must be at least 0 and finite, got inf"),
     ],
 )
 def test_settings_without_meaning_are_refused(arguments, words):

@@ -255,13 +255,13 @@ def test_training_dictionary(kind):
     assert output["pred"].shape == (3, 4, *size)
     assert not any(value.isnan().any() for value in tensors(output))
     if kind in (RFNet, MMFormer):
-        assert set(output) == {"pred", "experts", "regions", "present", "available"}
+        assert set(output) == {"pred", "experts", "deep_supervision", "present", "available"}
         assert output["experts"].shape == (3, 4, 4, *size)
         assert torch.equal(output["experts"].flatten(2).any(2), present)
         stride = 2 if kind is MMFormer else 1
-        for level, region in enumerate(output["regions"]):
+        for level, region in enumerate(output["deep_supervision"]):
             assert region.shape == (3, 4, *(length // (stride * 2**level) for length in size))
-        assert len(output["regions"]) == 4
+        assert len(output["deep_supervision"]) == 4
     elif kind is CLoE:
         assert set(output) == {"pred", "experts", "region", "weights", "scores", "present", "available", "decoded"}
         assert torch.equal(output["experts"].flatten(2).any(2), present)

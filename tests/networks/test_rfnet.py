@@ -90,7 +90,7 @@ def test_is_the_published_network_written_out():
         pred, experts, regions = restated(network.state_dict(), image, keep)
     torch.testing.assert_close(output["pred"], pred, rtol=2e-3, atol=2e-3)
     torch.testing.assert_close(output["experts"], experts, rtol=2e-3, atol=2e-3)
-    for ours, theirs in zip(output["regions"], regions, strict=True):
+    for ours, theirs in zip(output["deep_supervision"], regions, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)
 
 

@@ -12,10 +12,10 @@ BINARY = np.where(NUMBERS > 0, 255, 0).astype(np.uint8)
 
 @pytest.fixture
 def read(tmp_path):
-    def save_and_read(picture, name="a.png", **options):
+    def save_and_read(picture, name="a.png", one_number=False):
         picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-        picture.save(tmp_path / name, **options)
-        return label_numbers(open_picture(tmp_path / name))
+        picture.save(tmp_path / name)
+        return label_numbers(open_picture(tmp_path / name), one_number)
 
     return save_and_read
 
@@ -35,11 +35,15 @@ def test_numbers_of_a_palette_count_whatever_their_colours(read):
         np.testing.assert_array_equal(read(with_palette(NUMBERS, *colours)), NUMBERS)
 
 
-def test_in_a_palette_of_black_and_white_alone_colours_count(read):
+def test_in_a_mask_with_a_palette_of_black_and_white_colours_count(read):
     outside_first = with_palette((NUMBERS > 0).astype(np.uint8), (0, 0, 0), (255, 255, 255))
     glands_first = with_palette((NUMBERS == 0).astype(np.uint8), (255, 255, 255), (0, 0, 0))
     for picture in (outside_first, glands_first):
-        np.testing.assert_array_equal(read(picture), BINARY)
+        np.testing.assert_array_equal(read(picture, one_number=True), BINARY)
+        np.testing.assert_array_equal(read(picture), np.asarray(picture))
+    np.testing.assert_array_equal(
+        read(with_palette(NUMBERS, (0, 0, 0), *[(255, 255, 255)] * 4), one_number=True), NUMBERS
+    )
 
 
 def test_shape_in_alpha(read):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset, MetaTensor
-from monai.engines import SupervisedEvaluator
+from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator, default_prepare_batch
 from monai.inferers import SimpleInferer
-from monai.transforms import CropForegroundd, Invertd
+from monai.transforms import CropForegroundd
 
 from shared.errors import InputError
 from shared.inferers import ModalitySubsetsInferer
@@ -82,13 +82,13 @@ def handler(folder, cases=None, **options):
     return SubsetEvaluation(**{**settings, **options})
 
 
-def evaluator_of(scores, network, transform=None, postprocessing=None):
+def evaluator_of(scores, network, transform=None, prepare_batch=default_prepare_batch):
     return SupervisedEvaluator(
         device="cpu",
         val_data_loader=DataLoader(Dataset(scores.cases_left(), transform), batch_size=1),
         network=network,
         inferer=ModalitySubsetsInferer(SimpleInferer()),
-        postprocessing=postprocessing,
+        prepare_batch=prepare_batch,
         val_handlers=[scores],
     )
 
@@ -217,7 +217,7 @@ def test_maps_are_scored_on_the_labels_grid(tmp_path, no_drawing):
 
     crop = CropForegroundd("image", "image", select_fn=seen)
     scores = handler(tmp_path)
-    evaluator_of(scores, Threshold(), crop, Invertd("pred", crop, orig_keys="image", nearest_interp=True)).run()
+    evaluator_of(scores, Threshold(), crop, PrepareBatchExtraInput({"grid": "label"})).run()
     scores.write()
     assert (tmp_path / "out" / "subsets.csv").read_text() == EXPECTED
 

@@ -40,6 +40,17 @@ def test_qform_and_sform_are_the_files_own(tmp_path, codes, suffix):
     assert result.get_data_dtype() == np.uint8
 
 
+@pytest.mark.parametrize("suffix", [".NII.GZ", ".NII", ".Nii", ".nii.GZ"])
+def test_the_header_of_a_file_with_a_suffix_in_capitals_is_copied(tmp_path, suffix):
+    small = tmp_path / f"image{suffix.lower()}"
+    write(small, (1, 2))
+    image = LoadImage(ensure_channel_first=True)(small)
+    image.meta["filename_or_obj"] = str(small.rename(tmp_path / f"IMAGE{suffix}"))
+    result = nifti_on_grid(image, image, np.uint8).header
+    np.testing.assert_allclose(result.get_sform(), SFORM, atol=1e-6)
+    np.testing.assert_allclose(result.get_qform(), QFORM, atol=1e-6)
+
+
 def test_volume_of_a_4d_file(tmp_path):
     source, result = stored(tmp_path / "image.nii.gz", (1, 2), shape=(7, 6, 5, 2))
     assert result.get_data_shape() == (7, 6, 5)

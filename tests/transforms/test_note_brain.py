@@ -4,7 +4,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd, SpatialPadd
 
 from shared.errors import InputError
-from shared.transforms import CalibrationPairsd, NoteBraind, SafeSpacingd, SegmentationAndUncertaintyd
+from shared.transforms import CalibrationPairsd, NoteBraind, SafeSpacingd, SegmentOnGridd
 
 
 def head():
@@ -33,9 +33,8 @@ def test_mask_that_is_there_wins():
 def test_calibration_counts_the_voxels_of_the_brain_although_the_image_was_resampled():
     preprocessing = Compose([NoteBraind(), SafeSpacingd("image", pixdim=(3, 3, 3)), SpatialPadd("image", (8, 8, 8))])
     data = preprocessing({"image": head(), "label": MetaTensor(torch.zeros(1, 12, 12, 12))})
-    data["pred"] = torch.randn(4, *data["image"].shape[1:])
-    back = Invertd(["pred", "uncertainty", "image"], preprocessing, "image", nearest_interp=[True, False, False])
-    data = back(SegmentationAndUncertaintyd()(data))
+    data["pred"] = MetaTensor(torch.randn(4, *data["image"].shape[1:]), affine=data["image"].affine)
+    data = SegmentOnGridd()(Invertd("image", preprocessing, nearest_interp=False)(data))
     assert CalibrationPairsd()(data)["correct"].shape == (1, 8**3)
     del data["brain"]
     assert CalibrationPairsd()(data)["correct"].shape[1] > 8**3  # what the resampled image says

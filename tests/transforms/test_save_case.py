@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd
 
 from shared.errors import InputError
@@ -14,14 +15,14 @@ from shared.transforms import (
     NormalizeInBraind,
     NoteInputsd,
     SaveImageCased,
-    SegmentationAndUncertaintyd,
+    SegmentOnGridd,
     StackModalitiesd,
     brain_of_normalized,
     draw_overlay,
 )
 
 MODALITIES = ["t1ce", "flair"]
-AFFINE = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 3.0, -20.0], [0, 0, 0, 1]])
+AFFINE = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 5.0, -20.0], [0, 0, 0, 1]])
 PREPROCESSING = Compose(
     [
         NoteInputsd(MODALITIES),
@@ -42,9 +43,9 @@ def case(tmp_path):
     nibabel.save(nibabel.Nifti1Image(head, AFFINE), tmp_path / "P1_flair.nii.gz")
     data = PREPROCESSING({"case": "P1", "flair": str(tmp_path / "P1_flair.nii.gz")})
     bright = data["image"][1].as_tensor()
-    data["pred"] = torch.stack([-bright, torch.full_like(bright, -99), torch.full_like(bright, -99), bright])
-    back = Invertd(["pred", "uncertainty", "image"], PREPROCESSING, "image", nearest_interp=[True, False, False])
-    return head, back(SegmentationAndUncertaintyd()(data))
+    logits = torch.stack([-bright, torch.full_like(bright, -99), torch.full_like(bright, -99), bright])
+    data["pred"] = MetaTensor(logits, affine=data["image"].affine)
+    return head, SegmentOnGridd()(Invertd("image", PREPROCESSING, nearest_interp=False)(data))
 
 
 def saver(folder, **options):

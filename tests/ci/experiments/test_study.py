@@ -71,7 +71,7 @@ def test_two_names_for_one_folder_are_refused(tmp_path):
 
 def test_a_variant_may_have_seeds_of_its_own(tmp_path, monkeypatch):
     done, merged = [], []
-    monkeypatch.setattr(study, "at_a_time", lambda jobs, tasks: done.extend(tasks))
+    monkeypatch.setattr(study, "run_jobs", lambda jobs, tasks: done.extend(tasks))
     monkeypatch.setattr(study.tables, "main", lambda *rows, out: merged.extend(rows))
     path = tmp_path / "table.json"
     path.write_text(json.dumps({"ours": {}, "once": {"overlays": ["tiny"], "seeds": [4]}}))

@@ -1,0 +1,193 @@
+"""Turn a network's logits into a label map and an uncertainty map on the image's own grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor, to_affine_nd
+from monai.transforms import MapTransform
+from monai.utils import TransformBackends, convert_to_dst_type
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+__all__ = ["SegmentOnGridd", "classes_and_uncertainty", "logits_on_grid", "segment_on_grid"]
+
+SLAB = 2**20  # voxels of the output at a time
+ALIGNED = 1e-2  # voxels: grids whose voxels coincide this well need no resampling
+EDGE = 1e-3  # voxels: rounding of a position on the edge of the outermost voxels
+LARGEST = 1e4  # logits are cut off here, since infinity times the weight 0 is not a number
+
+
+def classes_and_uncertainty(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Most probable class, the first one of equals, and 1 - its probability under the softmax.
+
+    Args:
+        logits: (C, *spatial), float32.
+
+    Returns:
+        Classes (1, *spatial), uint8, and uncertainty (1, *spatial), in [0, 1 - 1/C].
+    """
+    largest, classes = logits.max(dim=0, keepdim=True)
+    log_probability = largest - logits.logsumexp(dim=0, keepdim=True)
+    return classes.to(torch.uint8), -torch.expm1(log_probability).clamp(max=0)
+
+
+def segment_on_grid(
+    logits: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Classes and uncertainty of logits on another grid: linear interpolation of the logits, then the argmax.
+
+    The argmax before a nearest-neighbour interpolation would give stair steps of the size of the logits' voxels.
+    nnU-Net v2 (Isensee et al., Nature Methods 18, 2021) interpolates logits linearly too. Grids whose voxels coincide
+    (crop, flip, transpose) need no interpolation. Voxels whose centre is outside the logits' voxels become background
+    with uncertainty 0.
+
+    Args:
+        logits: (C, *spatial), 2D or 3D.
+        affine: voxel indices of the logits to millimetres.
+        grid_affine: voxel indices of the other grid to millimetres.
+        grid_shape: spatial shape of the other grid.
+
+    Returns:
+        Classes (1, *grid_shape), uint8, and uncertainty (1, *grid_shape), float32, on the logits' device.
+    """
+    values, shape = logits.detach().float(), tuple(grid_shape)
+    if len(shape) != values.ndim - 1:
+        raise ValueError(f"the grid must have {values.ndim - 1} axes as the logits have, got the shape {shape}.")
+    affine, grid_affine = (to_affine_nd(len(shape), matrix.cpu().double()) for matrix in (affine, grid_affine))
+    to_logits = torch.linalg.solve(affine, grid_affine)
+    classes = torch.zeros(1, *shape, dtype=torch.uint8, device=values.device)
+    uncertainty = torch.zeros(1, *shape, device=values.device)
+    if _is_aligned(to_logits, shape):
+        for filled, source in zip((classes, uncertainty), classes_and_uncertainty(values), strict=True):
+            _place(source, to_logits.round().long(), filled)
+        return classes, uncertainty
+    for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
+        slab_classes, slab_uncertainty = classes_and_uncertainty(sampled)
+        classes[0][slab] = slab_classes[0] * inside
+        uncertainty[0][slab] = slab_uncertainty[0] * inside
+    return classes, uncertainty
+
+
+def logits_on_grid(
+    logits: Tensor, to_logits: Tensor, grid_shape: Sequence[int]
+) -> Iterator[tuple[tuple[slice, ...], Tensor, Tensor]]:
+    """Linear interpolation of logits on another grid, slab by slab along the first axis.
+
+    All slabs together cover the voxels inside the logits' grid, and little more. Up to half a voxel outside the
+    outermost centres, these centres' logits count.
+
+    Args:
+        logits: (C, *spatial), float32.
+        to_logits: affine matrix, voxel indices of the other grid to those of the logits.
+        grid_shape: spatial shape of the other grid.
+
+    Yields:
+        Position of the slab in the grid, logits (C, *slab), and the mask (*slab) of voxels inside the logits' grid.
+    """
+    source = logits.clamp(-LARGEST, LARGEST)[None]
+    sizes = torch.tensor(logits.shape[1:], dtype=torch.float64)
+    box = _box(to_logits, sizes, grid_shape)
+    rows = max(1, SLAB // max(1, math.prod(part.stop - part.start for part in box[1:])))
+    # grid_sample without align_corners: -1 and 1 are the outer edges of the first and last voxel
+    scale, shift = 2 * to_logits[:-1, :-1] / sizes[:, None], (2 * to_logits[:-1, -1] + 1) / sizes - 1
+    limits = 1 + 2 * EDGE / sizes
+    for start in range(box[0].start, box[0].stop, rows):
+        slab = (slice(start, min(start + rows, box[0].stop)), *box[1:])
+        positions = torch.empty(*(part.stop - part.start for part in slab), len(slab), device=logits.device)
+        inside = torch.ones(positions.shape[:-1], dtype=torch.bool, device=logits.device)
+        for axis in range(len(slab)):
+            along = positions[..., len(slab) - 1 - axis]  # grid_sample wants the last axis first
+            along.fill_(float(shift[axis]))
+            for other, part in enumerate(slab):
+                indices = torch.arange(part.start, part.stop, dtype=torch.float64)
+                step = (scale[axis, other] * indices).to(along)
+                along += step.view(-1, *[1] * (len(slab) - 1 - other))
+            inside &= along.abs() <= float(limits[axis])
+        sampled = grid_sample(source, positions[None], padding_mode="border", align_corners=False)
+        yield slab, sampled[0], inside
+
+
+def _is_aligned(to_logits: Tensor, shape: Sequence[int]) -> bool:
+    """Say whether every voxel of the grid has the centre of a voxel of the logits, apart from flips and transposes."""
+    whole = to_logits.round()
+    if not (whole[:-1, :-1].abs().sum(dim=0) == 1).all() or not (whole[:-1, :-1].abs().sum(dim=1) == 1).all():
+        return False
+    off = (to_logits - whole)[:-1].abs()
+    largest_index = torch.tensor([*(size - 1 for size in shape), 1], dtype=off.dtype)
+    return bool((off @ largest_index < ALIGNED).all())
+
+
+def _place(source: Tensor, to_source: Tensor, filled: Tensor) -> None:
+    """Copy a volume (1, *spatial) into a larger or smaller one, flipped and transposed; `to_source` is of integers."""
+    axes = to_source[:-1, :-1].abs().argmax(dim=0).tolist()  # of the source, in the order of the filled volume
+    source = source.permute(0, *(1 + axis for axis in axes))
+    here, there = [0], [0]
+    for place, axis in enumerate(axes):
+        size, first = source.shape[1 + place], int(to_source[axis, -1])
+        if to_source[axis, place] < 0:
+            source, first = source.flip(1 + place), size - 1 - first
+        start, stop = max(0, -first), max(0, min(filled.shape[1 + place], size - first))
+        here.append(slice(start, max(start, stop)))
+        there.append(slice(start + first, max(start, stop) + first))
+    filled[tuple(here)] = source[tuple(there)]
+
+
+def _box(to_logits: Tensor, sizes: Tensor, grid_shape: Sequence[int]) -> tuple[slice, ...]:
+    """Part of the grid that the logits' voxels reach: a box around their eight (in 2D four) outer corners."""
+    corners = torch.cartesian_prod(*(torch.tensor([-0.5, float(size) - 0.5]).double() for size in sizes))
+    ones = torch.ones(len(corners), 1, dtype=torch.float64)
+    reached = torch.linalg.solve(to_logits, torch.cat([corners, ones], dim=1).T)[:-1]
+    first = (reached.amin(dim=1) - EDGE).ceil().long().tolist()
+    last = (reached.amax(dim=1) + EDGE).floor().long().tolist()
+    box = []
+    for low, high, size in zip(first, last, grid_shape, strict=True):
+        start = min(max(0, low), size)
+        box.append(slice(start, max(start, min(size, high + 1))))
+    return tuple(box)
+
+
+class SegmentOnGridd(MapTransform):
+    """Replace logits by the label map on the image's own grid, and add its uncertainty: see `segment_on_grid`.
+
+    Only the grids count, whatever transforms led from one to the other. Runs after `Invertd` has brought the image
+    back to its own grid, or names the label, which never left it, as the grid.
+
+    Args:
+        keys: the logits (C, *spatial), with the affine of the grid that the network saw; one key.
+        grid_key: a volume on the grid that the results get.
+        uncertainty_key: where the uncertainty is put.
+        allow_missing_keys: skip absent keys instead of raising.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        keys: KeysCollection = "pred",
+        grid_key: str = "image",
+        uncertainty_key: str = "uncertainty",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if len(self.keys) != 1:
+            raise ValueError(f"keys must be one key, since there is one uncertainty_key; got {self.keys}.")
+        self.grid_key = grid_key
+        self.uncertainty_key = uncertainty_key
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
+        segmented = dict(data)
+        for key in self.key_iterator(segmented):
+            logits, grid = data[key], data[self.grid_key]
+            for name, volume in ((key, logits), (self.grid_key, grid)):
+                if not isinstance(volume, MetaTensor):
+                    raise ValueError(f"{name} must be a MetaTensor, whose affine says where it is; got {type(volume)}.")
+            if logits.shape[0] < 2:
+                raise ValueError(f"{key} must hold logits of at least two classes, got shape {tuple(logits.shape)}.")
+            results = segment_on_grid(logits.as_tensor(), logits.affine, grid.affine, grid.shape[1:])
+            for name, values in zip((key, self.uncertainty_key), results, strict=True):
+                segmented[name] = convert_to_dst_type(values, grid, dtype=values.dtype, device=values.device)[0]
+        return segmented
