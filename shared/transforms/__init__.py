@@ -8,6 +8,7 @@ from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membershi
 from .gland_instances import GlandInstancesd, gland_instances
 from .gland_regions import GlandRegionsd, gland_regions
 from .hierarchical_segmentation import HierarchicalSegmentationd
+from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
 from .keep_label import KeepLabeld
@@ -77,6 +78,7 @@ __all__ = [
     "gland_instances",
     "gland_regions",
     "grid_difference",
+    "image_steps",
     "in_brain",
     "keep_argmax",
     "label_states",
