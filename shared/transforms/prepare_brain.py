@@ -21,9 +21,10 @@ from monai.transforms import (
 from monai.transforms.utils import allow_missing_keys_mode
 from monai.utils import ensure_tuple
 
+from .brain_mask import brain_of_normalized
 from .load_modalities import LoadImageModalitiesd
 from .map_label import Cases, MapLabeld
-from .normalize_in_brain import NormalizeInBraind, brain_of_normalized
+from .normalize_in_brain import NormalizeInBraind
 from .note_brain import NoteBraind
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd
