@@ -25,6 +25,7 @@ from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
+from .prepare_brain import PrepareBraind
 from .rand_modality_subset import RandModalitySubsetd
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
@@ -56,6 +57,7 @@ __all__ = [
     "NormalizeInBraind",
     "NoteBraind",
     "NoteInputsd",
+    "PrepareBraind",
     "RandModalitySubsetd",
     "RequireSameGridd",
     "SafeSpacingd",

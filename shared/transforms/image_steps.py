@@ -24,7 +24,12 @@ STEPS = {
     "Orientationd": {"axcodes": "ornt_transform.axcodes"},
     "Resized": {"spatial_size": "resizer.spatial_size"},
     "SafeSpacingd": {"pixdim": "spacing_transform.pixdim"},
-    "ScaleIntensityRanged": {"a_min": "scaler.a_min", "a_max": "scaler.a_max", "b_min": "scaler.b_min"},
+    "ScaleIntensityRanged": {
+        "a_min": "scaler.a_min",
+        "a_max": "scaler.a_max",
+        "b_min": "scaler.b_min",
+        "b_max": "scaler.b_max",
+    },
     "ScaleIntensityd": {"minv": "scaler.minv", "maxv": "scaler.maxv"},
     "Spacingd": {"pixdim": "spacing_transform.pixdim"},
 }
@@ -41,6 +46,8 @@ def image_steps(preprocessing: Compose) -> list[str]:
     """
     found = []
     for step in preprocessing.flatten().transforms:
+        if isinstance(getattr(step, "steps", None), Compose):  # PrepareBraind
+            found += image_steps(step.steps)
         options = STEPS.get(type(step).__name__)
         if options is not None:
             values = (f"{name}={_text(attrgetter(place)(step))}" for name, place in options.items())
