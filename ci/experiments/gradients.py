@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from ci.experiments.evaluation_files import named_paths
+from ci.experiments.run_spread import method_rows, over_runs
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.reports.score_table import markdown_table, markdown_text
@@ -43,20 +44,13 @@ def medians(course: DataFrame) -> DataFrame:
 
 def markdown(methods: Methods) -> str:
     """Write a row per method and score, a column per third."""
-    rows = []
+    parts = []
     for score, words in SCORES.items():
-        for method, courses in methods.items():
-            runs = DataFrame([medians(course).loc[score] for course in courses])
-            rows.append({"": words, "method": method, "runs": len(runs), **runs.apply(_cell)})
+        runs = [medians(course).loc[score].rename(method) for method, found in methods.items() for course in found]
+        table = over_runs(DataFrame(runs)).assign(within_spread_of_first=False)
+        parts.append(method_rows(table, dict.fromkeys(THIRDS, ".3g")).reset_index(names="method").assign(score=words))
     note = "Medians over the epochs of a third; mean over runs (smallest to largest run). Gradient of the last layer."
-    return markdown_text(markdown_table(DataFrame(rows).set_index("")), note)
-
-
-def _cell(runs: Series) -> str:
-    mean, low, high = (
-        f"{number:.3g}" for number in (runs.mean(skipna=False), runs.min(skipna=False), runs.max(skipna=False))
-    )
-    return mean + (f" ({low} to {high})" if len(runs) > 1 else "")
+    return markdown_text(markdown_table(pandas.concat(parts).set_index("score").rename_axis("")), note)
 
 
 def draw(path: Path, methods: Methods) -> None:

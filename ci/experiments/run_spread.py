@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pandas import DataFrame
+from collections.abc import Mapping
 
-__all__ = ["MARK", "over_runs", "spread_sentence"]
+from pandas import DataFrame, Series
+
+__all__ = ["MARK", "method_rows", "over_runs", "spread_sentence"]
 
 MARK = "≈"
 
@@ -29,6 +31,17 @@ def over_runs(scores: DataFrame) -> DataFrame:
     table = DataFrame({name: part.stack() for name, part in parts.items()}).rename_axis(["method", "score"])
     table.insert(0, "runs", methods.size().reindex(table.index, level=0))
     return table
+
+
+def method_rows(table: DataFrame, formats: Mapping[str, str]) -> DataFrame:
+    """Return a row per method of `over_runs`: "runs", then for every score mean (smallest to largest) and the mark."""
+    cells = {}
+    for row in table.itertuples():
+        mean, low, high = (format(number, formats[row.Index[1]]) for number in (row.mean, row.smallest, row.largest))
+        cells[row.Index] = mean + f" ({low} to {high})" * (row.runs > 1) + f" {MARK}" * row.within_spread_of_first
+    rows = Series(cells).unstack(sort=False)
+    rows.insert(0, "runs", table["runs"].groupby(level=0, sort=False).first())
+    return rows
 
 
 def spread_sentence(table: DataFrame) -> str:

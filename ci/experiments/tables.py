@@ -20,10 +20,10 @@ What differs from the first method by less than the runs of one method differ am
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from ci.experiments.evaluation_files import (
     CLASS_SCORE,
@@ -33,7 +33,7 @@ from ci.experiments.evaluation_files import (
     POOLED_SCORE,
     read_methods,
 )
-from ci.experiments.run_spread import MARK, over_runs, spread_sentence
+from ci.experiments.run_spread import method_rows, over_runs, spread_sentence
 from shared.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,12 +83,6 @@ def layout(names: list[str]) -> Headings:
 def score(runs: DataFrame, headings: Headings) -> DataFrame:
     """Return the headings' scores of every run; where a heading has several columns, their mean."""
     return DataFrame({heading: factor * runs[names].mean(axis=1) for heading, (names, factor, _) in headings.items()})
-
-
-def cell(row: Any, decimals: int) -> str:
-    """Return mean, range and mark of a method's runs."""
-    mean, low, high = (f"{number:.{decimals}f}" for number in (row.mean, row.smallest, row.largest))
-    return mean + f" ({low} to {high})" * (row.runs > 1) + f" {MARK}" * row.within_spread_of_first
 
 
 def draw(path: Path, scores: DataFrame, title: str, label: str) -> None:
@@ -158,12 +152,10 @@ def _by_method(runs: DataFrame, num_cases: int, rows: str | None) -> tuple[DataF
     scores = score(runs, headings)
     table = over_runs(scores)
     cases, label, explanation = _words(list(runs.columns), num_cases, rows)
-    cells = [cell(row, headings[row.Index[1]][2]) for row in table.itertuples()]
-    shown = Series(cells, table.index).unstack(sort=False)
-    shown.insert(0, "runs", table["runs"].groupby(level=0, sort=False).first())
+    shown = method_rows(table, {heading: f".{decimals}f" for heading, (*_, decimals) in headings.items()})
     drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
     title = f"{cases}; bar: mean over runs, point: one run"
-    text = markdown_text(markdown_table(shown), f"{explanation} {spread_sentence(table)}")
+    text = markdown_text(markdown_table(shown.rename_axis("method")), f"{explanation} {spread_sentence(table)}")
     return table, text, (lambda path: draw(path, scores[drawn], title, label)) if drawn else None
 
 

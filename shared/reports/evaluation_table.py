@@ -12,16 +12,7 @@ from monai.utils import string_list_all_gather
 
 from ..errors import InputError
 from .evaluation_writer import EvaluationWriter
-from .score_table import (
-    Panel,
-    count_cases,
-    draw_points,
-    markdown_table,
-    markdown_text,
-    mean_and_deviation,
-    plus_minus,
-    write_report,
-)
+from .score_table import Panel, count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,9 +62,9 @@ class EvaluationTable(EvaluationWriter):
 
     def write(self, engine: Engine) -> None:
         """Write the three files and log the summary."""
-        from pandas import DataFrame, Index, concat
+        from pandas import DataFrame
 
-        cases = Index(string_list_all_gather([case["case"] for case in self.cases]), name="case")
+        cases = string_list_all_gather([case["case"] for case in self.cases])
         if engine.state.rank != 0:
             return
         names = [name for columns in self.columns.values() for name in columns]
@@ -82,16 +73,9 @@ class EvaluationTable(EvaluationWriter):
         summary = DataFrame({"mean": plus_minus(table), "smallest": table.min(), "largest": table.max()}, names)
         count, lines = count_cases(len(cases)), markdown_table(summary)
         heading, panels = f"{self.title}: {count}, bar = mean", [self._panel(metric, table) for metric in self.drawn]
-        write_report(
-            self.folder / self.name,
-            concat([table, mean_and_deviation(table)]).rename_axis("case"),
-            markdown_text(
-                f"# {self.title}", f"{count}; {SUMMARY}", lines, *self.notes, "## Cases", markdown_table(table)
-            ),
-            lambda path: draw_points(path, heading, panels),
-        )
         self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
-        self.logger.info("Written: %s (.md, .png)", self.folder / f"{self.name}.csv")
+        below, notes = mean_and_deviation(table), [f"{count}; {SUMMARY}", lines, *self.notes]
+        self.write_files(self.name, table, below, notes, lambda path: draw_points(path, heading, panels))
 
     def _scores(self, engine: Engine, metric: str, cases: int) -> np.ndarray:
         details = engine.state.metric_details.get(metric)

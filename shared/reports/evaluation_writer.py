@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from monai.utils import string_list_all_gather
 
 from ..atomic_write import require_writable
+from .score_table import Draw, markdown_table, markdown_text, write_report
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -62,6 +63,25 @@ class EvaluationWriter(ABC):
 
         found = map(json.loads, string_list_all_gather([json.dumps(case) for case in self.cases]))
         return DataFrame(found).drop_duplicates("case").set_index("case")
+
+    def write_files(
+        self, name: str, cases: DataFrame, below: DataFrame, summary: Sequence[str | list[str]], draw: Draw | None
+    ) -> None:
+        """Write ``<name>.csv``, ``.md`` and ``.png``.
+
+        Args:
+            name: of the files.
+            cases: a row per case.
+            below: rows below the cases in the CSV.
+            summary: paragraphs and tables between the Markdown's title and its cases.
+            draw: draws the figure; None for no figure.
+        """
+        from pandas import concat
+
+        path = self.folder / name
+        markdown = markdown_text(f"# {self.title}", *summary, "## Cases", markdown_table(cases.rename_axis("case")))
+        write_report(path, concat([cases, below]).rename_axis("case"), markdown, draw)
+        self.logger.info("Written: %s (.md, .png)", f"{path}.csv")
 
     @abstractmethod
     def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:

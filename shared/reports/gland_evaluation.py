@@ -12,15 +12,7 @@ from ..data import GRADES
 from ..metrics import confusion_counts
 from .evaluation_writer import EvaluationWriter
 from .gland_scores import gland_scores, score_glands
-from .score_table import (
-    count_cases,
-    draw_points,
-    markdown_table,
-    markdown_text,
-    mean_and_deviation,
-    plus_minus,
-    write_report,
-)
+from .score_table import count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -90,7 +82,6 @@ class GlandEvaluation(EvaluationWriter):
             return
         parts = {name: members for name, members in images.groupby("part") if name}
         scores = DataFrame([gland_scores(images.loc[[case]]) for case in images.index], images.index)
-        one_sided = int(images["one_sided"].sum())
         cases = scores.assign(malignant_probability=images["malignant_probability"])
         shown = cases.assign(object_hausdorff_um=scores["object_hausdorff_um"].mask(images["one_sided"] > 0, np.inf))
         shown.insert(0, "part", images["part"])
@@ -99,28 +90,27 @@ class GlandEvaluation(EvaluationWriter):
         means = {f"mean {name}": plus_minus(scores.loc[members.index]) for name, members in parts.items()}
         lines = markdown_table(concat([pooled, DataFrame({**means, "mean": plus_minus(scores)}).T]))
         count, sizes = count_cases(len(images)), ", ".join(f"{name} {len(members)}" for name, members in parts.items())
+        self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
+        one_sided = int(images["one_sided"].sum())
         notes = [POOLED, *[f"{count_cases(one_sided)} {ONE_SIDED}"] * (one_sided > 0), *self.notes]
+        summary = [
+            f"{count}{f': {sizes}' if parts else ''}.",
+            lines,
+            *notes,
+            *_confusion(images.dropna(subset="grade")),
+        ]
+        groups = parts or {"all": images}
         panels = [
             (title, {name: (scores.loc[of.index, score], gland_scores(of)[score]) for name, of in groups.items()})
-            for groups in [parts or {"all": images}]
             for score, title in DRAWN.items()
         ]
-        write_report(
-            self.folder / self.name,
-            concat([shown, mean_and_deviation(cases), pooled]).rename_axis("case"),
-            markdown_text(
-                f"# {self.title}",
-                f"{count}{f': {sizes}' if parts else ''}.",
-                lines,
-                *notes,
-                *_confusion(images.dropna(subset="grade")),
-                "## Cases",
-                markdown_table(shown),
-            ),
+        self.write_files(
+            self.name,
+            shown,
+            concat([mean_and_deviation(cases), pooled]),
+            summary,
             lambda path: draw_points(path, f"{self.title}: {count}, bar = pooled", panels),
         )
-        self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
-        self.logger.info("Written: %s (.md, .png)", self.folder / f"{self.name}.csv")
 
 
 def _confusion(images: DataFrame) -> list[str | list[str]]:

@@ -81,11 +81,8 @@ class LesionCohort:
             **self.together,
         }
 
-    def table(self) -> DataFrame:
-        """Return the cases, below them their mean, standard deviation and pooled scores."""
+    def below(self) -> DataFrame:
+        """Return what is below the cases in their table: mean, standard deviation and pooled scores."""
         from pandas import DataFrame, concat
 
-        pooled = DataFrame({"pooled": self.pooled}).T
-        return concat([self.cases, mean_and_deviation(self.cases.drop(columns="true_class")), pooled]).rename_axis(
-            "case"
-        )
+        return concat([mean_and_deviation(self.cases.drop(columns="true_class")), DataFrame([self.pooled], ["pooled"])])

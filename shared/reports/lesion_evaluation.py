@@ -24,7 +24,6 @@ from .score_table import (
     markdown_text,
     plus_minus,
     write_figure,
-    write_report,
 )
 
 if TYPE_CHECKING:
@@ -109,17 +108,11 @@ class LesionEvaluation(EvaluationWriter):
         unknown = len(cohort.cases) - len(cohort.true)
         sizes += [f"{UNKNOWN} {unknown}"] * (unknown > 0)
         summary.insert(0, f"{count_cases(len(cohort.cases))}: {', '.join(sizes)}.")
-        first, *figures = self._figures(cohort).items()
-        write_report(
-            self.folder / "evaluation",
-            cohort.table(),
-            markdown_text(f"# {self.title}", *summary, "## Cases", markdown_table(cohort.cases.rename_axis("case"))),
-            first[1],
-        )
-        for name, draw in figures:
-            write_figure(self.folder / name, draw)
         self.logger.info("%s\n\n%s", self.title, markdown_text(*summary))
-        self.logger.info("Written: %s (.md, .png)", self.folder / "evaluation.csv")
+        figures = self._figures(cohort)
+        self.write_files("evaluation", cohort.cases, cohort.below(), summary, figures.pop("evaluation.png"))
+        for name, draw in figures.items():
+            write_figure(self.folder / name, draw)
 
     def _figures(self, cohort: LesionCohort) -> dict[str, Draw | None]:
         """Return file names and what draws them; None where there is nothing to draw."""
