@@ -1,5 +1,6 @@
 """What happens on the events of an engine: schedules, saving, progress."""
 
+from .case_guard import CaseGuard
 from .case_progress import CaseProgress
 from .checkpoint import TrainingCheckpoint, WeightsLoader
 from .class_outcomes import class_probabilities_and_truth
@@ -13,6 +14,7 @@ from .schedules import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp
 from .training_log import TrainingLog
 
 __all__ = [
+    "CaseGuard",
     "CaseProgress",
     "ConstantWeight",
     "EarlyStopping",

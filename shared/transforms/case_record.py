@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Hashable, Mapping
@@ -17,14 +18,28 @@ from ..errors import InputError
 
 __all__ = ["NOTICE", "bundle_name_and_version", "circumstances", "files_read", "name_of_case", "write_record"]
 
+HASH_DIGITS = 12
 NOTICE = "For research use only. Not for diagnosis."
 
 
-def name_of_case(data: Mapping[Hashable, Any]) -> str:
-    """Return "case", which must be a name that a folder can bear."""
+def name_of_case(data: Mapping[Hashable, Any], case_names: str = "plain") -> str:
+    """Return the name that a case's folder, files and figures bear.
+
+    Args:
+        data: holds "case".
+        case_names: "plain", that name itself; "hash", the first 12 hexadecimal digits of its SHA-256, so that no name
+            of a patient is in a figure or a file's name. (Who knows all names that may be can still find the one.)
+
+    Raises:
+        InputError: "case" is missing, or no name that a folder can bear.
+    """
     case = str(data.get("case", ""))
+    if case_names == "hash" and case:
+        return hashlib.sha256(case.encode("utf-8", errors="surrogateescape")).hexdigest()[:HASH_DIGITS]
     if case != Path(case).name or case in ("", ".."):
-        raise ValueError(f'"case" must name the case, without slashes, since folder and files bear it; got {case!r}.')
+        raise InputError(
+            f"case {case!r}: must name the case, without slashes, since folder and files bear it; rename it."
+        )
     return case
 
 

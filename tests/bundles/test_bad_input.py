@@ -4,6 +4,8 @@ Each fault is tried as a person would meet it: a command, its exit status, and t
 """
 
 import functools
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -167,6 +169,41 @@ def test_one_bad_case_among_many(refused, trained, tmp_path):
     assert all(path in line for path in named)
     assert "case without_any: " in line
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+
+
+def test_a_case_that_cannot_be_written_does_not_stop_the_others(refused, trained, tmp_path):
+    """Names that no folder can bear, another file in the way, another case's results in the folder."""
+    good, other = cases_of(trained)["inference"][:2]
+    (tmp_path / "out" / "taken").mkdir(parents=True)
+    (tmp_path / "out" / "blocked").write_text("in the way")
+    (tmp_path / "out" / "taken" / "taken.json").write_text('{"inputs": {"image": "another.nii"}}')
+    names = ["p1/flair", "x" * 250, "blocked", "taken"]
+    cases = [*({**other, "case": name} for name in names), {**good, "case": "good"}]
+    line = refused("inference", datalist=cases)
+    assert line.startswith("Error: 1 of 5 cases done; not done: case 'p1/flair': folder and files bear its name; ")
+    assert "has 250 bytes" in line
+    assert f"{tmp_path / 'out' / 'blocked'}: cannot be written" in line
+    assert "taken: holds the results of another.nii" in line
+    assert (tmp_path / "out" / "good" / "good.json").is_file()
+
+
+def test_nothing_to_do(refused, trained, tmp_path):
+    assert refused("inference", datalist="[]").startswith("Error: the list of cases is empty")
+    if "split_fractions" in ConfigParser.load_config_file(trained.root / "configs" / "train.json"):
+        line = refused("evaluate", split_fractions="[0.5,0.5,0.0]")
+        assert line.startswith("Error: the test part has no case, so there is nothing to do; ")
+        line = refused("train", split_fractions="[0.5,0.0,0.5]")
+        assert line.startswith("Error: the validation part has no case, so there is nothing to do; ")
+
+
+def test_names_of_patients_stay_out_of_figures_and_file_names(trained, tmp_path):
+    case = {**cases_of(trained)["inference"][0], "case": "Jane Doe"}
+    trained.run("inference", datalist=[case], case_names="hash", output_dir=str(tmp_path))
+    digits = hashlib.sha256(b"Jane Doe").hexdigest()[:12]
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert {digits, f"{digits}.json", f"{digits}_overlay.png"} <= names
+    assert all(name.startswith(digits) for name in names)
+    assert json.loads((tmp_path / digits / f"{digits}.json").read_text())["case"] == "Jane Doe"
 
 
 @every_command

@@ -149,7 +149,7 @@ def test_cases_with_different_modalities_and_headers_form_a_batch(write_case):
 
 def test_the_cause_of_a_refusal_is_found_through_the_chain(write_case, write_nifti):
     item = write_case()
-    write_nifti(item["t2"], np.ones((5, 5, 5), np.float32))
+    write_nifti(item["t2"], np.arange(125, dtype=np.float32).reshape(5, 5, 5))
     with pytest.raises(RuntimeError) as error:
         chain()(item)
     assert "not on one grid, shapes are 16 x 14 x 12 and 5 x 5 x 5" in str(find_input_error(error.value))

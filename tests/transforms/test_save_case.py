@@ -22,7 +22,7 @@ from shared.transforms import (
 )
 
 MODALITIES = ["t1ce", "flair"]
-AFFINE = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 3.0, -20.0], [0, 0, 0, 1]])
+AFFINE = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 5.0, -20.0], [0, 0, 0, 1]])
 PREPROCESSING = Compose(
     [
         NoteInputsd(MODALITIES),
