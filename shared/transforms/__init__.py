@@ -1,5 +1,6 @@
 """Array transforms and their dictionary versions (suffix ``d``)."""
 
+from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
 from .class_contradiction import class_contradiction
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
@@ -17,7 +18,7 @@ from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
 from .mask_and_class import MaskAndClassd
 from .nifti_grid import nifti_on_grid
-from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
+from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label

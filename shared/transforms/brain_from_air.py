@@ -98,11 +98,10 @@ def _check_volume(millilitres: float, not_air: Tensor, source: str) -> None:
 
 
 def _tight(mask: Tensor) -> Tensor:
-    """Crop a mask (x, y, z) to its bounding box."""
-    for axis in range(3):
-        inside = mask.flatten(axis + 1).any(dim=-1) if axis < 2 else mask
-        inside = inside.flatten(0, axis - 1).any(dim=0) if axis else inside
-        places = inside.nonzero()
+    """Crop a mask (*spatial) to its bounding box."""
+    for axis in range(mask.ndim):
+        others = [other for other in range(mask.ndim) if other != axis]
+        places = mask.any(dim=others).nonzero()
         if len(places):
             mask = mask.narrow(axis, int(places[0]), int(places[-1] - places[0]) + 1)
     return mask

@@ -12,54 +12,12 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 from torch import Tensor
 
 from ..errors import InputError
-from .brain_from_air import brain_from_air
+from ..networks.present_modalities import present_modalities
+from .brain_mask import in_brain
+from .is_constant import is_constant
 from .source_file import source_file, source_of_channel
 
-__all__ = ["NormalizeInBrain", "NormalizeInBraind", "brain_of_normalized", "in_brain", "is_constant"]
-
-ROUNDING = 1e-6  # of the largest value
-
-
-def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
-    """Say which voxels belong to the brain.
-
-    Args:
-        image: (M, *spatial); an absent modality is NaN.
-        brain: mask (1, *spatial), above one half inside.
-
-    Returns:
-        (1, *spatial), boolean: the mask, else what differs from air (`brain_from_air`, which may refuse the image).
-    """
-    if brain is None:
-        return brain_from_air(image)
-    mask = convert_to_tensor(brain, track_meta=False)
-    if mask.shape != (1, *image.shape[1:]):
-        raise InputError(
-            f"{source_file(brain, 'brain')}: the mask has shape {tuple(mask.shape)}, "
-            f"but {(1, *image.shape[1:])} is needed for {source_file(image, 'the image')}."
-        )
-    return mask > 0.5
-
-
-def is_constant(values: Tensor) -> bool:
-    """Say whether values are all the same, but for what float32 loses."""
-    lowest, highest = float(values.min()), float(values.max())
-    return highest - lowest <= ROUNDING * max(abs(lowest), abs(highest))
-
-
-def brain_of_normalized(image: Tensor) -> Tensor:
-    """Say which values are those of brain, for `CropForegroundd(select_fn=...)` after `NormalizeInBraind`.
-
-    MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
-
-    Args:
-        image: (M, *spatial) with air at exactly 0 and absent modalities NaN.
-
-    Returns:
-        The same shape, boolean; False throughout an absent modality.
-    """
-    values = convert_to_tensor(image, track_meta=False)
-    return (values != 0) & ~values.isnan()
+__all__ = ["NormalizeInBrain", "NormalizeInBraind"]
 
 
 class NormalizeInBrain(Transform):
@@ -99,7 +57,7 @@ class NormalizeInBrain(Transform):
                 continue
             mean, deviation = brain_voxels.mean(), brain_voxels.std(correction=0)
             normalized[channel, changed] = ((voxels[changed].double() - mean) / deviation).float()
-        if normalized.isnan().flatten(1).any(dim=1).all():
+        if not present_modalities(normalized.unsqueeze(0)).any():
             raise InputError(
                 f"{source_file(image, 'image')}: every modality has one single value inside the brain; "
                 "check the file and the mask."

@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from ..networks.present_modalities import present_modalities
-from .normalize_in_brain import brain_of_normalized
+from .brain_mask import brain_of_normalized
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

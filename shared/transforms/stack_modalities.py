@@ -15,7 +15,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from ..errors import InputError
-from .normalize_in_brain import is_constant
+from .is_constant import is_constant
 from .only_modality import check_only_modality, wrong_channels
 from .same_grid import grid_difference
 from .source_file import channel_sources, source_file
