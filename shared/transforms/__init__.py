@@ -8,6 +8,7 @@ from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membershi
 from .gland_instances import GlandInstancesd, gland_instances
 from .gland_regions import GlandRegionsd, gland_regions
 from .hierarchical_segmentation import HierarchicalSegmentationd
+from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
 from .keep_label import KeepLabeld
@@ -24,6 +25,7 @@ from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
+from .prepare_brain import PrepareBraind
 from .rand_modality_subset import RandModalitySubsetd
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
@@ -55,6 +57,7 @@ __all__ = [
     "NormalizeInBraind",
     "NoteBraind",
     "NoteInputsd",
+    "PrepareBraind",
     "RandModalitySubsetd",
     "RequireSameGridd",
     "SafeSpacingd",
@@ -75,6 +78,7 @@ __all__ = [
     "gland_instances",
     "gland_regions",
     "grid_difference",
+    "image_steps",
     "in_brain",
     "keep_argmax",
     "label_states",

@@ -68,9 +68,10 @@ def files_read(data: Mapping[Hashable, Any], image: Any) -> dict[str, Any]:
 
 
 def circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """Return versions and times."""
+    """Return the weights as `WeightsLoader` noted them (None if it did not), versions and times."""
     seconds = time.time() - json.loads(data["inputs"])["begun"] if "inputs" in data else None
     return {
+        "weights": json.loads(data["weights"]) if data.get("weights") else None,
         "software": {"monai": monai.__version__, "torch": torch.__version__},
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds_since_reading_began": None if seconds is None else round(seconds, 2),

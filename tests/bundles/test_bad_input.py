@@ -281,6 +281,22 @@ def test_checkpoints(refused, trained, checkpoint, command):
     assert checkpoint.says in line
 
 
+@pytest.mark.parametrize("command", ["evaluate", "inference"])
+def test_weights_of_other_settings(refused, trained, command):
+    names = trained.workflow("inference").parser.get_parsed_content("class_names")
+    line = refused(command, class_names=names[::-1], ckpt_path=trained.out / "models" / "model.pt")
+    assert (
+        f"model.pt: trained with class_names = {names}, but class_names = {names[::-1]} is given" in line
+        or "..." in line
+    )
+    assert "--settings_may_differ" in line
+
+
+def test_resuming_with_another_rate(refused, trained):
+    line = refused("resume", ckpt_dir=trained.out / "models", max_epochs=9, learning_rate=1e-7)
+    assert re.search(r"checkpoint\.pt: its training has --learning_rate = 0\.\d+, now it is 1e-07; resume with", line)
+
+
 @every_command
 def test_an_output_folder_that_cannot_be_written(refused, tmp_path, command):
     (tmp_path / "file").write_text("in the way")

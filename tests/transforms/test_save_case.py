@@ -104,6 +104,7 @@ def test_record(case, tmp_path):
             "overlay": "P1_overlay.png",
         },
         "bundle": {"name": "Test bundle", "version": "0.1.0"},
+        "weights": None,
         "software": {"monai": monai.__version__, "torch": torch.__version__},
     }
     assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*record["outputs"].values(), "P1.json"}

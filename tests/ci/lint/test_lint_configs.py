@@ -260,32 +260,6 @@ BROKEN = [
     ("workers", "inference", "num_workers", 2, "dataloader", "num_workers is not 0"),
     ("output-dir", "inference", "output_dir", "eval", None, "write an expression"),
     ("network", "inference", "network_def::out_channels", 3, "network_def", "differs from that of train.json"),
-    (
-        "preprocessing",
-        "inference",
-        "spacing_mm",
-        [1.0, 1.0, 2.0],
-        "preprocessing",
-        "differs from validate::preprocessing",
-    ),
-    ("preprocessing", "inference", "preprocessing::transforms::0", GONE, "preprocessing", "instead of"),
-    (
-        "preprocessing",
-        "inference",
-        "preprocessing::transforms",
-        [LOADED, SPACED, LOADED],
-        "preprocessing",
-        "instead of",
-    ),
-    ("preprocessing", "inference", "preprocessing", "$@spacing_mm", "preprocessing", "instead of"),
-    (
-        "preprocessing",
-        "train",
-        "validate::preprocessing::transforms::0::reader",
-        "ITKReader",
-        "preprocessing",
-        "differs",
-    ),
 ]
 
 
@@ -295,13 +269,12 @@ def test_a_broken_rule_is_named_with_file_and_id(bundle, rule, name, at, value, 
     faults = bundle.lint()
     also = {"reference"} if value is GONE else set()  # what named the missing item
     assert {fault.split(": ")[2] for fault in faults} - also == {rule}
-    file = "inference" if rule in {"network", "preprocessing"} else name
+    file = "inference" if rule == "network" else name
     named = [fault for fault in faults if fault.startswith(f"{file}.json: {fault_at or at}: ")]
     assert named
     assert what in named[0]
 
 
-PAIRED = {"_target_": "shared.transforms.CalibrationPairsd"}
 ALLOWED = [
     # {(file, id): new value} of changes that break no rule
     {("train", "run::0"): "$print('shared_memory') or @train::trainer.run()"},
@@ -322,21 +295,7 @@ ALLOWED = [
             {"_target_": "ThresholdIntensityd", "keys": "image", "threshold": 0.5}
         ]
     },
-    {
-        ("train", "validate::preprocessing::transforms::2::mode"): ["nearest", "nearest"],
-        ("inference", "preprocessing::transforms::1::mode"): "nearest",
-    },
-    {
-        ("train", "validate::preprocessing::transforms::0"): {**PAIRED, "label_key": "truth"},
-        ("inference", "preprocessing::transforms::0"): PAIRED,
-    },
     {("train", "classes"): [2], ("train", "network_def::out_channels"): "@classes#0"},
-    {
-        ("train", "spaced"): {**SPACED, "keys": ["image", "label"], "mode": ["bilinear", "nearest"]},
-        ("train", "validate::preprocessing::transforms::2"): "@spaced",
-        ("inference", "spaced"): SPACED,
-        ("inference", "preprocessing::transforms::1"): "@spaced",
-    },
 ]
 
 
@@ -352,14 +311,6 @@ def test_metadata_may_hold_any_text(bundle):
     assert bundle.lint() == []
 
 
-def test_the_axes_of_an_orientation_are_no_label(bundle):
-    oriented = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
-    flipped = [["R", "L"], ["P", "A"], ["I", "S"]]
-    bundle.change("train", "validate::preprocessing::transforms::0", {**oriented, "labels": flipped})
-    bundle.change("inference", "preprocessing::transforms::0", oriented)
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-
-
 def test_references_that_go_round_in_a_circle_are_named(bundle):
     bundle.change("train", "max_epochs", "@epochs")
     bundle.change("train", "epochs", "@rounds")
@@ -372,28 +323,6 @@ def test_references_that_go_round_in_a_circle_are_named(bundle):
         "train.json: epochs: reference: @rounds leads back to itself",
         "train.json: rounds: reference: @epochs leads back to itself",
     ]
-
-
-def test_a_transform_that_is_named_by_reference_is_compared_too(bundle):
-    bundle.change("inference", "spaced", {**SPACED, "pixdim": 3.0})
-    bundle.change("inference", "preprocessing::transforms::1", "@spaced")
-    bundle.change("inference", "spacing_mm", GONE)
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-
-
-@pytest.mark.parametrize("odd", ["$monai.transforms.Identity()", {"keys": "image"}])
-def test_a_transform_that_is_no_component_is_compared_too(bundle, odd):
-    bundle.change("inference", "preprocessing::transforms", [LOADED, SPACED, odd])
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-    bundle.change("train", "validate::preprocessing::transforms", [LOADED, SPACED, odd])
-    bundle.folder = bundle.folder.with_name("other_segmentation")
-    assert bundle.lint() == []
-
-
-def test_preprocessing_that_is_an_expression_is_compared_too(bundle):
-    bundle.change("train", "validate::preprocessing", "$monai.transforms.Identity(@spacing_mm)")
-    bundle.change("inference", "preprocessing", "$monai.transforms.Compose(@spacing_mm)")
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
 
 
 def test_a_data_key_is_found_behind_a_reference(bundle):
@@ -457,28 +386,6 @@ def test_an_overlay_that_replaces_a_component_may_leave_its_settings_idle(bundle
 def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle):
     bundle.configs["tiny"] = {"_note_": {"_target_": "Resized"}}
     assert bundle.lint() == []
-
-
-def test_preprocessing_may_differ_in_what_concerns_labels_and_notes(bundle):
-    loader = {"_target_": "shared.transforms.LoadImageModalitiesd", "modalities": "@modalities"}
-    note = {"_target_": "shared.transforms.NoteInputsd", "modalities": "@modalities"}
-    label = {"_target_": "shared.transforms.MapLabeld", "keys": "label", "convention": "msd"}
-    bundle.change("train", "validate::preprocessing::transforms", [{**loader, "extra_keys": ["brain", "label"]}, label])
-    bundle.change("train", "train::preprocessing::transforms::1", {**SPACED, "keys": "label"})
-    bundle.change("inference", "preprocessing::transforms", [note, loader])
-    bundle.change("inference", "spacing_mm", GONE)
-    assert bundle.lint() == []
-    bundle.change("inference", "preprocessing::transforms::1", {**loader, "extra_keys": []})
-    bundle.folder = bundle.folder.with_name("other_segmentation")
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-
-
-@pytest.mark.parametrize(("names", "rules"), [("shown", []), ("image", ["preprocessing"])])
-def test_a_spare_copy_of_the_image_is_no_difference_but_one_over_it_is(bundle, names, rules):
-    transforms = bundle.configs["inference"]["preprocessing"]["transforms"]
-    copy = {"_target_": "CopyItemsd", "keys": "image", "names": names}
-    bundle.change("inference", "preprocessing::transforms", [*transforms, copy])
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == rules
 
 
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):
