@@ -1,4 +1,4 @@
-"""Write what was found in a case: label map, uncertainty, picture and record."""
+"""Write the results of a case: label map, uncertainty, overlay figure and record."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class SaveImageCased(Transform):
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]
         if missing:
-            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd before.")
+            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd first.")
         if len({volume.shape[1:] for volume in volumes.values()}) > 1:
             shapes = ", ".join(f"{self.keys[name]} {tuple(volume.shape[1:])}" for name, volume in volumes.items())
             raise ValueError(
