@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import fire
+from fire.decorators import SetParseFn
+from fire.parser import DefaultParseValue
 
 from shared.errors import InputError, install_excepthook
 
@@ -36,6 +39,17 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def with_texts_as_typed(command: Callable[..., None]) -> Callable[..., None]:
+    """Make Fire hand texts (folders, files, names) on as they are typed: it reads `2021` as a number, `a#b` as `a`."""
+    for parameter in inspect.signature(command).parameters.values():
+        is_text = getattr(parameter.annotation, "__name__", str(parameter.annotation)) in ("str", "str | None")
+        if parameter.kind is parameter.VAR_POSITIONAL and is_text:
+            SetParseFn(str)(command)
+        elif parameter.kind is not parameter.VAR_KEYWORD:
+            SetParseFn(str if is_text else DefaultParseValue, parameter.name)(command)
+    return command
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run a command, or list all of them.
 
@@ -52,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     module = importlib.import_module(modules[command])
     if "--help" in options or "-h" in options:
         print(module.__doc__)
-    fire.Fire(module.main, options, name=command)
+    fire.Fire(with_texts_as_typed(module.main), options, name=command)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from .errors import InputError
 __all__ = ["atomic_write", "remove_leftovers", "require_writable"]
 
 PREFIX = ".writing-"
+RANDOM_LETTERS = 8  # that tempfile adds
+MOST_BYTES = 255
 
 
 @contextmanager
@@ -29,15 +32,23 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         InputError: the folder cannot be made or written.
     """
     path = Path(path)
-    temporary = _new_file(path.parent, suffix="-" + path.name, shown=path)
+    temporary = _new_file(path.parent, suffix=_end_of(path.name), shown=path)
     try:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        _rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        remedy = "shorten the name" if error.errno == errno.ENAMETOOLONG else "move away what is there"
+        raise InputError(f"{path}: cannot be written ({error.strerror}); {remedy}.") from error
 
 
 def require_writable(folder: str | os.PathLike) -> None:
@@ -62,8 +73,17 @@ def _new_file(folder: Path, suffix: str, shown: Path) -> Path:
         handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=suffix, dir=folder)
         os.close(handle)
     except OSError as error:
-        raise InputError(f"{shown}: cannot be written ({error.strerror}); choose another output folder.") from error
+        remedy = "shorten the name" if error.errno == errno.ENAMETOOLONG else "choose another output folder"
+        raise InputError(f"{shown}: cannot be written ({error.strerror}); {remedy}.") from error
     return Path(name)
+
+
+def _end_of(name: str) -> str:
+    """Return the end of a name that fits, with what the temporary name adds, into what a disk allows."""
+    end = "-" + name
+    while len(os.fsencode(end)) > MOST_BYTES - len(PREFIX) - RANDOM_LETTERS:
+        end = end[1:]
+    return end
 
 
 def _umask() -> int:

@@ -45,17 +45,17 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture
 def oblique():
-    """An affine of 1 x 1.5 x 2 mm, turned by 20 degrees about z, first axis flipped, away from the origin."""
-    return np.array([[-0.9397, -0.5130, 0, 31], [-0.3420, 1.4095, 0, -12.5], [0, 0, 2, 7], [0, 0, 0, 1]])
+    """An affine of 1 x 1.5 x 4.5 mm, turned by 20 degrees about z, first axis flipped, away from the origin."""
+    return np.array([[-0.9397, -0.5130, 0, 31], [-0.3420, 1.4095, 0, -12.5], [0, 0, 4.5, 7], [0, 0, 0, 1]])
 
 
 @pytest.fixture
 def write_nifti():
-    """Give a function that writes an array to a NIfTI file and returns the path as text."""
+    """Give a function that writes an array to a NIfTI file, voxels of 20 mm, and returns the path as text."""
 
     def write(path, array, affine=None):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        nibabel.save(nibabel.Nifti1Image(array, np.eye(4) if affine is None else affine), path)
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([20.0, 20, 20, 1]) if affine is None else affine), path)
         return str(path)
 
     return write
@@ -69,6 +69,7 @@ def write_case(tmp_path, write_nifti):
         case="BraTS2021_00000", folder=None, modalities=MODALITIES, affine=None, shape=(16, 14, 12), label=True, seed=0
     ):
         folder = Path(folder or tmp_path / "data") / case
+        affine = np.diag([4.0, 4, 4, 1]) if affine is None else affine
         images, classes = paint_head(shape, seed)
         item = {name: write_nifti(folder / f"{case}_{name}.nii.gz", images[name], affine) for name in modalities}
         if label:

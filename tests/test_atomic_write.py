@@ -76,3 +76,20 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
     (tmp_path / "model.pt").write_text("whole")
     remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+@pytest.mark.parametrize("name", ["x" * 248 + ".nii.gz", "é" * 124 + ".nii.gz", ".json".rjust(255, "y")])
+def test_names_as_long_as_the_disk_allows_can_be_written(tmp_path, name):
+    with atomic_write(tmp_path / name) as temporary:
+        assert temporary.suffix == f".{name.rpartition('.')[2]}"
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_name_that_is_too_long_is_told_so(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"File name too long.*; shorten the name"),
+        atomic_write(tmp_path / ("x" * 256)),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

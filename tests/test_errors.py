@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 import threading
@@ -6,6 +7,7 @@ from multiprocessing.pool import ThreadPool
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from shared.errors import InputError, error_line, install_excepthook
 
@@ -23,12 +25,45 @@ def chained(cause):
         (chained(InputError("data: no such folder.")), "data: no such folder."),
         (RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"), "a data loading process was ended"),
         (chained(RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed.")), "a data loading process"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "smaller --batch_size"),
+        (RuntimeError("unable to write to file </torch_1_2>: No space left on device (28)"), "--shm-size"),
     ],
 )
 def test_causes_that_a_person_can_mend_become_one_line(error, line):
     assert line in error_line(error)
     assert "\n" not in error_line(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        chained(MemoryError("Unable to allocate 2.00 GiB for an array")),
+        chained(RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")),
+        RuntimeError("std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_no_memory_names_the_settings_of_the_run_that_help(error):
+    line = error_line(error, {"patch_size", "num_workers", "dataset_dir"})
+    assert "memory is too small" in line
+    assert line.endswith("use a smaller --patch_size, fewer --num_workers, or smaller images.")
+    assert "\n" not in line
+
+
+def test_no_memory_while_a_case_is_read_is_no_damaged_file():
+    error = InputError("case.nii: cannot be read, it is damaged; copy it again.")
+    error.__cause__ = MemoryError()
+    assert "memory is too small" in error_line(error)
+    assert "GPU" not in error_line(error)
+
+
+def test_a_component_that_refuses_its_arguments_is_named():
+    config = {"_target_": "SwinUNETR", "in_channels": 1, "out_channels": 1, "feature_size": 10}
+    with pytest.raises(RuntimeError) as caught:
+        ConfigParser({"a": config}).get_parsed_content("a")
+    line = error_line(caught.value)
+    assert line == "SwinUNETR: feature_size should be divisible by 12; correct the settings that it is given."
 
 
 @pytest.mark.parametrize("convolution", [torch.nn.Conv2d, torch.nn.Conv3d])
@@ -76,3 +111,19 @@ def test_status_and_last_line_of_a_process(raised, traceback):
     assert ("Traceback" in ended.stderr) == traceback
     if not traceback:
         assert ended.stderr.splitlines()[-1] == "Error: mend this"
+
+
+def test_nothing_follows_the_last_line():
+    """As ITK's wrapper warns while Python is taken down, when no filter of warnings is left."""
+    code = (
+        "import os, sys\nfrom shared.errors import InputError, install_excepthook\ninstall_excepthook()\n"
+        "class AtTheEnd:\n    def __del__(self, write=os.write):\n        write(2, b'swigvarlink')\n"
+        "sys.kept = AtTheEnd()\nraise {}('mend this')"
+    )
+    ended = [
+        subprocess.run([sys.executable, "-c", code.format(kind)], capture_output=True, text=True)
+        for kind in ("InputError", "KeyError")
+    ]
+    assert [process.returncode for process in ended] == [1, 1]
+    assert ended[0].stderr == "Error: mend this\n"
+    assert ended[1].stderr.endswith("swigvarlink")

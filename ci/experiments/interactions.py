@@ -94,4 +94,4 @@ def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
     cases = table["case"].nunique()
     with atomic_write(Path(out) / "interactions.png") as path:
         draw(path, table, f"What mask and class exchange, {cases} cases: mean and standard deviation")
-    print(f"{cases} cases; interactions.csv and interactions.png lie in {out}")
+    print(f"{cases} cases; interactions.csv and interactions.png are in {out}")

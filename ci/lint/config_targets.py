@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.bundle import ComponentLocator
 
-__all__ = ["arguments_of", "defaults_of", "locate_target", "modules_of"]
+__all__ = ["arguments_of", "locate_target", "modules_of"]
 
 LOCATOR = ComponentLocator()
 
@@ -70,9 +70,3 @@ def arguments_of(target: Any) -> tuple[set[str] | None, set[str]]:
         if of_another and inherited is not None and not _takes_anything(inherited):
             return set(named) | set(_named(inherited)), needed
     return None, needed
-
-
-def defaults_of(target: Any) -> dict[str, Any]:
-    """Return {argument: value where it is left out} of a callable."""
-    parameters = _parameters(target) or {}
-    return {name: found.default for name, found in parameters.items() if found.default is not found.empty}

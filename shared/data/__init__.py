@@ -2,6 +2,7 @@
 
 from .brain_cases import find_cases
 from .breast_cases import find_breast_cases, split_breast_cases
+from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
 from .gland_cases import GRADES, find_gland_cases, split_gland_cases
@@ -17,6 +18,7 @@ __all__ = [
     "LAYOUTS",
     "NOT_RUN",
     "PARTS",
+    "CaseCache",
     "CaseStream",
     "EpochDataset",
     "count_cases_sharing",

@@ -192,7 +192,7 @@ def _cases_of_folder(folder: Path, class_name: str | None, class_names: Sequence
 
 
 def _check_names(cases: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse two pictures whose results would go to one place."""
+    """Refuse two images of one name: the results of one would overwrite those of the other."""
     first: dict[str, Mapping[str, Any]] = {}
     for case in cases:
         other = first.setdefault(case["case"], case)
@@ -253,7 +253,7 @@ def _cases_of_table(table: Path, root: Path, class_names: Sequence[str]) -> list
 
 
 def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: Sequence[str]) -> dict[str, Any]:
-    """Turn a row of the table into a case; `place` stands in errors."""
+    """Turn a row of the table into a case; errors name `place`."""
     written = cells.get("class", "")
     name = next((name for name in ("", *class_names) if name.casefold() == written.casefold()), None)
     if name is None:

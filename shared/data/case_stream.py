@@ -1,15 +1,16 @@
-"""Read cases one after the other; a bad one is named and passed over."""
+"""Read cases one after the other; name and skip those that fail."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch.distributed as dist
 from torch.utils.data import IterableDataset
 
-from ..errors import InputError, find_input_error
+from ..errors import InputError, ends_the_run, find_input_error
+from .case_names import fault_of_name, refuse_same_names
 
 __all__ = ["CaseStream"]
 
@@ -17,32 +18,76 @@ __all__ = ["CaseStream"]
 class CaseStream(IterableDataset):
     """Transformed cases in order, without those that cannot be used.
 
-    A case whose reading raises `InputError` is logged and skipped, so that the rest of a cohort is done;
+    A case with which something goes wrong is logged and skipped, so that the rest of a cohort is done: an unusable
+    name (found before the first case is read), an image that cannot be read, or whatever else is told to `skip`.
     `raise_failures` at the end turns what was skipped into the status of the run.
 
     Args:
         data: case items.
         transform: reads and prepares one case.
+        case_names: "plain" where files will bear the cases' names, "hash" where they will bear a hash of them.
+        longest_ending: of the names of a case's files, which tells how long the case's own name may be.
+
+    Raises:
+        InputError: there is no case, or two have one name.
     """
 
-    def __init__(self, data: Sequence, transform: Callable) -> None:
+    def __init__(
+        self,
+        data: Sequence,
+        transform: Callable,
+        case_names: str = "plain",
+        longest_ending: str = "_uncertainty.nii.gz",
+    ) -> None:
         self.data = data
         self.transform = transform
+        self.longest_ending = None if case_names == "hash" else longest_ending
         self.failures: list[str] = []
+        self.unexpected: list[Exception] = []
+        self.done_before: dict[str, Any] = {}
+        if not len(data) and not _several_processes():
+            raise InputError(NO_CASE)
+        refuse_same_names(data)
 
     def __iter__(self) -> Iterator:
-        self.failures = []
-        for case in self.data:
+        self.failures, self.unexpected, self.done_before = [], [], {}
+        unusable = {index: fault for index, case in enumerate(self.data) if (fault := self._fault(case))}
+        for fault in unusable.values():
+            self.skip(InputError(fault))
+        for index, case in enumerate(self.data):
+            if index in unusable:
+                continue
             try:
                 prepared = self.transform(case)
+                self._refuse_name_again(prepared, case)
             except Exception as error:
-                failure = find_input_error(error)
-                if failure is None:
-                    raise
-                self.failures.append(str(failure))
-                logging.getLogger(type(self).__name__).error("Skipped: %s", failure)
+                self.skip(error, _name_of(case))
                 continue
             yield prepared
+
+    def skip(self, error: Exception, case: str = "a case") -> None:
+        """Pass over a case with which something went wrong.
+
+        What is no `InputError` is named with its type; the traceback is in the log at level debug. Should every case
+        end so, it is the program's fault rather than that of a case, and `raise_failures` raises the first one again.
+
+        Args:
+            error: what went wrong.
+            case: its name.
+
+        Raises:
+            Exception: `error` again, where it will meet the other cases too: no memory, no space on the disk.
+        """
+        if ends_the_run(error):
+            raise error
+        failure = find_input_error(error)
+        if failure is None:
+            self.unexpected.append(error)
+            failure = f"case {case}: unexpected {_in_one_line(error)}"
+        logger = logging.getLogger(type(self).__name__)
+        self.failures.append(str(failure))
+        logger.error("Skipped: %s", failure)
+        logger.debug("Traceback of what was skipped:", exc_info=error)
 
     def raise_failures(self) -> None:
         """Raise one `InputError` that names every case that was skipped, if any was.
@@ -51,14 +96,56 @@ class CaseStream(IterableDataset):
         process that ended with an error before would make `torchrun` end the others amid their cases.
         """
         counts, failures = [len(self.data)], [self.failures]
-        if dist.is_available() and dist.is_initialized():
+        if _several_processes():
             counts, failures = _gathered(len(self.data)), _gathered(self.failures)
             if dist.get_rank() > 0:
                 return
+        if not sum(counts):
+            raise InputError(NO_CASE)
         skipped = [failure for part in failures for failure in part]
+        if self.unexpected and len(self.unexpected) == len(skipped) == sum(counts):
+            raise self.unexpected[0]
         if skipped:
             done = sum(counts) - len(skipped)
             raise InputError(f"{done} of {sum(counts)} cases done; not done: " + " | ".join(skipped))
+
+    def _fault(self, case: Any) -> str | None:
+        if self.longest_ending is None or not isinstance(case, Mapping) or "case" not in case:
+            return None
+        return fault_of_name(case["case"], self.longest_ending)
+
+    def _refuse_name_again(self, prepared: Any, case: Any) -> None:
+        """Refuse a name that reading gave to a second case: that of its file."""
+        if not isinstance(prepared, Mapping) or "case" not in prepared:
+            return
+        name = str(prepared["case"])
+        if name in self.done_before:
+            refuse_same_names([{**self.done_before[name], "case": name}, {**case, "case": name}])
+        if self.longest_ending is not None and (fault := fault_of_name(name, self.longest_ending)):
+            raise InputError(fault)
+        self.done_before[name] = case
+
+
+NO_CASE = "the list of cases is empty, so there is nothing to do; give --dataset_dir or --datalist with cases."
+
+
+def _several_processes() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _name_of(case: Any) -> str:
+    """Return the name of a case, or its first file."""
+    if not isinstance(case, Mapping):
+        return str(case)
+    return str(case.get("case", next(iter(case.values()), "without a name")))
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return type and text of what first went wrong."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) < 200 else text[:197] + "..."
 
 
 def _gathered(item: Any) -> list[Any]:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from monai.data import CacheDataset
 from monai.transforms import Compose
 from monai.utils import MAX_SEED
+
+from .case_cache import CaseCache
 
 __all__ = ["EpochDataset"]
 
 
-class EpochDataset(CacheDataset):
-    """`monai.data.CacheDataset` that draws the same crops and flips whenever (seed, epoch, index) are the same.
+class EpochDataset(CaseCache):
+    """`CaseCache` that draws the same crops and flips whenever (seed, epoch, index) are the same.
 
     Whatever was drawn before, in whichever worker process, has no influence; so a training that was killed and resumed
     sees what an unbroken one would have seen. `shared.handlers.EpochSeed` sets `epoch` before the loader starts its
@@ -39,7 +40,7 @@ class EpochDataset(CacheDataset):
         self.seed = seed
         self.epoch = 0
         transform = transform if isinstance(transform, Compose) else Compose(transform)
-        super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers, progress=False)
+        super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers)
 
     def _transform(self, index: int) -> Any:
         drawn = np.random.SeedSequence([self.seed, self.epoch, index % len(self)]).generate_state(1)[0]

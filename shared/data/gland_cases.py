@@ -104,8 +104,8 @@ def split_gland_cases(
     """
     if not 0 <= validation_fraction < 1 or not 0 <= test_fraction <= 1:
         raise InputError(
-            f"validation_fraction {validation_fraction}, test_fraction {test_fraction}: both are shares from 0 to 1, "
-            "and the first leaves something to train on."
+            f"validation_fraction {validation_fraction}, test_fraction {test_fraction}: expected shares from 0 to 1, "
+            "the first below 1."
         )
     without = [case["case"] for case in cases if "part" not in case]
     if files is not None or len(without) == len(cases):
@@ -144,7 +144,7 @@ def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
         )
     if strays := sorted(set(annotations) - set(pictures)):
         logging.getLogger(__name__).warning(
-            "%d annotations have no picture beside them and are left out, the first is %s.",
+            "%d annotations have no image and are left out, the first is %s.",
             len(strays),
             annotations[strays[0]],
         )
@@ -166,7 +166,7 @@ def _pictures_by_name(folder: Path) -> dict[str, str]:
 def _stored_maps(label_dir: str | os.PathLike) -> dict[str, str]:
     folder = Path(label_dir).expanduser()
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the one with the region maps, or leave label_dir out.")
+        raise InputError(f"{folder}: no such folder; give the folder with the region maps, or leave label_dir out.")
     return _without_ending(_pictures_by_name(folder), REGIONS)
 
 

@@ -1,18 +1,22 @@
 """What happens on the events of an engine: schedules, saving, progress."""
 
+from .case_guard import CaseGuard
 from .case_progress import CaseProgress
-from .checkpoint import TrainingCheckpoint, WeightsLoader
+from .checkpoint import TrainingCheckpoint
 from .class_outcomes import class_probabilities_and_truth
 from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
+from .model_settings import read_model_settings, with_model_settings
 from .prepare_batch import PrepareBatchTargets
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
 from .schedules import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp, WarmUp
 from .training_log import TrainingLog
+from .weights_loader import WeightsLoader
 
 __all__ = [
+    "CaseGuard",
     "CaseProgress",
     "ConstantWeight",
     "EarlyStopping",
@@ -28,8 +32,10 @@ __all__ = [
     "WarmUp",
     "WeightsLoader",
     "class_probabilities_and_truth",
+    "read_model_settings",
     "refuse_unknown_settings",
     "running_workflow",
     "save_executed_config",
     "unknown_settings",
+    "with_model_settings",
 ]

@@ -1,4 +1,4 @@
-"""Save a training so that it can be killed at any moment, and load what was saved."""
+"""Save a training so that it can be killed at any moment, and resume it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,16 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from torch.optim import Optimizer
 
 from ..atomic_write import atomic_write, remove_leftovers, require_writable
 from ..errors import InputError
+from .model_settings import with_model_settings
+from .resume_schedule import different_hyperparameter, hyperparameters, replay_schedule, schedule_differs
+from .run_settings import compare_run_settings, run_settings
+from .state_dict_file import bare, load_tensors, read_file
 
-__all__ = ["TrainingCheckpoint", "WeightsLoader"]
-
-
-def _bare(module: Any) -> Any:
-    """Return what DistributedDataParallel wraps, or the object itself."""
-    return getattr(module, "module", module)
-
-
-def _read(path: Path, remedy: str) -> Any:
-    """Load a file of plain tensors onto the CPU."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint; {remedy}")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as error:  # each damaged byte raises something else: KeyError, IndexError, struct.error, ...
-        raise InputError(f"{path}: not a readable checkpoint (truncated?); {remedy}") from error
+__all__ = ["TrainingCheckpoint"]
 
 
 def _save(content: Any, path: Path) -> None:
@@ -46,7 +34,11 @@ class TrainingCheckpoint:
 
     - ``model.pt``: state dict of the network with the best validation score (the last one's, if nothing validates);
     - ``model_last.pt``: state dict of the network after the last epoch;
-    - ``checkpoint.pt``: every object's state, the epoch, the best score, the AMP scaler.
+    - ``checkpoint.pt``: every object's state, the epoch, the best score, the AMP scaler, all settings of the training.
+
+    Resuming with other settings is refused, except for those in `run_settings.FREE` (paths, hardware, intervals). Only
+    the number of epochs may grow: then the schedule of the learning rate is rebuilt for the new end and brought to the
+    epoch of the checkpoint; schedules that depend on the epoch alone (lambda, warm-up) follow the new end as well.
 
     MONAI's `CheckpointSaver` writes in place, so that a killed run leaves a truncated file. Attach it after the
     handlers that change what it saves (scheduler, validation). Of several processes the first one writes.
@@ -57,16 +49,25 @@ class TrainingCheckpoint:
         evaluator: the validation engine, whose best score is kept.
         interval: every how many epochs ``checkpoint.pt`` is written; it is also written at the end, early or not.
         resume: start from ``checkpoint.pt``.
+        settings: settings that inference must share with the training; stored with the weights.
     """
 
     def __init__(
-        self, save_dir: str, objects: Mapping[str, Any], evaluator: Engine, interval: int = 1, resume: bool = False
+        self,
+        save_dir: str,
+        objects: Mapping[str, Any],
+        evaluator: Engine,
+        interval: int = 1,
+        resume: bool = False,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(save_dir)
         self.objects = objects
         self.evaluator = evaluator
         self.interval = interval
         self.resume = resume
+        self.settings = settings
+        self.run_settings: dict[str, Any] = {}
         self.logger = logging.getLogger(type(self).__name__)
 
     def attach(self, engine: Engine) -> None:
@@ -78,11 +79,12 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def sweep(self, engine: Engine) -> None:
-        """Remove what a training that was killed while it wrote left behind.
+        """Collect the settings, and remove what a training that was killed while it wrote left behind.
 
         Raises:
             InputError: the folder cannot be written, which would else show after the first epoch.
         """
+        self.run_settings = run_settings(engine)
         if engine.state.rank == 0:
             require_writable(self.folder)
             remove_leftovers(self.folder)
@@ -94,22 +96,60 @@ class TrainingCheckpoint:
             InputError: the file is missing, damaged, or of another training.
         """
         path = self.folder / "checkpoint.pt"
-        saved = _read(path, "train without resume.json first.")
+        remedy = "train without resume.json first."
+        saved = load_tensors(read_file(path, remedy), path, remedy)
+        before = saved.get("run_settings") if isinstance(saved, dict) else None
+        if before:
+            compare_run_settings(path, before, self.run_settings)
         try:
-            for name, item in self.objects.items():
-                _bare(item).load_state_dict(saved["objects"][name])
-            if engine.scaler is not None:
+            new_schedules = self._load_objects(path, saved["objects"])
+            if engine.scaler is not None and saved["scaler"]:
                 engine.scaler.load_state_dict(saved["scaler"])
             engine.state.epoch, engine.state.iteration = saved["epoch"], saved["iteration"]
             self.evaluator.state.best_metric = saved["best_metric"]
             self.evaluator.state.best_metric_epoch = saved["best_metric_epoch"]
+        except InputError:
+            raise
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
             raise InputError(
                 f"{path}: belongs to another network or configuration ({reason}); resume with the settings that this "
                 "training began with, or name its folder with --ckpt_dir."
             ) from error
-        self.logger.info("Resumed after epoch %d.", engine.state.epoch)
+        self._report(engine, path, before, new_schedules)
+
+    def _load_objects(self, path: Path, saved: Mapping[str, Any]) -> bool:
+        """Load every object; return whether a schedule was rebuilt, since its settings are not those of the file."""
+        optimizer = next((item for item in self.objects.values() if isinstance(item, Optimizer)), None)
+        fresh = [] if optimizer is None else hyperparameters(optimizer)
+        rebuilt = []
+        for name, item in self.objects.items():
+            if schedule_differs(saved[name], item):
+                rebuilt.append(name)
+                continue
+            if item is optimizer:
+                has_schedule = any(hasattr(other, "last_epoch") for other in self.objects.values())
+                if found := different_hyperparameter(saved[name]["param_groups"], fresh, has_schedule):
+                    raise InputError(f"{path}: {found}; resume with the former value, or train anew.")
+            bare(item).load_state_dict(saved[name])
+        for name in rebuilt:  # after the optimiser
+            replay_schedule(self.objects[name], fresh, steps=saved[name]["last_epoch"])
+        return bool(rebuilt)
+
+    def _report(self, engine: Engine, path: Path, before: Mapping[str, Any] | None, new_schedules: bool) -> None:
+        """Say where the training goes on, and what has changed."""
+        epoch, end = engine.state.epoch, engine.state.max_epochs
+        if epoch > end:
+            raise InputError(f"{path}: {epoch} epochs are done, --max_epochs {end} is fewer; give more.")
+        if not before:
+            self.logger.warning("%s does not store its training's settings; check that they are the same.", path)
+        done = "; all epochs are done, a larger --max_epochs goes on" if epoch == end else ""
+        self.logger.info("Resumed after epoch %d%s.", epoch, done)
+        if new_schedules or (before and before["max_epochs"] != end):
+            was = f"max_epochs was {before['max_epochs']}, is {end}" if before else f"max_epochs is {end}"
+            what = "all schedules are rebuilt for the new end" if new_schedules else "the training ends later"
+            rate = engine.optimizer.param_groups[0]["lr"]
+            self.logger.info("%s: %s; the learning rate of epoch %d is %.6g.", was, what, epoch + 1, rate)
 
     def save(self, engine: Engine) -> None:
         """Write the best weights if this epoch's are, and the checkpoint when it is due."""
@@ -130,12 +170,17 @@ class TrainingCheckpoint:
             _save(self._weights(), self.folder / "model.pt")
 
     def _weights(self) -> dict[str, torch.Tensor]:
-        return _bare(self.objects["network"]).state_dict()
+        weights = bare(self.objects["network"]).state_dict()
+        return weights if self.settings is None else with_model_settings(weights, self.settings)
 
     def _save_all(self, engine: Engine) -> None:
         _save(
             {
-                "objects": {name: _bare(item).state_dict() for name, item in self.objects.items()},
+                "objects": {
+                    **{name: bare(item).state_dict() for name, item in self.objects.items()},
+                    "network": self._weights(),
+                },
+                "run_settings": self.run_settings,
                 "scaler": engine.scaler.state_dict() if engine.scaler is not None else {},
                 "epoch": engine.state.epoch,
                 "iteration": engine.state.iteration,
@@ -144,42 +189,3 @@ class TrainingCheckpoint:
             },
             self.folder / "checkpoint.pt",
         )
-
-
-class WeightsLoader:
-    """Load a network's weights when an evaluation or inference starts.
-
-    Like `monai.handlers.CheckpointLoader` with ``strict``, but in plain words where it fails.
-
-    Args:
-        load_path: a state dict, or a dictionary that holds one under "model" or "state_dict".
-        network: to load into.
-    """
-
-    def __init__(self, load_path: str, network: torch.nn.Module) -> None:
-        self.path = Path(load_path)
-        self.network = network
-
-    def attach(self, engine: Engine) -> None:
-        """Load when `engine` starts."""
-        engine.add_event_handler(Events.STARTED, self)
-
-    def __call__(self, engine: Engine | None = None) -> None:
-        """Load now.
-
-        Raises:
-            InputError: the file is missing, damaged, or fits another network.
-        """
-        saved = _read(self.path, "train first, or name one with --ckpt_path.")
-        weights = saved.get("model", saved.get("state_dict", saved)) if isinstance(saved, dict) else {}
-        weights = weights if isinstance(weights, dict) else {}
-        found = {name: getattr(value, "shape", "no tensor") for name, value in weights.items()}
-        expected = {name: value.shape for name, value in _bare(self.network).state_dict().items()}
-        different = {str(name) for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}
-        if different:
-            raise InputError(
-                f"{self.path}: weights of another network: {len(different)} of {len(expected)} entries are missing, "
-                f"superfluous or of another shape, e.g. {min(different)!r}; use this bundle's own checkpoint."
-            )
-        _bare(self.network).load_state_dict(weights)
-        logging.getLogger(type(self).__name__).info("Loaded %s.", self.path)

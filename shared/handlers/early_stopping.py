@@ -30,12 +30,20 @@ class EarlyStopping:
 
     def attach(self, engine: Engine) -> None:
         """Stop `engine`, MONAI's `SupervisedTrainer`."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.before_epoch)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def before_epoch(self, engine: Engine) -> None:
+        """Stop a training that was resumed after it had stopped early."""
+        self._stop(engine, engine.state.epoch - 1)
 
     def __call__(self, engine: Engine) -> None:
         """Stop if it is time."""
+        self._stop(engine, engine.state.epoch)
+
+    def _stop(self, engine: Engine, epoch: int) -> None:
         best = self.evaluator.state.best_metric_epoch
-        if best == -1 or engine.state.epoch - best < self.patience_epochs:
+        if best == -1 or epoch - best < self.patience_epochs:
             return
-        self.logger.info("Stopped after epoch %d: the best one was epoch %d.", engine.state.epoch, best)
+        self.logger.info("Stopped after epoch %d: the best one was epoch %d.", epoch, best)
         engine.terminate()

@@ -14,6 +14,8 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 
 from ..atomic_write import atomic_write
 from ..errors import InputError
+from .setting_paths import refuse_bad_paths
+from .setting_values import refuse_bad_values
 
 __all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
 
@@ -79,7 +81,7 @@ def refuse_unknown_settings() -> None:
     """Stop the running workflow if a top-level key of its configuration is used by nothing: it was misspelt.
 
     So is `--learnable_rho false`: the command line reads values as Python does, and the text "false", as any other,
-    would count as true.
+    would count as true. Then paths (`refuse_bad_paths`) and values (`refuse_bad_values`) are checked.
 
     Raises:
         InputError: names the key and the nearest known one, or the value to write.
@@ -107,6 +109,8 @@ def refuse_unknown_settings() -> None:
         words = [text for text in _texts(value) if text in WORDS and key != ConfigParser.meta_key]
         if words:
             raise InputError(f"--{key}: {words[0]!r} is no value; write {WORDS[words[0]]}, as in Python.")
+    refuse_bad_paths(workflow.parser, merged)
+    refuse_bad_values(workflow.parser, sorted(merged, key=len, reverse=True))
 
 
 def save_executed_config(path: str) -> None:

@@ -93,7 +93,7 @@ def _inside(bright: np.ndarray, picture: PictureFile) -> np.ndarray:
     border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
     if border.mean() > 0.5:
         raise InputError(
-            f"{picture.path}: its colours do not tell the lesion from the rest; store a mask with 255 (or 1) for the "
-            "lesion and 0 elsewhere."
+            f"{picture.path}: its colours do not separate the lesion from the background; store a mask with 255 "
+            "(or 1) for the lesion and 0 elsewhere."
         )
     return bright

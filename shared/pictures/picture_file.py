@@ -1,4 +1,4 @@
-"""Open a picture file: turned as viewers turn it, with all the bits that it stores."""
+"""Open an image file with all its bits, turned by its EXIF orientation."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _opened(path: Path, content: bytes) -> PictureFile:
     tags = picture.tag_v2 if picture.format == "TIFF" else {}
     pages = getattr(picture, "n_frames", 1)
     if picture.format == "TIFF" and pages > 1:
-        raise InputError(f"{path}: holds {pages} pages; store the one that is meant in a file of its own.")
+        raise InputError(f"{path}: holds {pages} pages; store the page that is meant as a separate file.")
     if picture.mode == "F":
         raise InputError(f"{path}: holds fractions; store whole numbers of 8 or 16 bits.")
     bits = max(tags.get(BITS, (8,)))

@@ -1,12 +1,15 @@
 """Array transforms and their dictionary versions (suffix ``d``)."""
 
+from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
 from .class_contradiction import class_contradiction
+from .experts_figure import draw_experts
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
 from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
 from .gland_regions import GlandRegionsd, gland_regions
 from .hierarchical_segmentation import HierarchicalSegmentationd
+from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
 from .keep_label import KeepLabeld
@@ -17,20 +20,23 @@ from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
 from .mask_and_class import MaskAndClassd
 from .nifti_grid import nifti_on_grid
-from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
+from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
+from .prepare_brain import PrepareBraind
 from .rand_modality_subset import RandModalitySubsetd
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
+from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
 from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
 from .source_file import source_file
+from .split_experts import Experts, SplitExpertsd
 from .stack_modalities import StackModalitiesd
 
 __all__ = [
@@ -38,6 +44,7 @@ __all__ = [
     "LABEL_CONVENTIONS",
     "REGION_NAMES",
     "CalibrationPairsd",
+    "Experts",
     "FuzzyMembership",
     "FuzzyMembershipd",
     "GlandInstancesd",
@@ -54,17 +61,21 @@ __all__ = [
     "NormalizeInBraind",
     "NoteBraind",
     "NoteInputsd",
+    "PrepareBraind",
     "RandModalitySubsetd",
     "RequireSameGridd",
     "SafeSpacingd",
     "SaveImageCased",
+    "SaveImageExpertsd",
     "SavePictureCased",
     "SegmentOnGridd",
+    "SplitExpertsd",
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
     "brain_of_normalized",
     "class_contradiction",
+    "draw_experts",
     "draw_overlay",
     "draw_picture_overlay",
     "flipped_share",
@@ -74,6 +85,7 @@ __all__ = [
     "gland_instances",
     "gland_regions",
     "grid_difference",
+    "image_steps",
     "in_brain",
     "keep_argmax",
     "label_states",

@@ -8,7 +8,7 @@ import torch
 from monai.transforms import Transform
 from monai.utils import TransformBackends, convert_to_tensor
 
-from .normalize_in_brain import in_brain
+from .brain_mask import in_brain
 
 __all__ = ["CalibrationPairsd"]
 

@@ -1,7 +1,8 @@
-"""The record that is written beside a case's results, whatever kind of image they belong to."""
+"""The JSON record of a case's results, for any kind of image."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Hashable, Mapping
@@ -17,14 +18,28 @@ from ..errors import InputError
 
 __all__ = ["NOTICE", "bundle_name_and_version", "circumstances", "files_read", "name_of_case", "write_record"]
 
+HASH_DIGITS = 12
 NOTICE = "For research use only. Not for diagnosis."
 
 
-def name_of_case(data: Mapping[Hashable, Any]) -> str:
-    """Return "case", which must be a name that a folder can bear."""
+def name_of_case(data: Mapping[Hashable, Any], case_names: str = "plain") -> str:
+    """Return the name that a case's folder, files and figures bear.
+
+    Args:
+        data: holds "case".
+        case_names: "plain", that name itself; "hash", the first 12 hexadecimal digits of its SHA-256, so that no name
+            of a patient is in a figure or a file's name. (Who knows all names that may be can still find the one.)
+
+    Raises:
+        InputError: "case" is missing, or no name that a folder can bear.
+    """
     case = str(data.get("case", ""))
+    if case_names == "hash" and case:
+        return hashlib.sha256(case.encode("utf-8", errors="surrogateescape")).hexdigest()[:HASH_DIGITS]
     if case != Path(case).name or case in ("", ".."):
-        raise ValueError(f'"case" must name the case, without slashes, since folder and files bear it; got {case!r}.')
+        raise InputError(
+            f"case {case!r}: expected a name without slashes, since files are named after the case; rename it."
+        )
     return case
 
 
@@ -53,9 +68,10 @@ def files_read(data: Mapping[Hashable, Any], image: Any) -> dict[str, Any]:
 
 
 def circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """Return versions and times."""
+    """Return the weights as `WeightsLoader` noted them (None if it did not), versions and times."""
     seconds = time.time() - json.loads(data["inputs"])["begun"] if "inputs" in data else None
     return {
+        "weights": json.loads(data["weights"]) if data.get("weights") else None,
         "software": {"monai": monai.__version__, "torch": torch.__version__},
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds_since_reading_began": None if seconds is None else round(seconds, 2),

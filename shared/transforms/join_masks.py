@@ -1,4 +1,4 @@
-"""Read the masks of one picture, one per lesion, and join them to one label."""
+"""Read the lesion masks of one image and join them to one label."""
 
 from __future__ import annotations
 

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection
-from monai.data import ITKReader, MetaTensor
+from monai.data import ITKReader, MetaTensor, NibabelReader
+from monai.data.utils import affine_to_spacing
 from monai.transforms import LoadImage, MapTransform
 from torch import Tensor
 
 from ..errors import InputError
 from .only_modality import check_only_modality, wrong_channels
+from .read_dicom import DicomReader, is_dicom
+from .read_nifti import NiftiReader
 from .small_suffix import with_small_suffix
 
 __all__ = ["LoadImageModalitiesd"]
 
-UNEVEN_MM = 0.1  # slices of one series may be this much off their even places
+EXTENT_MM = (50.0, 1000.0)  # no part of a body that is scanned in 3D is smaller or larger
 
 
 class LoadImageModalitiesd(MapTransform):
-    """Read every modality of a case that is there into a tensor (1, *spatial), float32, under its own name.
+    """Read the present modalities of a case as tensors (1, *spatial), float32, each under its own name.
 
     A modality is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
     DICOM series. Where no modality is named, "image" is taken apart: a path (a 3D file for one modality, a 4D file
@@ -36,6 +38,8 @@ class LoadImageModalitiesd(MapTransform):
     Args:
         modalities: names of the modalities.
         extra_keys: further entries to read where they are paths, such as "brain" (a mask) or "label".
+        extent_mm: least and greatest length of an image's longest side; a file outside has another unit of length than
+            its header says.
         only_modality: the modality that an "image" with one channel is, where there are several modalities.
     """
 
@@ -43,9 +47,11 @@ class LoadImageModalitiesd(MapTransform):
         self,
         modalities: KeysCollection,
         extra_keys: Sequence[str] = ("brain",),
+        extent_mm: Sequence[float] = EXTENT_MM,
         only_modality: str | None = None,
     ) -> None:
         super().__init__(modalities, allow_missing_keys=True)
+        self.extent_mm = tuple(extent_mm)
         self.only_modality = check_only_modality(only_modality, self.keys)
         self.extra_keys = tuple(extra_keys)
         self.load = LoadImage(ensure_channel_first=True)
@@ -74,12 +80,13 @@ class LoadImageModalitiesd(MapTransform):
                     "give one file per modality, in this order (None where one is absent)."
                 )
             return dict(zip(self.keys, image, strict=True))
-        channels = self._volume(image, volumes).shape[0]
+        volume = self._volume(image, volumes)
+        channels = volume.shape[0]
         if channels == len(self.keys):
             return {name: [image, channel] for channel, name in enumerate(self.keys)}
         if channels == 1 and self.only_modality:
             return {self.only_modality: [image, 0]}
-        raise InputError(wrong_channels(str(image), channels, self.keys))
+        raise InputError(wrong_channels(str(image), channels, self.keys) + _remedy_for_slices(volume))
 
     def _one_channel(self, source: Any, name: Hashable, volumes: dict[str, MetaTensor]) -> MetaTensor:
         """Read a path, or one channel of a file given as [path, channel], as (1, *spatial)."""
@@ -91,7 +98,7 @@ class LoadImageModalitiesd(MapTransform):
             if volume.shape[0] != 1:
                 raise InputError(
                     f"{path}: has {volume.shape[0]} channels, but one 3D image is expected as {name}; "
-                    "say which channel with [path, channel]."
+                    "say which channel with [path, channel]." + _remedy_for_slices(volume)
                 )
             return volume
         if not 0 <= channel < volume.shape[0]:
@@ -111,7 +118,7 @@ class LoadImageModalitiesd(MapTransform):
             raise InputError(f"{path}: no such file; correct the path or leave the modality out.")
         try:
             with with_small_suffix(path) as readable:
-                volume = self.load(readable, reader=_OneSeriesReader() if path.is_dir() else None)
+                volume = self.load(readable, reader=_reader_for(path))
             volume.meta["filename_or_obj"] = str(path)
         except (InputError, MemoryError):
             raise
@@ -122,28 +129,45 @@ class LoadImageModalitiesd(MapTransform):
                 f"leave the case out ({reason if len(reason) < 150 else reason[:147] + '...'})."
             ) from error
         if volume.ndim != 4:
-            raise InputError(f"{path}: a 3D image is expected (or 4D with channels), this one is {volume.ndim - 1}D.")
+            raise InputError(
+                f"{path}: a 3D image is expected (or 4D with channels), this one is {volume.ndim - 1}D, "
+                f"shape {_shape_in_file(volume)}; store it as x, y, z (z is 1 for one slice)."
+            )
+        self._check_extent(path, volume)
         return volume
 
-
-class _OneSeriesReader(ITKReader):
-    """Read a folder that holds one DICOM series without gaps; refuse all others, which ITK would only remark on."""
-
-    def read(self, data: Sequence[os.PathLike] | os.PathLike, **kwargs: Any) -> Any:
-        with warnings.catch_warnings(record=True) as remarks:
-            warnings.simplefilter("always")
-            series = super().read(data, **kwargs)
-        folder = data[0] if isinstance(data, (list, tuple)) else data
-        if any("more than one DICOM series" in str(remark.message) for remark in remarks):
-            raise InputError(f"{folder}: holds more than one DICOM series; give each series a folder of its own.")
-        header = series.GetMetaDataDictionary()
-        uneven = "ITK_non_uniform_sampling_deviation"
-        if header.HasKey(uneven) and header[uneven] > UNEVEN_MM:
+    def _check_extent(self, path: Path, volume: MetaTensor) -> None:
+        """Refuse a file whose header has another unit of length."""
+        spacing = affine_to_spacing(np.asarray(volume.affine, dtype=float))
+        sides = [size * float(side) for size, side in zip(volume.shape[1:], spacing, strict=True)]
+        if not self.extent_mm[0] <= max(sides) <= self.extent_mm[1]:
+            measures = " x ".join(f"{side:.4g}" for side in sides)
             raise InputError(
-                f"{folder}: slices are missing or unevenly spaced (by up to {header[uneven]:.1f} mm); "
-                "export the whole series again."
+                f"{path}: measures {measures} mm by its header, but the longest side should be "
+                f"{self.extent_mm[0]:g} to {self.extent_mm[1]:g} mm; correct voxel size and unit in the header."
             )
-        return series
+
+
+def _reader_for(path: Path) -> ITKReader | NibabelReader | None:
+    """Choose the reader by what the path is; None: MONAI chooses."""
+    if path.is_dir():
+        return DicomReader()
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        return NiftiReader()
+    return DicomReader() if is_dicom(path) else None
+
+
+def _shape_in_file(volume: Tensor) -> str:
+    """Write the shape of a volume (C, *spatial) as its file has it, channels last."""
+    channels, *spatial = volume.shape
+    return " x ".join(map(str, [*spatial, channels] if channels > 1 else spatial))
+
+
+def _remedy_for_slices(volume: Tensor) -> str:
+    """Say what to do where slices may have been stored as channels."""
+    if volume.shape[3] > 1:
+        return ""
+    return f" Its shape is {_shape_in_file(volume)}: if these are slices, store them on the third axis."
 
 
 def _is_array(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Read pictures (PNG, BMP, TIFF, JPEG) and the label maps that belong to them."""
+"""Read 2D images (PNG, BMP, TIFF, JPEG) and their label maps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["LoadPictured", "check_size"]
 
 
 class LoadPictured(MapTransform):
-    """Read pictures into (3, H, W), float32 in [0, 1], and label maps into (1, H, W), int32; axes (row, column).
+    """Read 2D images into (3, H, W), float32 in [0, 1], and label maps into (1, H, W), int32; axes (row, column).
 
     Pictures and label maps are turned as viewers turn them, each by its own orientation tag, and grey pictures get
     three equal channels: see `picture_colours`. In label maps numbers count, not colours: see `label_numbers`. What is
@@ -78,7 +78,7 @@ class LoadPictured(MapTransform):
             numbers, pieces = number_components(numbers)
             if pieces > 1 and one_number is None:
                 logging.getLogger(__name__).warning(
-                    "%s: all its objects bear one number; its %d connected components are taken for the objects.",
+                    "%s: all objects have one number; the %d connected components are taken as objects.",
                     path,
                     pieces,
                 )
@@ -86,7 +86,7 @@ class LoadPictured(MapTransform):
 
 
 def check_size(label: Tensor, picture: Tensor | None, picture_key: Hashable) -> None:
-    """Refuse a label map (1, H, W) that is not as large as its picture."""
+    """Refuse a label map (1, H, W) of another size than its image."""
     if picture is not None and label.shape[1:] != picture.shape[1:]:
         (rows, columns), (picture_rows, picture_columns) = label.shape[1:], picture.shape[1:]
         raise InputError(

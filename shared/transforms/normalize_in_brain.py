@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping
 
 import torch
@@ -11,45 +12,12 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 from torch import Tensor
 
 from ..errors import InputError
-from .source_file import source_file
+from ..networks.present_modalities import present_modalities
+from .brain_mask import in_brain
+from .is_constant import is_constant
+from .source_file import source_file, source_of_channel
 
-__all__ = ["NormalizeInBrain", "NormalizeInBraind", "brain_of_normalized", "in_brain"]
-
-
-def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
-    """Say which voxels belong to the brain.
-
-    Args:
-        image: (M, *spatial); an absent modality is NaN, air is 0 in every modality where no mask is given.
-        brain: mask (1, *spatial), above one half inside.
-
-    Returns:
-        (1, *spatial), boolean: the mask, else where any modality that is there differs from 0.
-    """
-    if brain is None:
-        return brain_of_normalized(image).any(dim=0, keepdim=True)
-    mask = convert_to_tensor(brain, track_meta=False)
-    if mask.shape != (1, *image.shape[1:]):
-        raise InputError(
-            f"{source_file(brain, 'brain')}: the mask has shape {tuple(mask.shape)}, "
-            f"but {(1, *image.shape[1:])} is needed for {source_file(image, 'the image')}."
-        )
-    return mask > 0.5
-
-
-def brain_of_normalized(image: Tensor) -> Tensor:
-    """Say which values are those of brain, for `CropForegroundd(select_fn=...)` after `NormalizeInBraind`.
-
-    MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
-
-    Args:
-        image: (M, *spatial) with air at exactly 0 and absent modalities NaN.
-
-    Returns:
-        The same shape, boolean; False throughout an absent modality.
-    """
-    values = convert_to_tensor(image, track_meta=False)
-    return (values != 0) & ~values.isnan()
+__all__ = ["NormalizeInBrain", "NormalizeInBraind"]
 
 
 class NormalizeInBrain(Transform):
@@ -57,7 +25,8 @@ class NormalizeInBrain(Transform):
 
     The papers' code takes mean and deviation from the brain but shifts all voxels, so that air ends at -mean/deviation;
     here it stays 0, which is what an absent modality becomes in networks that stack the modalities. Absent modalities
-    stay NaN. A modality that is constant inside the brain becomes 0 everywhere; if all are, the case is refused.
+    stay NaN. A modality with one single value inside the brain counts as absent too: it becomes NaN, with a warning; if
+    all are so, the case is refused.
 
     Args:
         shift_air: shift all voxels, as the papers' code does; for weights that were trained so.
@@ -74,22 +43,29 @@ class NormalizeInBrain(Transform):
         inside = in_brain(image, brain)[0]
         if not inside.any():
             where = source_file(image if brain is None else brain, "image")
-            raise InputError(f"{where}: the brain is empty, no voxel lies inside; give an image or mask that is not 0.")
+            raise InputError(f"{where}: the brain is empty, no voxel is inside; give an image or mask that is not 0.")
         changed = torch.ones_like(inside) if self.shift_air else inside
-        normalized, constant = torch.zeros_like(values), True
+        normalized, constants = torch.zeros_like(values), []
         for channel, voxels in enumerate(values):
             if voxels.isnan().any():
                 normalized[channel] = torch.nan
                 continue
             brain_voxels = voxels[inside].double()
-            if brain_voxels.min() < brain_voxels.max():
-                mean, deviation = brain_voxels.mean(), brain_voxels.std(correction=0)
-                normalized[channel, changed] = ((voxels[changed].double() - mean) / deviation).float()
-                constant = False
-        if constant:
+            if is_constant(brain_voxels):
+                constants.append(channel)
+                normalized[channel] = torch.nan
+                continue
+            mean, deviation = brain_voxels.mean(), brain_voxels.std(correction=0)
+            normalized[channel, changed] = ((voxels[changed].double() - mean) / deviation).float()
+        if not present_modalities(normalized.unsqueeze(0)).any():
             raise InputError(
                 f"{source_file(image, 'image')}: every modality has one single value inside the brain; "
                 "check the file and the mask."
+            )
+        for channel in constants:
+            logging.getLogger(__name__).warning(
+                "%s: one single value inside the brain; the modality counts as absent.",
+                source_of_channel(image, channel),
             )
         return convert_to_dst_type(normalized, dst=image, dtype=torch.float32)[0]
 

@@ -1,4 +1,4 @@
-"""Write what was found in a case: label map, uncertainty, picture and record."""
+"""Write the results of a case: label map, uncertainty, overlay figure and record."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..atomic_write import atomic_write
 from ..networks.present_modalities import present_modalities
+from .case_place import case_place
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .nifti_grid import nifti_on_grid
 from .overlay import draw_overlay
@@ -43,6 +44,8 @@ class SaveImageCased(Transform):
         uncertainty_key: (1, *spatial).
         image_key: (M, *spatial), NaN where a modality is absent.
         label_key: true classes (1, *spatial), not needed.
+        case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
+            record keeps the name.
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class SaveImageCased(Transform):
         uncertainty_key: str = "uncertainty",
         image_key: str = "image",
         label_key: str = "label",
+        case_names: str = "plain",
     ) -> None:
         self.folder = Path(output_dir)
         self.modalities = list(modalities)
         self.class_names = list(class_names)
+        self.case_names = case_names
         self.bundle = bundle_name_and_version(metadata_path)
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
 
@@ -67,38 +72,46 @@ class SaveImageCased(Transform):
         volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
         self._check(volumes)
         image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
-        case = name_of_case(data)
+        case = name_of_case(data, self.case_names)
         names = {
             "segmentation": f"{case}_seg.nii.gz",
             "uncertainty": f"{case}_uncertainty.nii.gz",
             "overlay": f"{case}_overlay.png",
         }
-        folder, record_path = self.folder / case, self.folder / case / f"{case}.json"
-        with atomic_write(folder / names["segmentation"]) as path:
-            record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
-            nibabel.save(nifti_on_grid(segmentation, image, np.uint8), path)
-        with atomic_write(folder / names["uncertainty"]) as path:
-            nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
-        with atomic_write(folder / names["overlay"]) as path:
-            draw_overlay(
-                image,
-                segmentation,
-                path,
-                modalities=self.modalities,
-                class_names=self.class_names,
-                uncertainty=uncertainty,
-                label=volumes.get("label"),
-                title=case,
-            )
-        record = {"case": case, "notice": NOTICE, **self._findings(data, image, segmentation, uncertainty)}
-        record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
-        write_record(record_path, record)
+        record = {"case": str(data["case"]), "notice": NOTICE, **self._findings(data, image, segmentation, uncertainty)}
+        with case_place(self.folder, case, record["inputs"]) as folder:
+            record_path = folder / f"{case}.json"
+            with atomic_write(folder / names["segmentation"]) as path:
+                record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
+                nibabel.save(nifti_on_grid(segmentation, image, np.uint8), path)
+            with atomic_write(folder / names["uncertainty"]) as path:
+                nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
+            with atomic_write(folder / names["overlay"]) as path:
+                draw_overlay(
+                    image,
+                    segmentation,
+                    path,
+                    modalities=self.modalities,
+                    class_names=self.class_names,
+                    uncertainty=uncertainty,
+                    label=volumes.get("label"),
+                    title=case,
+                )
+            outputs, found = self._add(data, volumes, folder, case)
+            record |= {**found, "outputs": names | outputs, "bundle": self.bundle, **circumstances(data)}
+            write_record(record_path, record)
         return dict(data)
+
+    def _add(
+        self, data: Mapping[Hashable, Any], volumes: Mapping[str, Tensor], folder: Path, case: str
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Write further files of a case; return their names for "outputs", and further entries of the record."""
+        return {}, {}
 
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]
         if missing:
-            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd before.")
+            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd first.")
         if len({volume.shape[1:] for volume in volumes.values()}) > 1:
             shapes = ", ".join(f"{self.keys[name]} {tuple(volume.shape[1:])}" for name, volume in volumes.items())
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Write what was found in a 2D case: regions, objects, uncertainty, class, picture and record."""
+"""Write the results of a 2D case: regions, objects, uncertainty, class, overlay figure and record."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from monai.transforms import Transform
 from torch import Tensor
 
 from ..atomic_write import atomic_write
+from .case_place import case_place
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .class_contradiction import class_contradiction
 from .picture_overlay import draw_picture_overlay
@@ -48,6 +49,8 @@ class SavePictureCased(Transform):
         instances_key: objects (1, H, W), 0 where there is none; not needed.
         label_key: true regions (1, H, W), not needed.
         label_instances_key: true objects (1, H, W), not needed.
+        case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
+            record keeps the name.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class SavePictureCased(Transform):
         instances_key: str = "pred_instances",
         label_key: str = "label",
         label_instances_key: str = "instances",
+        case_names: str = "plain",
     ) -> None:
         if pixel_size_um is not None and not pixel_size_um > 0:
             raise ValueError(f"pixel_size_um must be positive, or None if it is not known; got {pixel_size_um}.")
@@ -74,6 +78,7 @@ class SavePictureCased(Transform):
         self.bundle = bundle_name_and_version(metadata_path)
         self.pixel_size_um = pixel_size_um
         self.ground_class = ground_class
+        self.case_names = case_names
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
         self.keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
 
@@ -83,40 +88,39 @@ class SavePictureCased(Transform):
             name: value.detach().cpu().as_subclass(Tensor) for name, value in found.items() if isinstance(value, Tensor)
         }
         self._check(found)
-        case = name_of_case(data)
-        folder, record_path = self.folder / case, self.folder / case / f"{case}.json"
+        case = name_of_case(data, self.case_names)
         findings = self._findings(found)
         maps = self._maps(case, found)
         names = {result: name for result, (name, _) in maps.items()} | {"overlay": f"{case}_overlay.png"}
-        for number, (name, values) in enumerate(maps.values()):
-            with atomic_write(folder / name) as path:
-                if number == 0:
-                    self._forget(folder, case)
-                self._write_map(path, values)
-        with atomic_write(folder / names["overlay"]) as path:
-            draw_picture_overlay(
-                found["image"],
-                found["pred"],
-                path,
-                region_names=self.region_names,
-                pixel_size_um=self.pixel_size_um,
-                uncertainty=found["uncertainty"],
-                instances=found.get("instances"),
-                reference=found.get("label"),
-                reference_instances=found.get("label_instances"),
-                title=_title(case, findings),
-            )
-        record = {"case": case, "notice": NOTICE, "inputs": files_read(data, data[self.keys["image"]]), **findings}
-        record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
-        write_record(record_path, record)
+        inputs = files_read(data, data[self.keys["image"]])
+        with case_place(self.folder, case, inputs) as folder:
+            for number, (name, values) in enumerate(maps.values()):
+                with atomic_write(folder / name) as path:
+                    if number == 0:
+                        self._forget(folder, case)
+                    self._write_map(path, values)
+            with atomic_write(folder / names["overlay"]) as path:
+                draw_picture_overlay(
+                    found["image"],
+                    found["pred"],
+                    path,
+                    region_names=self.region_names,
+                    pixel_size_um=self.pixel_size_um,
+                    uncertainty=found["uncertainty"],
+                    instances=found.get("instances"),
+                    reference=found.get("label"),
+                    reference_instances=found.get("label_instances"),
+                    title=_title(case, findings),
+                )
+            record = {"case": str(data["case"]), "notice": NOTICE, "inputs": inputs, **findings}
+            record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
+            write_record(folder / f"{case}.json", record)
         return dict(data)
 
     def _check(self, found: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image", "classes") if name not in found]
         if missing:
-            raise ValueError(
-                f"there is no tensor under {missing}; a transform as MaskAndClassd makes them from logits."
-            )
+            raise ValueError(f"there is no tensor under {missing}; run a transform such as MaskAndClassd first.")
         maps = {self.keys[name]: tuple(value.shape[1:]) for name, value in found.items() if name != "classes"}
         if len(set(maps.values())) > 1 or found["image"].ndim != 3:
             raise ValueError(f"all must be on one grid (H, W), got {maps}.")

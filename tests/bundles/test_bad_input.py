@@ -4,6 +4,8 @@ Each fault is tried as a person would meet it: a command, its exit status, and t
 """
 
 import functools
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -169,6 +171,41 @@ def test_one_bad_case_among_many(refused, trained, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
 
 
+def test_a_case_that_cannot_be_written_does_not_stop_the_others(refused, trained, tmp_path):
+    """Names that no folder can bear, another file in the way, another case's results in the folder."""
+    good, other = cases_of(trained)["inference"][:2]
+    (tmp_path / "out" / "taken").mkdir(parents=True)
+    (tmp_path / "out" / "blocked").write_text("in the way")
+    (tmp_path / "out" / "taken" / "taken.json").write_text('{"inputs": {"image": "another.nii"}}')
+    names = ["p1/flair", "x" * 250, "blocked", "taken"]
+    cases = [*({**other, "case": name} for name in names), {**good, "case": "good"}]
+    line = refused("inference", datalist=cases)
+    assert line.startswith("Error: 1 of 5 cases done; not done: case 'p1/flair': folder and files bear its name; ")
+    assert "has 250 bytes" in line
+    assert f"{tmp_path / 'out' / 'blocked'}: cannot be written" in line
+    assert "taken: holds the results of another.nii" in line
+    assert (tmp_path / "out" / "good" / "good.json").is_file()
+
+
+def test_nothing_to_do(refused, trained, tmp_path):
+    assert refused("inference", datalist="[]").startswith("Error: the list of cases is empty")
+    if "split_fractions" in ConfigParser.load_config_file(trained.root / "configs" / "train.json"):
+        line = refused("evaluate", split_fractions="[0.5,0.5,0.0]")
+        assert line.startswith("Error: the test part has no case, so there is nothing to do; ")
+        line = refused("train", split_fractions="[0.5,0.0,0.5]")
+        assert line.startswith("Error: the validation part has no case, so there is nothing to do; ")
+
+
+def test_names_of_patients_stay_out_of_figures_and_file_names(trained, tmp_path):
+    case = {**cases_of(trained)["inference"][0], "case": "Jane Doe"}
+    trained.run("inference", datalist=[case], case_names="hash", output_dir=str(tmp_path))
+    digits = hashlib.sha256(b"Jane Doe").hexdigest()[:12]
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert {digits, f"{digits}.json", f"{digits}_overlay.png"} <= names
+    assert all(name.startswith(digits) for name in names)
+    assert json.loads((tmp_path / digits / f"{digits}.json").read_text())["case"] == "Jane Doe"
+
+
 @every_command
 def test_a_folder_without_any_image(refused, trained, tmp_path, command):
     folder = shutil.copytree(trained.data, tmp_path / "data")
@@ -242,6 +279,22 @@ def test_checkpoints(refused, trained, checkpoint, command):
     line = refused(command, **({"ckpt_dir": path.parent} if command == "resume" else {"ckpt_path": path}))
     assert line.startswith(f"Error: {path}: ")
     assert checkpoint.says in line
+
+
+@pytest.mark.parametrize("command", ["evaluate", "inference"])
+def test_weights_of_other_settings(refused, trained, command):
+    names = trained.workflow("inference").parser.get_parsed_content("class_names")
+    line = refused(command, class_names=names[::-1], ckpt_path=trained.out / "models" / "model.pt")
+    assert (
+        f"model.pt: trained with class_names = {names}, but class_names = {names[::-1]} is given" in line
+        or "..." in line
+    )
+    assert "--settings_may_differ" in line
+
+
+def test_resuming_with_another_rate(refused, trained):
+    line = refused("resume", ckpt_dir=trained.out / "models", max_epochs=9, learning_rate=1e-7)
+    assert re.search(r"checkpoint\.pt: its training has --learning_rate = 0\.\d+, now it is 1e-07; resume with", line)
 
 
 @every_command

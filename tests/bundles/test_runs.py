@@ -97,6 +97,15 @@ def stop(engine):
     raise Stop
 
 
+def test_inference_sees_what_validation_sees(trained):
+    training, inference = trained.workflow("train").parser, trained.workflow("inference").parser
+    (case, *_) = training.get_parsed_content("validate::dataset::data")
+    validated = training.get_parsed_content("validate::preprocessing")(dict(case))["image"]
+    inferred = inference.get_parsed_content("preprocessing")(dict(case))["image"]
+    assert torch.equal(validated.as_tensor().nan_to_num(-9), inferred.as_tensor().nan_to_num(-9))
+    torch.testing.assert_close(validated.affine, inferred.affine)
+
+
 def test_two_processes_train_evaluate_and_end_cleanly(two_processes, trained, tmp_path):
     """Also with one handler more: no list of handlers is cut by position."""
     handlers = json.loads((trained.root / "configs" / "train.json").read_text())["train"]["handlers"]

@@ -3,9 +3,10 @@ import os
 import subprocess
 import sys
 
+import fire
 import pytest
 
-from ci.__main__ import COMMANDS, main, overview
+from ci.__main__ import COMMANDS, main, overview, with_texts_as_typed
 from shared.errors import InputError
 
 MODULES = {name: f"ci.{folder}.{module}" for folder, found in COMMANDS.items() for name, module in found.items()}
@@ -51,3 +52,25 @@ def test_an_error_is_one_line_and_status_1_and_the_list_needs_no_path():
     assert (listed.returncode, listed.stderr) == (0, "")
     assert failed.returncode == 1
     assert failed.stderr == "Error: nothing to merge; write method=evaluation.csv, once for every method.\n"
+
+
+def test_texts_arrive_as_they_are_typed_and_numbers_as_numbers():
+    """Fire would read a folder called 2021 as a number, and run#2 as run."""
+    seen = []
+
+    def command(out: str, *runs: str, jobs: int = 1, label: str | None = None) -> None:
+        seen.append((out, runs, jobs, label))
+
+    words = ["2021", "run#2", "None", "--jobs", "2", "--label", "1e3"]
+    fire.Fire(with_texts_as_typed(command), words)
+    assert seen == [("2021", ("run#2", "None"), 2, "1e3")]
+
+
+def test_other_options_of_a_command_are_read_as_python_reads_them():
+    seen = []
+
+    def command(*, out: str, **settings: object) -> None:
+        seen.append((out, settings))
+
+    fire.Fire(with_texts_as_typed(command), ["--out", "(x)", "--size", "[1,2]", "--seed=3"])
+    assert seen == [("(x)", {"size": [1, 2], "seed": 3})]

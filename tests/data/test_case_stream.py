@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import pytest
 
 from shared.data import CaseStream
@@ -35,6 +38,77 @@ def test_a_second_pass_counts_anew():
     assert len(stream.failures) == 1
 
 
-def test_a_fault_of_the_program_is_not_hidden():
+def test_what_goes_wrong_with_one_case_alone_is_named_with_its_type(caplog):
+    caplog.set_level("DEBUG")
+    stream = CaseStream(["bug 1", "b"], read)
+    assert list(stream) == ["B"]
+    with pytest.raises(InputError, match=r"1 of 2 .* case bug 1: unexpected ZeroDivisionError: a fault"):
+        stream.raise_failures()
+    assert "Traceback (most recent call last)" in caplog.text
+
+
+def test_a_fault_of_the_program_that_every_case_meets_is_not_hidden():
+    stream = CaseStream(["bug 1", "bug 2"], read)
+    assert list(stream) == []
     with pytest.raises(ZeroDivisionError):
-        list(CaseStream(["a", "bug"], read))
+        stream.raise_failures()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("std::bad_alloc"),
+    ],
+)
+def test_what_the_next_case_would_meet_too_ends_the_run(error):
+    def read_no_more(case):
+        raise RuntimeError("applying transform") from error
+
+    with pytest.raises(RuntimeError, match="applying transform"):
+        list(CaseStream(["a", "b"], read_no_more))
+
+
+def name(item):
+    return item | {"case": Path(item["image"]).stem} if "case" not in item else item
+
+
+def test_two_cases_of_one_name_are_refused_before_the_first():
+    cases = [{"case": "a", "image": "x/1.png"}, {"case": "A", "image": "y.png"}, {"case": "a", "image": "x/2.png"}]
+    with pytest.raises(InputError, match=r"'a': two cases have this name, x/1\.png and x/2\.png"):
+        CaseStream(cases, name)
+    assert len(list(CaseStream(cases[:2], name))) == 2  # letter by letter
+
+
+def test_two_files_of_one_name_do_not_become_one_case():
+    stream = CaseStream([{"image": "p1/x.png"}, {"image": "p2/x.png"}, {"image": "y.png"}], name)
+    assert [case["case"] for case in stream] == ["x", "y"]
+    with pytest.raises(InputError, match=r"2 of 3 .*'x': two cases have this name, p1/x\.png and p2/x\.png"):
+        stream.raise_failures()
+
+
+@pytest.mark.parametrize("unusable", ["p1/flair", "", "..", "a\nb", "é" * 119, None])
+def test_names_that_no_file_can_bear_are_found_before_the_first_case_is_read(unusable):
+    read_cases = []
+    stream = CaseStream([{"case": "a"}, {"case": unusable}], lambda case: read_cases.append(case) or case)
+    assert next(iter(stream)) == {"case": "a"}
+    assert len(stream.failures) == 1
+    list(stream)
+    assert read_cases == [{"case": "a"}] * 2
+    with pytest.raises(InputError, match="1 of 2 cases done; not done: case "):
+        stream.raise_failures()
+
+
+def test_names_may_be_as_long_as_the_files_names_allow():
+    longest = {"case": "x" * (255 - len("_uncertainty.nii.gz"))}
+    assert list(CaseStream([longest], name)) == [longest]
+    assert list(CaseStream([{"case": "x" * 237}], name)) == []
+    assert list(CaseStream([{"case": "x" * 237}], name, case_names="hash"))
+    assert list(CaseStream([{"case": "x" * 239}], name, longest_ending="_uncertainty.tif"))
+
+
+def test_nothing_to_do_is_an_error():
+    with pytest.raises(InputError, match="list of cases is empty, so there is nothing to do"):
+        CaseStream([], read)

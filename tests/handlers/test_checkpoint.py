@@ -10,7 +10,7 @@ from monai.transforms import AsDiscreted, Compose, RandGaussianNoised
 
 from shared.data import EpochDataset
 from shared.errors import InputError
-from shared.handlers import EarlyStopping, EpochSeed, TrainingCheckpoint, WeightsLoader
+from shared.handlers import EarlyStopping, EpochSeed, TrainingCheckpoint
 
 EPOCHS = 5
 
@@ -30,6 +30,10 @@ class LearnableWeight(torch.nn.Module):
         return self.raw.sigmoid() * torch.nn.functional.cross_entropy(logits, label[:, 0].long())
 
 
+def cosine(optimizer, epochs):
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+
+
 def make_training(
     folder,
     resume=False,
@@ -38,16 +42,20 @@ def make_training(
     amp=False,
     interval=1,
     patience=EPOCHS,
+    epochs=EPOCHS,
+    adam=None,
+    make_schedule=cosine,
+    settings=None,
 ):
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(1, width, 3, padding=1), torch.nn.Dropout(0.5), torch.nn.Conv2d(width, 2, 1)
     )
     loss = LearnableWeight()
-    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.05)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS)
+    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], **{"lr": 0.05, **(adam or {})})
+    scheduler = make_schedule(optimizer, epochs)
     images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    data = [{"image": image, "label": (image > 0.5).float()} for image in images]
+    data = [{"image": image, "label": (image > 0.5).float(), "case": str(n)} for n, image in enumerate(images)]
     dataset = EpochDataset(data, Compose([RandGaussianNoised("image", prob=1.0)]), seed=3)
     sampler = DistributedSampler(dataset, num_replicas=1, rank=0, shuffle=True, seed=3)
     evaluator = SupervisedEvaluator(
@@ -60,7 +68,7 @@ def make_training(
     every = {"network": network, "optimizer": optimizer, "lr_scheduler": scheduler, "loss": loss}
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
-        max_epochs=EPOCHS,
+        max_epochs=epochs,
         train_data_loader=DataLoader(dataset, batch_size=2, sampler=sampler),
         network=network,
         optimizer=optimizer,
@@ -71,7 +79,7 @@ def make_training(
             LrScheduleHandler(scheduler, print_lr=False),
             ValidationHandler(1, evaluator),
             EarlyStopping(evaluator, patience),
-            TrainingCheckpoint(folder, {name: every[name] for name in objects}, evaluator, interval, resume),
+            TrainingCheckpoint(folder, {name: every[name] for name in objects}, evaluator, interval, resume, settings),
         ],
     )
     return trainer, evaluator, every
@@ -193,32 +201,3 @@ OF_ANOTHER_KIND = [
     {"objects": {"network": [1]}},
     {"objects": {"network": {1: 2}}},
 ]
-
-
-@pytest.mark.parametrize("content", [b"", b"no weights", b"a page", b"\x80\x02}q\x00U", b"h2", b"version https://"])
-def test_what_is_no_checkpoint_is_refused_whatever_unpickling_makes_of_it(tmp_path, content):
-    path = tmp_path / "model.pt"
-    path.write_bytes(content)
-    assert "not a readable checkpoint" in input_error(WeightsLoader(str(path), torch.nn.Linear(2, 3)))
-
-
-@pytest.mark.parametrize("content", [*OF_ANOTHER_KIND, {"model": {1: 2}}, {"weight": 1, "bias": 2}, {"model": {}}])
-def test_a_file_of_another_kind_is_refused(tmp_path, content):
-    torch.save(content, tmp_path / "model.pt")
-    loader = WeightsLoader(str(tmp_path / "model.pt"), torch.nn.Linear(2, 3))
-    assert "weights of another network" in input_error(loader)
-
-
-def test_weights_loader_loads_and_names_what_does_not_fit(tmp_path):
-    path = tmp_path / "model.pt"
-    assert "no such checkpoint; train first" in input_error(WeightsLoader(str(path), torch.nn.Linear(2, 3)))
-    saved = torch.nn.Linear(2, 3)
-    for content in (saved.state_dict(), {"model": saved.state_dict()}):
-        torch.save(content, path)
-        network = torch.nn.Linear(2, 3)
-        WeightsLoader(str(path), network)()
-        assert torch.equal(network.weight, saved.weight)
-    assert "weights of another network: 1 of 2 entries" in input_error(WeightsLoader(str(path), torch.nn.Linear(5, 3)))
-    assert "weights of another network" in input_error(WeightsLoader(str(path), torch.nn.Conv1d(2, 3, 1, bias=False)))
-    path.write_bytes(path.read_bytes()[:100])
-    assert "not a readable checkpoint" in input_error(WeightsLoader(str(path), torch.nn.Linear(2, 3)))

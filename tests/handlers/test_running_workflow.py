@@ -68,7 +68,7 @@ def test_words_of_json_on_a_command_line_are_refused(tmp_path, word, value):
     """Python's command lines hand "false" on as a text, which counts as true."""
     assert refused(tmp_path, dataset_dir=word) == f"--dataset_dir: '{word}' is no value; write {value}, as in Python."
     assert refused(tmp_path, nested={"_target_": "dict", "a": ["@size", word]}).startswith(f"--nested: '{word}' is no")
-    make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[True, None]).initialize()
+    make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[1, 2]).initialize()
     assert refused(tmp_path, nested={"_target_": "dict", "a": ("@size", word)}).startswith(f"--nested: '{word}' is no")
 
 

@@ -124,6 +124,13 @@ def test_with_two_experts_both_have_the_same_scores_whatever_they_say():
         torch.testing.assert_close(scores[:, 0], scores[:, 1], rtol=0, atol=1e-6)
 
 
+def test_gate_does_not_read_the_scores_of_one_or_two_modalities():
+    """They need not be known: experts are not decoded for them."""
+    available = torch.tensor([[True, False, True, False], [False, True, False, False]])
+    weights = gate()(torch.rand(2, 4, 2), available, torch.arange(4).expand(2, -1))
+    assert weights.tolist() == [[0.5, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.0]]
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("modalities", [2, 4])

@@ -105,10 +105,10 @@ def test_a_mask_that_fills_the_picture_is_refused(read, picture):
 @pytest.mark.parametrize(("lesion", "rest"), [(RED, WHITE), (BLUE, WHITE), (BLUE, YELLOW)])
 def test_colours_that_do_not_tell_what_the_lesion_is_are_refused(read, lesion, rest):
     for picture in (drawn(lesion, rest), palette(LESION, rest, lesion)):
-        with pytest.raises(InputError, match=r"a.png: its colours do not tell the lesion from the rest"):
+        with pytest.raises(InputError, match=r"a.png: its colours do not separate the lesion from the background"):
             read(picture)
     hole = np.dstack([np.zeros((*LESION.shape, 3)), np.where(LESION, 0, 255)]).astype(np.uint8)
-    with pytest.raises(InputError, match=r"do not tell the lesion from the rest"):
+    with pytest.raises(InputError, match=r"do not separate the lesion from the background"):
         read(hole)
 
 

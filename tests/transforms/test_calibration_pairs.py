@@ -23,7 +23,7 @@ def test_pairs_by_hand():
 
 def test_voxel_that_only_one_modality_shows_counts():
     data = case()
-    data["image"][1] = torch.tensor([[5.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    data["image"][1] = torch.tensor([[5.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
     assert CalibrationPairsd()(data)["confidence"].shape == (1, 5)
 
 

@@ -7,14 +7,11 @@ from monai.data import MetaTensor
 from monai.transforms import CenterSpatialCropd, Compose, Rotate, SpatialCropd
 from scipy import ndimage
 
-from shared.errors import InputError
 from shared.transforms import (
     FuzzyMembership,
     FuzzyMembershipd,
     flipped_share,
-    fuzzy_hesitation,
     fuzzy_membership,
-    fuzzy_non_membership,
     keep_argmax,
 )
 
@@ -334,90 +331,6 @@ def test_corners_filled_by_a_rotation_are_background(shape):
     assert rotated_memberships.sum(dim=0).min() == 0
 
 
-# non-membership and hesitation
-
-
-@pytest.mark.parametrize("rho_2", [0.0, 0.3, 1.0, torch.tensor(0.7)])
-def test_membership_non_membership_and_hesitation_sum_to_one(rho_2):
-    """Eqs. 2, 3 and 5."""
-    memberships = fuzzy_membership(as_onehot(random_label((6, 7, 8))))
-    non_memberships, hesitation = fuzzy_non_membership(memberships, rho_2), fuzzy_hesitation(memberships, rho_2)
-    torch.testing.assert_close(non_memberships, (1 - memberships) * rho_2)
-    torch.testing.assert_close(hesitation, (1 - memberships) * (1 - rho_2))
-    torch.testing.assert_close(memberships + non_memberships + hesitation, torch.ones_like(memberships))
-    assert hesitation.min() >= 0
-
-
-def test_non_membership_and_hesitation_by_hand():
-    memberships = torch.tensor([[[1.0, 0.75, 0.0]]])
-    assert fuzzy_non_membership(memberships, 0.5).tolist() == [[[0, 0.125, 0.5]]]
-    assert fuzzy_hesitation(memberships, 0.25).tolist() == [[[0, 0.1875, 0.75]]]
-
-
-def test_non_membership_passes_the_gradient_on_to_rho_2():
-    rho_2 = torch.tensor(0.5, requires_grad=True)
-    fuzzy_non_membership(torch.tensor([[[1.0, 0.75, 0.0]]]), rho_2).sum().backward()
-    assert rho_2.grad == 1.25
-
-
-# keeping the labelled class on top
-
-
-@pytest.mark.parametrize("label", [cube(1), cube(2), cube(3)], ids=["1", "2", "3"])
-def test_keep_argmax_lifts_the_labelled_class_to_0501(label):
-    onehot = as_onehot(label, 2)
-    memberships = fuzzy_membership(onehot)
-    kept = keep_argmax(onehot, memberships)
-    labelled = (kept * onehot).sum(dim=1)
-    torch.testing.assert_close(labelled, (memberships * onehot).sum(dim=1).clamp(min=0.501))
-    torch.testing.assert_close(kept.sum(dim=1), torch.ones_like(labelled))
-    assert flipped_share(onehot, kept).tolist() == [0.0, 0.0]
-    assert flipped_share(onehot, memberships)[1] > 0.7
-
-
-def test_keep_argmax_shares_the_rest_as_before():
-    """Class 0 at 0.2 of (0.2, 0.6, 0.2): the others hold 0.499 at 3 to 1. Above 0.501 nothing changes."""
-    onehot = torch.tensor([[[1, 1], [0, 0], [0, 0]]])
-    memberships = torch.tensor([[[0.2, 0.6], [0.6, 0.3], [0.2, 0.1]]])
-    expected = torch.tensor([[[0.501, 0.6], [0.37425, 0.3], [0.12475, 0.1]]])
-    before = memberships.clone()
-    torch.testing.assert_close(keep_argmax(onehot, memberships), expected)
-    assert torch.equal(memberships, before)
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=["2d", "3d"])
-def test_keep_argmax_on_noise(shape):
-    onehot = as_onehot(random_label(shape))
-    memberships = fuzzy_membership(onehot)
-    kept = keep_argmax(onehot, memberships)
-    assert torch.equal(kept.argmax(dim=1), onehot.argmax(dim=1))
-    torch.testing.assert_close(kept.sum(dim=1), torch.ones(1, *shape))
-    assert 0 <= kept.min() <= kept.max() <= 1
-    fine = ((memberships * onehot).sum(dim=1, keepdim=True) >= 0.501).expand_as(kept)
-    assert fine.any()
-    torch.testing.assert_close(kept[fine], memberships[fine])
-    assert flipped_share(onehot, memberships).min() > 0.3
-
-
-def test_keep_argmax_leaves_a_homogeneous_image_alone():
-    onehot = as_onehot(torch.ones(4, 5, dtype=torch.int64))
-    assert torch.equal(keep_argmax(onehot, fuzzy_membership(onehot)), onehot.float())
-
-
-def test_flipped_share_by_hand():
-    """Class 0: one of two voxels is outvoted; class 1: a tie is no flip; class 2 does not occur."""
-    onehot = torch.tensor([[[1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0]]])
-    memberships = torch.tensor([[[0.6, 0.2, 0.5, 0.1], [0.4, 0.3, 0.5, 0.9], [0.0, 0.5, 0.0, 0.0]]])
-    share = flipped_share(onehot, memberships)
-    torch.testing.assert_close(share, torch.tensor([0.5, 0.0, float("nan")]), equal_nan=True)
-
-
-def test_flipped_share_counts_over_the_whole_batch():
-    onehot = torch.tensor([[[1, 1, 1], [0, 0, 0]], [[1, 0, 0], [0, 1, 1]]])
-    memberships = torch.tensor([[[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]], [[0.2, 0.7, 0.3], [0.8, 0.3, 0.7]]])
-    torch.testing.assert_close(flipped_share(onehot, memberships), torch.tensor([0.25, 0.5]))
-
-
 # transforms
 
 
@@ -461,33 +374,6 @@ def test_dictionary_transform_misses_its_label():
     assert set(FuzzyMembershipd("label", CLASSES, allow_missing_keys=True)(data)) == {"image"}
 
 
-@pytest.mark.parametrize("value", [4, 255, -1, 0.5, float("nan")])
-def test_refuses_what_is_no_class(value):
-    label = torch.zeros(1, 6, 7)
-    label[0, 2, 2] = value
-    with pytest.raises(InputError, match=f"values {value} are outside the classes 0 to 3"):
-        FuzzyMembership(CLASSES)(label)
-
-
-@pytest.mark.parametrize("shape", [(2, 6, 7), (6, 7)])
-def test_refuses_more_than_one_channel(shape):
-    with pytest.raises(ValueError, match="label must have one channel of class values"):
-        FuzzyMembership(CLASSES)(torch.zeros(shape))
-
-
-@pytest.mark.parametrize("rho_2", [-0.1, 1.1])
-@pytest.mark.parametrize("share", [fuzzy_non_membership, fuzzy_hesitation])
-def test_refuses_rho_2_outside_0_to_1(share, rho_2):
-    with pytest.raises(ValueError, match=rf"rho_2 must be in \[0, 1\], got {rho_2}"):
-        share(torch.rand(1, 2, 3, 3), rho_2)
-
-
 def test_soft_labels_are_refused_instead_of_cut_to_zero():
     with pytest.raises(ValueError, match="onehot must hold zeros and ones"):
         fuzzy_membership(torch.full((1, 2, 4, 4), 0.5))
-
-
-@pytest.mark.parametrize("function", [keep_argmax, flipped_share])
-def test_onehot_and_memberships_must_agree_in_shape(function):
-    with pytest.raises(ValueError, match=r"shapes differ: onehot \(2, 2, 4, 4\), memberships \(1, 2, 4, 4\)"):
-        function(torch.zeros(2, 2, 4, 4), torch.full((1, 2, 4, 4), 0.5))

@@ -3,6 +3,7 @@ import os
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -93,7 +94,7 @@ def test_suffixes_in_capitals(tmp_path, volume, oblique, write_nifti, suffix):
         itk.imwrite(itk.image_from_array(volume), str(small))
     expected = LoadImage(ensure_channel_first=True)(small)
     scan = small.rename(tmp_path / f"My.Scan{suffix}")
-    loaded = LoadImageModalitiesd("flair")({"image": str(scan)})
+    loaded = LoadImageModalitiesd("flair", extent_mm=(1, 1000))({"image": str(scan)})
     assert loaded["case"] == "My.Scan"
     assert loaded["flair"].meta["filename_or_obj"] == str(scan)
     torch.testing.assert_close(loaded["flair"].as_tensor(), expected.as_tensor())
@@ -108,7 +109,6 @@ def test_a_list_of_files_one_per_modality(write_case):
 
 
 def test_mask_and_label_on_request(tmp_path, volume, write_nifti):
-    files = {name: write_nifti(tmp_path / f"{name}.nii.gz", volume > 0, None) for name in ()}
     files = {
         name: write_nifti(tmp_path / f"{name}.nii.gz", (volume > 0).astype(np.uint8)) for name in ("brain", "label")
     }
@@ -224,7 +224,7 @@ def test_a_dicom_folder_is_one_image(dicom_series):
 def test_a_dicom_folder_with_a_gap_or_two_series_is_refused(dicom_series, tmp_path, capfd):
     shutil.copytree(dicom_series, tmp_path / "series")
     sorted((tmp_path / "series").iterdir())[9].unlink()
-    with pytest.raises(InputError, match=r"series: slices are missing or unevenly spaced \(by up to 2.8 mm\)"):
+    with pytest.raises(InputError, match=r"series: slices are missing or unevenly spaced \(steps of 3 to 6 mm\)"):
         LoadImageModalitiesd("t2")({"t2": str(tmp_path / "series")})
     (coronal,) = dicom_series.parent.glob("*t2tsecor*")
     shutil.copy(next(coronal.iterdir()), tmp_path / "series" / "another.dcm")
@@ -236,3 +236,63 @@ def test_the_copy_of_a_channel_is_a_metatensor(four_channels):
     flair = LoadImageModalitiesd(ALL)({"image": four_channels})["flair"]
     assert isinstance(flair, MetaTensor)
     assert flair.meta["filename_or_obj"] == four_channels
+
+
+AXES = {  # shape in the file: channels that are read
+    (5, 4, 3, 1): 1,
+    (5, 4, 3, 1, 1): 1,
+    (5, 4, 3, 1, 2): 2,
+    (5, 4, 3, 2, 1): 2,
+    (5, 4, 3, 1, 2, 1): 2,
+}
+
+
+@pytest.mark.parametrize(("shape", "channels"), AXES.items())
+def test_axes_of_one_after_the_third_are_dropped(tmp_path, write_nifti, shape, channels):
+    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    names = ["t1", "t2"][:channels]
+    path = tmp_path / "a.nii.gz"
+    image = nibabel.Nifti1Image(array, np.diag([20.0, 20, 20, 1]))
+    image.header.set_intent("vector" if channels > 1 else "none")
+    nibabel.save(image, path)
+    loaded = LoadImageModalitiesd(names)({"image": str(path)})
+    for channel, name in enumerate(names):
+        np.testing.assert_array_equal(loaded[name][0], array.reshape(5, 4, 3, channels)[..., channel])
+    if channels == 1:  # labels and masks too
+        mask = LoadImageModalitiesd("t1", extra_keys=["label"])({"t1": str(path), "label": str(path)})["label"]
+        assert mask.shape == (1, 5, 4, 3)
+
+
+def test_two_axes_after_the_third_and_slices_as_channels(tmp_path, volume, write_nifti):
+    six = write_nifti(tmp_path / "six.nii.gz", np.zeros((5, 4, 3, 6, 2), np.float32))
+    with pytest.raises(InputError, match=r"six.nii.gz: has shape 5 x 4 x 3 x 6 x 2, more than one axis after"):
+        LoadImageModalitiesd("t1")({"t1": six})
+    slices = write_nifti(tmp_path / "slices.nii.gz", volume[:, :, None, :])
+    for item in ({"t1": slices}, {"image": slices}):
+        with pytest.raises(InputError, match=r"Its shape is 5 x 4 x 1 x 3: if these are slices, store them on"):
+            LoadImageModalitiesd("t1")(item)
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("meter", 1e-3), ("mm", 1), ("micron", 1e3), ("unknown", 1)])
+def test_the_unit_of_the_header_counts(tmp_path, volume, oblique, unit, scale):
+    scaled = np.diag([scale, scale, scale, 1]) @ np.diag([10, 10, 10, 1]) @ oblique
+    image = nibabel.Nifti1Image(volume, scaled)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    loaded = LoadImageModalitiesd("t1")({"t1": str(tmp_path / "a.nii.gz")})["t1"]
+    np.testing.assert_allclose(loaded.affine, np.diag([10, 10, 10, 1]) @ oblique, rtol=1e-5)
+    np.testing.assert_allclose(loaded.meta["original_affine"], loaded.affine)
+
+
+@pytest.mark.parametrize(("voxel_mm", "measures"), [(9, "45 x 36 x 27"), (300, "1500 x 1200 x 900"), (0, "0 x 0 x 0")])
+def test_another_size_than_a_body_has_is_refused_with_its_numbers(tmp_path, volume, voxel_mm, measures):
+    """Centimetres, inches or voxels without a size, by a header that says nothing or millimetres."""
+    path = tmp_path / "a.nii.gz"
+    image = nibabel.Nifti1Image(volume, np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0]) if voxel_mm else None)
+    image.header["pixdim"][1:4] = voxel_mm
+    nibabel.save(image, path)
+    text = rf"a.nii.gz: measures {measures} mm by its header, .* should be 50 to 1000 mm; correct voxel size and unit"
+    with pytest.raises(InputError, match=text if voxel_mm else "a.nii.gz"):
+        LoadImageModalitiesd("t1")({"t1": str(path)})
+    if voxel_mm:
+        LoadImageModalitiesd("t1", extent_mm=(1, 2000))({"t1": str(path)})

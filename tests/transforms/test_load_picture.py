@@ -110,7 +110,7 @@ def test_one_number_for_all_objects(write, colours, caplog):
     by_file = load(image, instances=path, label=path)
     assert by_file["instances"].unique().tolist() == [0, 1, 2]
     assert by_file["label"].unique().tolist() == [0, 255], "regions are classes and stay as they are"
-    assert "m.png: all its objects bear one number; its 2 connected components are taken for the obj" in caplog.text
+    assert "m.png: all objects have one number; the 2 connected components are taken as objects" in caplog.text
     told = load(image, instances=path, one_number=False)
     assert told["instances"].unique().tolist() == [0, 255]
     assert "one_number" not in told
@@ -193,7 +193,7 @@ def test_unusual_pictures_are_refused_by_name(write, colours):
     with pytest.raises(InputError, match=r"b.tif: values reach from 0 to 1200000; store it with 8 or 16 bits"):
         load(write("b.tif", colours[..., 0].astype(np.int32) * 10000))
     pages = [Image.fromarray(colours)] * 2
-    with pytest.raises(InputError, match=r"c.tif: holds 2 pages; store the one that is meant"):
+    with pytest.raises(InputError, match=r"c.tif: holds 2 pages; store the page that is meant"):
         load(write("c.tif", pages[0], save_all=True, append_images=pages[1:]))
 
 

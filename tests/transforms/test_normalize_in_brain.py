@@ -83,18 +83,19 @@ def test_large_intensities_lose_no_digits(block):
     assert abs(normalized[block].double().mean().item()) < 1e-6
 
 
-def test_a_constant_modality_becomes_zero(head, block):
+def test_a_modality_that_is_constant_inside_the_brain_is_absent(head, block, caplog):
     head[1] = torch.where(block[0], 0.1, 0.0)
     normalized = NormalizeInBrain()(head)
-    assert normalized[1].abs().max() == 0
+    assert normalized[1].isnan().all()
     assert normalized[0].abs().max() > 0
+    assert "a.nii (channel 1): one single value inside the brain; the modality counts as absent." in caplog.text
     with pytest.raises(InputError, match=r"a.nii: every modality has one single value inside the brain"):
         NormalizeInBrain()(head[1:])
 
 
 def test_refuses_an_empty_brain_and_a_mask_of_another_shape(head):
     mask = MetaTensor(torch.zeros(1, 10, 9, 8), meta={"filename_or_obj": "mask.nii"})
-    with pytest.raises(InputError, match=r"mask.nii: the brain is empty, no voxel lies inside"):
+    with pytest.raises(InputError, match=r"mask.nii: the brain is empty, no voxel is inside"):
         NormalizeInBrain()(head, mask)
     with pytest.raises(InputError, match=r"a.nii: the brain is empty"):
         NormalizeInBrain()(head * 0)

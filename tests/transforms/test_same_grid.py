@@ -1,3 +1,4 @@
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -35,26 +36,50 @@ def moved(millimetres):
         (torch.zeros(1, 5, 4, 3), ""),
         (image(shape=(1, 5, 3, 4)), "shapes are 5 x 4 x 3 and 5 x 3 x 4"),
         (image(affine=np.diag([1, 1, 2.5, 1])), "spacings are 1 x 1 x 1 and 1 x 1 x 2.5 mm"),
-        (image(affine=turned(1)), "the axes point in different directions"),
-        (image(affine=np.diag([-1, 1, 1, 1])), "the axes point in different directions"),
-        (image(affine=moved(-7)), "origins are (0, 0, 0) and (0, 0, -7) mm"),
+        (image(affine=np.diag([1.0, 1, 1.0625, 1])), "spacings are 1 x 1 x 1 and 1 x 1 x 1.062 mm"),
+        (image(affine=turned(1)), "the axes point in different directions, up to 1 degrees apart"),
+        (image(affine=np.diag([-1, 1, 1, 1])), "the axes point in different directions, up to 180 degrees apart"),
+        (image(affine=moved(-7)), "origins are (0, 0, 0) and (0, 0, -7) mm, a shift of (0, 0, -7) mm"),
     ],
 )
 def test_difference_in_words(other, text):
     assert grid_difference(image(), other) == text
 
 
+@pytest.mark.parametrize("difference", [0.02, 0.3])
+def test_what_differs_is_printed_however_far_from_the_origin(difference):
+    first, second = moved(1066.5), moved(1066.5 + difference)
+    text = grid_difference(image(affine=first), image(affine=second))
+    written = text.removeprefix("origins are ").split(" mm, ")[0].split(" and ")
+    assert written[0] != written[1]
+    assert text.endswith(f"a shift of (0, 0, {difference}) mm")
+    coarse = [image((1, 5, 4, 60), affine=np.diag([10, 10, 10 + more, 1])) for more in (0.0, difference)]
+    assert grid_difference(*coarse) == f"spacings are 10 x 10 x 10 and 10 x 10 x {10 + difference:g} mm"
+
+
+def test_what_float32_loses_is_no_difference():
+    """Two micrometres at 200 mm; and a header written by way of its quaternion, which loses more than its sform."""
+    assert grid_difference(image(affine=moved(200)), image(affine=moved(200.002))) == ""
+    header = nibabel.Nifti1Header()
+    affine = turned(33.3) @ np.diag([0.8, 0.9, 2.5, 1])
+    affine[:3, 3] = [-123.4, 98.7, 456.7]
+    header.set_qform(affine)
+    pair = [image((1, 240, 240, 60), affine), image((1, 240, 240, 60), header.get_qform())]
+    assert not np.array_equal(pair[0].affine, pair[1].affine)
+    assert grid_difference(*pair) == ""
+
+
 def test_a_label_of_another_shape_names_both_files():
     data = {"image": image((4, 5, 4, 3), name="a_t1.nii"), "label": image((1, 5, 4, 2), name="a_seg.nii")}
     with pytest.raises(
         InputError,
-        match=r"a_seg.nii: the label lies on another grid than a_t1.nii, shapes are 5 x 4 x 3 and 5 x 4 x 2; resample",
+        match=r"a_seg.nii: the label is on another grid than a_t1.nii, shapes are 5 x 4 x 3 and 5 x 4 x 2; resample",
     ):
         RequireSameGridd()(data)
 
 
 def test_a_mask_at_another_place_is_refused_without_a_label():
-    with pytest.raises(InputError, match="brain: the brain lies on another grid than image"):
+    with pytest.raises(InputError, match="brain: the brain is on another grid than image"):
         RequireSameGridd()({"image": image(), "brain": image(affine=moved(5))})
 
 

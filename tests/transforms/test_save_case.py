@@ -22,7 +22,7 @@ from shared.transforms import (
 )
 
 MODALITIES = ["t1ce", "flair"]
-AFFINE = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 3.0, -20.0], [0, 0, 0, 1]])
+AFFINE = np.array([[-0.9, 0.1, 0.2, 40.0], [0.1, -1.1, 0.1, 30.0], [0.05, 0.1, 5.0, -20.0], [0, 0, 0, 1]])
 PREPROCESSING = Compose(
     [
         NoteInputsd(MODALITIES),
@@ -104,6 +104,7 @@ def test_record(case, tmp_path):
             "overlay": "P1_overlay.png",
         },
         "bundle": {"name": "Test bundle", "version": "0.1.0"},
+        "weights": None,
         "software": {"monai": monai.__version__, "torch": torch.__version__},
     }
     assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*record["outputs"].values(), "P1.json"}
@@ -179,7 +180,7 @@ def test_rejects_missing_metadata(tmp_path, content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"case": "../P1"}, "must name the case, without slashes"),
+        ({"case": "../P1"}, "expected a name without slashes"),
         ({"uncertainty": None}, r"no tensor under \['uncertainty'\]"),
         ({"image": torch.zeros(2, 3, 3, 3)}, r"grids differ \(pred \(30, 26, 12\), .* image \(3, 3, 3\)"),
         ({"image": torch.zeros(3, 30, 26, 12)}, "do not fit an image of 3 channels"),

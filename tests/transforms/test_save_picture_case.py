@@ -99,6 +99,7 @@ def test_record(case, tmp_path):
             "overlay": "P1_overlay.png",
         },
         "bundle": {"name": "Test bundle", "version": "0.1.0"},
+        "weights": None,
         "software": {"monai": monai.__version__, "torch": torch.__version__},
     }
     assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*record["outputs"].values(), "P1.json"}
@@ -243,8 +244,8 @@ def test_rejects_a_pixel_without_size(tmp_path, pixel_size_um):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"case": "../P1"}, "must name the case, without slashes"),
-        ({"case": ".."}, "must name the case, without slashes"),
+        ({"case": "../P1"}, "expected a name without slashes"),
+        ({"case": ".."}, "expected a name without slashes"),
         ({"uncertainty": None}, r"no tensor under \['uncertainty'\]"),
         ({"image": torch.zeros(3, 3, 3)}, r"one grid \(H, W\), got .*'image': \(3, 3\)"),
         ({"pred": torch.full((1, 8, 10), 3)}, "region 3 has no name"),

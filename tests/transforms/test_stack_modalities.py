@@ -11,8 +11,11 @@ ALL = ["t1", "t1ce", "t2", "flair"]
 
 
 def modality(value, shape=(5, 4, 3), affine=None, name="a.nii.gz"):
+    """A volume of one value but for the last voxel, since a constant one counts as absent."""
     affine = np.eye(4) if affine is None else affine
-    return MetaTensor(torch.full((1, *shape), float(value)), affine=affine, meta={"filename_or_obj": name})
+    volume = torch.full((1, *shape), float(value))
+    volume[0, -1, -1, -1] += 1
+    return MetaTensor(volume, affine=affine, meta={"filename_or_obj": name})
 
 
 def test_channels_follow_the_names_and_absent_ones_are_nan():
@@ -73,7 +76,7 @@ def test_another_affine_is_another_grid_but_rounding_is_not():
     near, far = np.eye(4), np.eye(4)
     near[0, 3], far[0, 3] = 0.0009, 0.5
     assert StackModalitiesd(["t1", "t2"])({"t1": modality(1), "t2": modality(1, affine=near)})["image"].shape[0] == 2
-    with pytest.raises(InputError, match=r"origins are \(0, 0, 0\) and \(0.5, 0, 0\) mm"):
+    with pytest.raises(InputError, match=r"origins are \(0, 0, 0\) and \(0.5, 0, 0\) mm, a shift of \(0.5, 0, 0\) mm"):
         StackModalitiesd(["t1", "t2"])({"t1": modality(1), "t2": modality(1, affine=far)})
 
 
@@ -107,7 +110,7 @@ def test_a_modality_of_nan_is_absent_one_of_infinity_is_wrong():
 
 @pytest.mark.parametrize("data", [{}, {"t1": modality(torch.nan)}, {"image": torch.full((4, 5, 4, 3), torch.nan)}])
 def test_no_modality_at_all(data):
-    with pytest.raises(InputError, match=r"case B_7: none of its modalities \(t1, t1ce, t2, flair\) is there"):
+    with pytest.raises(InputError, match=r"case B_7: none of its modalities \(t1, t1ce, t2, flair\) is present"):
         StackModalitiesd(ALL)({"case": "B_7", **data})
 
 
@@ -136,11 +139,73 @@ def test_a_tensor_with_channels_gets_the_same_checks():
         StackModalitiesd(ALL)({"flair": torch.rand(2, 5, 4, 3)})
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, 32767.0])
+def test_a_modality_of_one_single_value_is_absent_with_a_word(value, caplog):
+    placeholder = MetaTensor(torch.full((1, 5, 4, 3), value), meta={"filename_or_obj": "a_t2.nii"})
+    image = StackModalitiesd(ALL)({"t1": modality(1), "t2": placeholder, "case": "B_7"})["image"]
+    assert image[2].isnan().all()
+    assert image[0].isfinite().all()
+    assert f"case B_7: t2 has one single value, {value:g}, and counts as absent (a_t2.nii)." in caplog.text
+    whole = torch.rand(4, 5, 4, 3)
+    whole[1] = value
+    image = StackModalitiesd(ALL)({"image": whole})["image"]
+    assert image.isnan().flatten(1).any(dim=1).tolist() == [False, True, False, False]
+    assert (whole[1] == value).all()  # the input stays as it was
+    with pytest.raises(InputError, match=r"none of its modalities \(t1, t1ce, t2, flair\) is present"):
+        StackModalitiesd(ALL)({"t2": placeholder})
+
+
+def on_two_grids():
+    """A ramp along x in millimetres on two grids, and a label on a third."""
+    fine, coarse, labelled = np.diag([1.0, 1, 1, 1]), np.diag([2.0, 1, 1, 1]), np.diag([1.5, 1, 1, 1])
+    data = {"t1": MetaTensor(torch.arange(9.0).view(1, 9, 1, 1).expand(1, 9, 4, 3).clone(), affine=fine)}
+    data["flair"] = MetaTensor(torch.arange(0, 10, 2.0).view(1, 5, 1, 1).expand(1, 5, 4, 3).clone(), affine=coarse)
+    for name in data:
+        data[name].meta["filename_or_obj"] = f"{name}.nii"
+    return data, MetaTensor(torch.ones(1, 6, 4, 3), affine=labelled)
+
+
+def test_resampling_takes_the_labels_grid_whichever_modalities_are_there():
+    data, label = on_two_grids()
+    for names in (["t1", "flair"], ["t1"], ["flair"]):
+        item = {**{name: data[name] for name in names}, "label": label, "brain": (data["t1"] > 0).float()}
+        stacked = StackModalitiesd(ALL, resample=True)(item)
+        np.testing.assert_allclose(stacked["image"].affine, label.affine)
+        for name in names:
+            torch.testing.assert_close(stacked["image"][ALL.index(name), :, 1, 1].as_tensor(), torch.arange(6) * 1.5)
+        assert stacked["brain"].shape == label.shape
+        assert stacked["brain"][0, :, 1, 1].tolist() == [0, 1, 1, 1, 1, 1]
+    assert "brain" not in StackModalitiesd(ALL, resample=True)({**data, "label": "unread.nii"})
+
+
+def test_without_a_label_the_reference_gives_the_grid_and_the_file(caplog):
+    data, _ = on_two_grids()
+    for reference, grid in ((None, "t1"), ("flair", "flair")):
+        image = StackModalitiesd(ALL, resample=True, reference=reference)({**data, "label": "unread.nii"})["image"]
+        np.testing.assert_allclose(image.affine, data[grid].affine)
+        assert image.meta["filename_or_obj"] == f"{grid}.nii"
+    assert caplog.text == ""
+    image = StackModalitiesd(ALL, resample=True, reference="t2")({**data, "case": "B_7"})["image"]
+    assert "case B_7: t2, the reference for the grid, is absent; resampled onto the grid of t1." in caplog.text
+    np.testing.assert_allclose(image.affine, data["t1"].affine)
+    with pytest.raises(InputError, match=r"reference_modality: expected one of t1, t1ce, t2, flair, got 'adc'"):
+        StackModalitiesd(ALL, reference="adc")
+
+
+def test_modalities_that_do_not_overlap_are_refused():
+    data, _ = on_two_grids()
+    far = np.diag([2.0, 1, 1, 1])
+    far[:3, 3] = 500
+    data["flair"] = MetaTensor(data["flair"].as_tensor(), affine=far, meta={"filename_or_obj": "flair.nii"})
+    with pytest.raises(InputError, match=r"flair.nii: flair does not overlap with t1.nii"):
+        StackModalitiesd(ALL, resample=True)(data)
+
+
 def test_only_modality_puts_a_tensor_of_one_channel_into_its_place():
     volume = modality(7, name="scan.nii")
     image = StackModalitiesd(ALL, only_modality="t2")({"image": volume})["image"]
     assert image.shape == (4, *volume.shape[1:])
-    assert (image[2] == 7).all()
+    assert torch.equal(image[2].as_tensor(), volume[0].as_tensor())
     assert image[[0, 1, 3]].isnan().all()
     assert image.meta["filename_or_obj"] == "scan.nii"
     with pytest.raises(InputError, match=r"scan.nii: has 1 channel, but 4 modalities .* --only_modality NAME"):

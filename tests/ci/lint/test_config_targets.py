@@ -4,7 +4,7 @@ import monai.data
 import pytest
 import torch
 
-from ci.lint.config_targets import arguments_of, defaults_of, locate_target
+from ci.lint.config_targets import arguments_of, locate_target
 
 
 def function(first, second=2, *, third, **others): ...
@@ -58,11 +58,6 @@ def test_a_class_of_monai_that_hands_its_arguments_on_to_pytorch():
     taken, needed = arguments_of(monai.data.DataLoader)
     assert {"dataset", "num_workers", "sampler"} <= taken
     assert needed == {"dataset"}
-
-
-def test_defaults():
-    assert defaults_of(function) == {"second": 2}
-    assert defaults_of(dict) == {}
 
 
 @pytest.mark.parametrize(

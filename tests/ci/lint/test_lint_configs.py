@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ci.lint.config_files import bundles_below
+from ci.lint.config_files import bases_of, bundles_below
 from ci.lint.lint_configs import RULES, lint, main
 from shared.errors import InputError
 
@@ -260,32 +260,6 @@ BROKEN = [
     ("workers", "inference", "num_workers", 2, "dataloader", "num_workers is not 0"),
     ("output-dir", "inference", "output_dir", "eval", None, "write an expression"),
     ("network", "inference", "network_def::out_channels", 3, "network_def", "differs from that of train.json"),
-    (
-        "preprocessing",
-        "inference",
-        "spacing_mm",
-        [1.0, 1.0, 2.0],
-        "preprocessing",
-        "differs from validate::preprocessing",
-    ),
-    ("preprocessing", "inference", "preprocessing::transforms::0", GONE, "preprocessing", "instead of"),
-    (
-        "preprocessing",
-        "inference",
-        "preprocessing::transforms",
-        [LOADED, SPACED, LOADED],
-        "preprocessing",
-        "instead of",
-    ),
-    ("preprocessing", "inference", "preprocessing", "$@spacing_mm", "preprocessing", "instead of"),
-    (
-        "preprocessing",
-        "train",
-        "validate::preprocessing::transforms::0::reader",
-        "ITKReader",
-        "preprocessing",
-        "differs",
-    ),
 ]
 
 
@@ -295,13 +269,12 @@ def test_a_broken_rule_is_named_with_file_and_id(bundle, rule, name, at, value, 
     faults = bundle.lint()
     also = {"reference"} if value is GONE else set()  # what named the missing item
     assert {fault.split(": ")[2] for fault in faults} - also == {rule}
-    file = "inference" if rule in {"network", "preprocessing"} else name
+    file = "inference" if rule == "network" else name
     named = [fault for fault in faults if fault.startswith(f"{file}.json: {fault_at or at}: ")]
     assert named
     assert what in named[0]
 
 
-PAIRED = {"_target_": "shared.transforms.CalibrationPairsd"}
 ALLOWED = [
     # {(file, id): new value} of changes that break no rule
     {("train", "run::0"): "$print('shared_memory') or @train::trainer.run()"},
@@ -322,21 +295,7 @@ ALLOWED = [
             {"_target_": "ThresholdIntensityd", "keys": "image", "threshold": 0.5}
         ]
     },
-    {
-        ("train", "validate::preprocessing::transforms::2::mode"): ["nearest", "nearest"],
-        ("inference", "preprocessing::transforms::1::mode"): "nearest",
-    },
-    {
-        ("train", "validate::preprocessing::transforms::0"): {**PAIRED, "label_key": "truth"},
-        ("inference", "preprocessing::transforms::0"): PAIRED,
-    },
     {("train", "classes"): [2], ("train", "network_def::out_channels"): "@classes#0"},
-    {
-        ("train", "spaced"): {**SPACED, "keys": ["image", "label"], "mode": ["bilinear", "nearest"]},
-        ("train", "validate::preprocessing::transforms::2"): "@spaced",
-        ("inference", "spaced"): SPACED,
-        ("inference", "preprocessing::transforms::1"): "@spaced",
-    },
 ]
 
 
@@ -352,14 +311,6 @@ def test_metadata_may_hold_any_text(bundle):
     assert bundle.lint() == []
 
 
-def test_the_axes_of_an_orientation_are_no_label(bundle):
-    oriented = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
-    flipped = [["R", "L"], ["P", "A"], ["I", "S"]]
-    bundle.change("train", "validate::preprocessing::transforms::0", {**oriented, "labels": flipped})
-    bundle.change("inference", "preprocessing::transforms::0", oriented)
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-
-
 def test_references_that_go_round_in_a_circle_are_named(bundle):
     bundle.change("train", "max_epochs", "@epochs")
     bundle.change("train", "epochs", "@rounds")
@@ -372,28 +323,6 @@ def test_references_that_go_round_in_a_circle_are_named(bundle):
         "train.json: epochs: reference: @rounds leads back to itself",
         "train.json: rounds: reference: @epochs leads back to itself",
     ]
-
-
-def test_a_transform_that_is_named_by_reference_is_compared_too(bundle):
-    bundle.change("inference", "spaced", {**SPACED, "pixdim": 3.0})
-    bundle.change("inference", "preprocessing::transforms::1", "@spaced")
-    bundle.change("inference", "spacing_mm", GONE)
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-
-
-@pytest.mark.parametrize("odd", ["$monai.transforms.Identity()", {"keys": "image"}])
-def test_a_transform_that_is_no_component_is_compared_too(bundle, odd):
-    bundle.change("inference", "preprocessing::transforms", [LOADED, SPACED, odd])
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-    bundle.change("train", "validate::preprocessing::transforms", [LOADED, SPACED, odd])
-    bundle.folder = bundle.folder.with_name("other_segmentation")
-    assert bundle.lint() == []
-
-
-def test_preprocessing_that_is_an_expression_is_compared_too(bundle):
-    bundle.change("train", "validate::preprocessing", "$monai.transforms.Identity(@spacing_mm)")
-    bundle.change("inference", "preprocessing", "$monai.transforms.Compose(@spacing_mm)")
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
 
 
 def test_a_data_key_is_found_behind_a_reference(bundle):
@@ -459,47 +388,44 @@ def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle)
     assert bundle.lint() == []
 
 
-def test_preprocessing_may_differ_in_what_concerns_labels_and_notes(bundle):
-    loader = {"_target_": "shared.transforms.LoadImageModalitiesd", "modalities": "@modalities"}
-    note = {"_target_": "shared.transforms.NoteInputsd", "modalities": "@modalities"}
-    label = {"_target_": "shared.transforms.MapLabeld", "keys": "label", "convention": "msd"}
-    bundle.change("train", "validate::preprocessing::transforms", [{**loader, "extra_keys": ["brain", "label"]}, label])
-    bundle.change("train", "train::preprocessing::transforms::1", {**SPACED, "keys": "label"})
-    bundle.change("inference", "preprocessing::transforms", [note, loader])
-    bundle.change("inference", "spacing_mm", GONE)
-    assert bundle.lint() == []
-    bundle.change("inference", "preprocessing::transforms::1", {**loader, "extra_keys": []})
-    bundle.folder = bundle.folder.with_name("other_segmentation")
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == ["preprocessing"]
-
-
-@pytest.mark.parametrize(("names", "rules"), [("shown", []), ("image", ["preprocessing"])])
-def test_a_spare_copy_of_the_image_is_no_difference_but_one_over_it_is(bundle, names, rules):
-    transforms = bundle.configs["inference"]["preprocessing"]["transforms"]
-    copy = {"_target_": "CopyItemsd", "keys": "image", "names": names}
-    bundle.change("inference", "preprocessing::transforms", [*transforms, copy])
-    assert [fault.split(": ")[2] for fault in bundle.lint()] == rules
-
-
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):
-    device = {"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"}
-    bundle.configs |= {"multi_gpu_train": device, "multi_gpu_inference": device}
-    assert ["LOCAL_RANK stands nowhere" in fault for fault in bundle.lint()] == [True, True]
+    overlay = {"initialize": ["$torch.distributed.init_process_group('gloo')"], "device": HEAD["device"]}
+    bundle.configs |= {"two_trainings": overlay, "two_inferences": {**overlay, "handlers": []}}
+    assert ["several processes need LOCAL_RANK" in fault for fault in bundle.lint()] == [True, True]
 
 
-def test_the_local_rank_may_stand_beside_the_device(bundle):
+def test_the_local_rank_may_be_read_outside_the_device(bundle):
     bundle.configs["multi_gpu_train"] = {
         "+imports": ["$import os"],
+        "initialize": ["$torch.distributed.init_process_group('gloo')"],
         "rank": "$int(os.environ['LOCAL_RANK'])",
         "device": "$torch.device('cuda', @rank) if torch.cuda.is_available() else torch.device('cpu')",
     }
     assert bundle.lint() == []
 
 
-def test_an_overlay_of_inference_follows_inference(bundle):
-    bundle.configs["inference_trt"] = {"num_workers": 1}
+@pytest.mark.parametrize(
+    ("overlay", "bases"),
+    [
+        ({"handlers": []}, ["inference"]),
+        ({"dataset::data": [], "num_workers": 0}, ["inference"]),
+        ({"max_epochs": 2}, ["train"]),
+        ({"validate::dataset::data": [], "+validate::handlers": [], "handlers": []}, ["train"]),
+        ({"network_def": {"_target_": "UNet"}, "_desc_": "another network"}, ["train", "inference"]),
+        ({"bundle_root": ".", "handlers": []}, []),
+    ],
+)
+def test_an_overlay_follows_what_it_overrides_whatever_its_name(bundle, overlay, bases):
+    bundle.lint()
+    path = bundle.folder / "configs" / "any_name.json"
+    assert [base.stem for base in bases_of(path, overlay)] == bases
+
+
+def test_an_overlay_of_both_is_linted_on_both_and_a_common_fault_is_named_once(bundle):
+    bundle.configs["any_name"] = {"num_workers": 1, "network": "@nobody"}
     assert bundle.lint() == [
-        "inference_trt.json: dataloader: workers: num_workers is not 0; inference reads in its own process"
+        "any_name.json: network: reference: @nobody is not defined",
+        "any_name.json: dataloader: workers: num_workers is not 0; inference reads in its own process",
     ]
 
 
@@ -516,7 +442,7 @@ def test_without_a_list_of_modalities_nothing_is_absent(bundle):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('{"bundle_root": ".", "a": {"b": 1, "b": 2}}', "b: duplicate-key: stands twice"),
+        ('{"bundle_root": ".", "a": {"b": 1, "b": 2}}', "b: duplicate-key: is twice"),
         ('{"bundle_root": "."', ": json: Expecting ',' delimiter"),
     ],
 )
@@ -526,8 +452,8 @@ def test_a_file_that_python_would_read_wrongly_or_not(bundle, text, fault):
 
 
 def test_an_overlay_that_cannot_be_merged_keeps_its_other_faults(bundle):
-    bundle.configs["evaluate"] = '{"run": [], "run": [], "nowhere::x": 1}'
-    assert [line.split(": ")[1:3] for line in bundle.lint()] == [["run", "duplicate-key"], ["", "merge"]]
+    bundle.configs["evaluate"] = '{"validate": {}, "validate": {}, "nowhere::x": 1}'
+    assert [line.split(": ")[1:3] for line in bundle.lint()] == [["validate", "duplicate-key"], ["", "merge"]]
 
 
 def test_an_overlay_without_its_base_cannot_be_merged(bundle):

@@ -7,62 +7,20 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser
 from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
-from monai.transforms import Invertd
+from monai.transforms import Compose, Identityd, Invertd, RandFlipd
 
-from shared.data import find_cases
+from shared.data import EpochDataset, find_cases
 from shared.errors import InputError, find_input_error
-from shared.transforms import LoadImageModalitiesd, StackModalitiesd
+from shared.transforms import LoadImageModalitiesd, PrepareBraind, StackModalitiesd
 
 ALL = ["t1", "t1ce", "t2", "flair"]
-CHAIN = [
-    {
-        "_target_": "shared.transforms.LoadImageModalitiesd",
-        "modalities": "@modalities",
-        "extra_keys": ["brain", "label"],
-    },
-    {"_target_": "shared.transforms.StackModalitiesd", "modalities": "@modalities", "resample": "@resample_modalities"},
-    {"_target_": "shared.transforms.MapLabeld", "keys": "label", "convention": "@label_convention"},
-    {"_target_": "shared.transforms.RequireSameGridd"},
-    {"_target_": "shared.transforms.NormalizeInBraind"},
-    {"_target_": "DeleteItemsd", "keys": "brain"},
-    {"_target_": "Orientationd", "keys": ["image", "label"], "axcodes": "RAS", "labels": None},
-    {
-        "_target_": "shared.transforms.SafeSpacingd",
-        "keys": ["image", "label"],
-        "pixdim": "@pixdim_mm",
-        "mode": ["bilinear", "nearest"],
-    },
-    {
-        "_target_": "CropForegroundd",
-        "keys": ["image", "label"],
-        "source_key": "image",
-        "select_fn": {"_target_": "shared.transforms.brain_of_normalized", "_mode_": "callable"},
-        "start_coord_key": None,
-        "end_coord_key": None,
-    },
-    {"_target_": "CastToTyped", "keys": "label", "dtype": "$torch.int8"},
-]
 
 
 def chain(modalities=ALL, convention="brats2021", label=True, resample=False, pixdim=(1, 1, 1)):
-    """Build the transforms from a config; without a label as in inference."""
-    config = {"modalities": modalities, "label_convention": convention, "pixdim_mm": pixdim}
-    config["resample_modalities"] = resample
-    transforms = []
-    for step in CHAIN if label else CHAIN[:2] + CHAIN[3:-1]:
-        step = dict(step)
-        if not label and isinstance(step.get("keys"), list):
-            step["keys"] = "image"
-        if not label and "mode" in step:
-            step["mode"] = "bilinear"
-        if not label and "extra_keys" in step:
-            del step["extra_keys"]
-        transforms.append(step)
-    return ConfigParser({**config, "chain": {"_target_": "Compose", "transforms": transforms}}).get_parsed_content(
-        "chain"
-    )
+    """Prepare as in training; without a label as in inference."""
+    options = {"label_convention": convention, "resample_label": True} if label else {}
+    return Compose([PrepareBraind(modalities, pixdim, resample=resample, **options)])
 
 
 def dice(one, other):
@@ -135,7 +93,7 @@ def test_what_monai_label_and_monai_deploy_bring(write_case):
     handed = MetaTensor(loaded.as_tensor()[0], meta={**loaded.meta, "original_channel_dim": float("nan")})
     deployed = chain(["flair"], label=False)({"image": handed})
     torch.testing.assert_close(deployed["image"].as_tensor(), expected.as_tensor())
-    assert set(deployed) == {"image"}
+    assert set(deployed) == {"image", "brain"}
 
 
 def test_cases_with_different_modalities_and_headers_form_a_batch(write_case):
@@ -147,9 +105,38 @@ def test_cases_with_different_modalities_and_headers_form_a_batch(write_case):
     assert [item["case"] for item in decollate_batch(batch)] == ["a", "b"]
 
 
+def test_validation_keeps_the_label_and_the_mask_on_the_files_grid(write_case):
+    item = write_case(shape=(16, 14, 12))
+    data = Compose([PrepareBraind(ALL, (6, 6, 6), layout="brats2021")])(item)
+    assert data["image"].shape[1:] != (16, 14, 12)
+    assert data["label"].shape == data["brain"].shape == (1, 16, 14, 12)
+    files = np.stack([np.asarray(nibabel.load(item[name]).dataobj) for name in ALL])
+    np.testing.assert_array_equal(data["brain"][0], (files != 0).any(axis=0))
+
+
+def test_margin_is_left_around_the_brain(write_case):
+    item = write_case()
+    sizes = [PrepareBraind(ALL, (4, 4, 4), margin=margin)(item)["image"].shape[1:] for margin in (0, 1)]
+    assert all(larger - smaller in (0, 1, 2) for smaller, larger in zip(*sizes))  # 0 at the edge of the file
+    assert sizes[0] != sizes[1]
+
+
+def test_files_are_read_once_though_epochs_go_on(write_case, monkeypatch):
+    """A plain Compose inside of another counts as random, and nothing after it, or of it, is cached."""
+    reads = []
+    load = LoadImageModalitiesd._read
+    monkeypatch.setattr(LoadImageModalitiesd, "_read", lambda self, path: reads.append(path) or load(self, path))
+    flip = RandFlipd("image", prob=0.5)
+    items = [write_case("a", modalities=["t1"], label=False), write_case("b", modalities=["t1"], label=False)]
+    dataset = EpochDataset(items, Compose([PrepareBraind("t1", (4, 4, 4)), Identityd("image"), flip]), seed=0)
+    for dataset.epoch in (1, 2, 3):
+        assert len([dataset[index] for index in range(2)]) == 2
+    assert len(reads) == 2
+
+
 def test_the_cause_of_a_refusal_is_found_through_the_chain(write_case, write_nifti):
     item = write_case()
-    write_nifti(item["t2"], np.ones((5, 5, 5), np.float32))
+    write_nifti(item["t2"], np.arange(125, dtype=np.float32).reshape(5, 5, 5))
     with pytest.raises(RuntimeError) as error:
         chain()(item)
     assert "not on one grid, shapes are 16 x 14 x 12 and 5 x 5 x 5" in str(find_input_error(error.value))
@@ -173,7 +160,7 @@ def test_a_case_of_2013(real_data):
     transform = chain(ALL, "brats2013")
     data = LoadImageModalitiesd(ALL, extra_keys=["brain", "label"])(item)
     assert data["flair"].min() < -3  # air, as published
-    for step in transform.transforms[1:5]:
+    for step in transform.transforms[0].steps.transforms[1:5]:
         data = step(data)
     inside = data["brain"][0] > 0.5
     for channel in data["image"][[1, 3]]:
@@ -182,7 +169,7 @@ def test_a_case_of_2013(real_data):
         assert channel[inside].std().item() == pytest.approx(1, abs=1e-4)
     assert data["image"][[0, 2]].isnan().all()
 
-    for step in transform.transforms[5:]:
+    for step in transform.transforms[0].steps.transforms[5:]:
         data = step(data)
     assert data["image"].shape == (4, *data["label"].shape[1:])
     assert data["image"].shape[1] < 200  # cropped to the brain

@@ -1,0 +1,48 @@
+"""Which voxels belong to the brain, before and after normalisation."""
+
+from __future__ import annotations
+
+from monai.utils import convert_to_tensor
+from torch import Tensor
+
+from ..errors import InputError
+from .brain_from_air import brain_from_air
+from .source_file import source_file
+
+__all__ = ["brain_of_normalized", "in_brain"]
+
+
+def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
+    """Say which voxels belong to the brain.
+
+    Args:
+        image: (M, *spatial); an absent modality is NaN.
+        brain: mask (1, *spatial), above one half inside.
+
+    Returns:
+        (1, *spatial), boolean: the mask, else what differs from air (`brain_from_air`, which may refuse the image).
+    """
+    if brain is None:
+        return brain_from_air(image)
+    mask = convert_to_tensor(brain, track_meta=False)
+    if mask.shape != (1, *image.shape[1:]):
+        raise InputError(
+            f"{source_file(brain, 'brain')}: the mask has shape {tuple(mask.shape)}, "
+            f"but {(1, *image.shape[1:])} is needed for {source_file(image, 'the image')}."
+        )
+    return mask > 0.5
+
+
+def brain_of_normalized(image: Tensor) -> Tensor:
+    """Say which values are those of brain, for `CropForegroundd(select_fn=...)` after `NormalizeInBraind`.
+
+    MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
+
+    Args:
+        image: (M, *spatial) with air at exactly 0 and absent modalities NaN.
+
+    Returns:
+        The same shape, boolean; False throughout an absent modality.
+    """
+    values = convert_to_tensor(image, track_meta=False)
+    return (values != 0) & ~values.isnan()

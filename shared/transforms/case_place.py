@@ -1,0 +1,82 @@
+"""The folder of a case's results: one case has it, and one process at a time writes there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+__all__ = ["case_place"]
+
+
+@contextmanager
+def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[Path]:
+    """Give the folder of a case for writing, unless it holds the complete results of other files.
+
+    Until the block ends, other processes on this machine wait for the folder. The same files may be done again.
+
+    Args:
+        folder: in which the cases' folders are.
+        name: of the case's folder, and of the record in it.
+        inputs: what the case was read from, as the record has it.
+
+    Raises:
+        InputError: the folder cannot be made, or holds a record of other files.
+    """
+    place = Path(folder) / name
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written ({error.strerror}); choose another output folder.") from error
+    with _locked(place):
+        before = _inputs_of(place / f"{name}.json")
+        if before and inputs and _absolute(before) != _absolute(inputs):
+            raise InputError(
+                f"{place}: holds the results of {_first(before)}, and those of {_first(inputs)} would replace them; "
+                "rename a case, choose another --output_dir, or remove that folder."
+            )
+        yield place
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Lock a folder, where system and disk can; that of a process that was killed is free again."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks cannot
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _inputs_of(record: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(record.read_text(encoding="utf-8"))["inputs"])
+    except (OSError, ValueError, KeyError, TypeError):  # none, or one that says nothing
+        return {}
+
+
+def _absolute(source: Any) -> Any:
+    """Replace every path by its absolute form, so that ./a and a are the same."""
+    if isinstance(source, Mapping):
+        return {key: _absolute(value) for key, value in source.items()}
+    if isinstance(source, (list, tuple)):
+        return [_absolute(value) for value in source]
+    return os.path.abspath(os.path.expanduser(source)) if isinstance(source, str) else source
+
+
+def _first(inputs: Mapping[str, Any]) -> str:
+    """Return the file by which messages name a case."""
+    source = next(iter(inputs.values()))
+    return str(source[0] if isinstance(source, (list, tuple)) and source else source)

@@ -1,0 +1,239 @@
+"""Read one DICOM series, and refuse a series whose slices would get a wrong position."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from monai.data import ITKReader
+
+from ..errors import InputError
+
+__all__ = ["DicomReader", "is_dicom"]
+
+PLACE_MM = 0.1  # a slice may be this far from the place that an even, upright stack gives it
+AXES = 1e-3  # and its axes this much turned (radians)
+TAGS = {  # name: group and element, how many numbers
+    "ImageOrientationPatient": (0x0020, 0x0037, 6),
+    "ImagePositionPatient": (0x0020, 0x0032, 3),
+    "PixelSpacing": (0x0028, 0x0030, 2),
+}
+THICKNESS = "0018|0050"
+FUNCTIONAL_GROUPS = (b"\x00\x52\x29\x92", b"\x00\x52\x30\x92")  # shared and per frame, of enhanced multi-frame images
+PIXEL_DATA = b"\xe0\x7f\x10\x00"
+
+
+class _Frames(NamedTuple):
+    """Where files say that their frames are, in DICOM's own axes; one row per frame."""
+
+    files: np.ndarray
+    orientations: np.ndarray
+    positions: np.ndarray
+    spacings: np.ndarray
+
+
+class DicomReader(ITKReader):
+    """Read a folder with one DICOM series, or one file, whose slices form an even, upright stack.
+
+    ITK only remarks on other stacks, or invents a geometry where tags were lost in anonymising. Oblique series are
+    read.
+
+    Raises:
+        InputError: more than one series; a file without ImageOrientationPatient, ImagePositionPatient or PixelSpacing;
+            slices that are missing, doubled, turned or that step sideways (tilted gantry).
+    """
+
+    def read(self, data: Sequence[os.PathLike] | os.PathLike, **kwargs: Any) -> Any:
+        """Return ITK's image of the series in a folder, or of one file."""
+        import itk
+
+        source = str(data[0] if isinstance(data, (list, tuple)) else data)
+        files = _files_of_series(source) if Path(source).is_dir() else [source]
+        frames = _Frames(*(np.concatenate(rows) for rows in zip(*map(_frames_of, files), strict=True)))
+        _check_planes(source, frames)
+        if len(frames.positions) > 1:
+            _check_steps(source, frames)
+        image = itk.imread(files if len(files) > 1 else files[0], **{**self.kwargs, **kwargs})
+        _check_places(source, frames.positions, image)
+        if len(frames.positions) == 1:
+            _set_thickness(image, files[0])
+        return image
+
+
+def is_dicom(path: Path) -> bool:
+    """Say whether a file begins as DICOM does (PS3.10, section 7.1)."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _files_of_series(folder: str) -> list[str]:
+    """Return the files of the one series in a folder, in the order of their slices."""
+    import itk
+
+    names = itk.GDCMSeriesFileNames.New()
+    names.SetUseSeriesDetails(True)
+    names.AddSeriesRestriction("0008|0021")
+    names.SetDirectory(folder)
+    series = names.GetSeriesUIDs()
+    if not series:
+        raise FileNotFoundError(f"no DICOM series in {folder}")
+    if len(series) > 1:
+        raise InputError(f"{folder}: holds more than one DICOM series; give each series a folder of its own.")
+    return list(names.GetFileNames(series[0]))
+
+
+def _frames_of(file: str) -> _Frames:
+    """Read the three tags of a slice, or of all frames of an enhanced multi-frame image."""
+    top_level, nested = {}, b""
+    try:
+        top_level = _header(file)
+    except RuntimeError:  # also where functional groups lack a tag
+        nested = _functional_groups(file)
+        if not nested:
+            raise
+    values = {}
+    for name, (group, element, count) in TAGS.items():
+        key = f"{group:04x}|{element:04x}"
+        if key in top_level:
+            texts = [top_level[key]]
+        else:
+            nested = nested or _functional_groups(file)
+            texts = _nested_texts(nested, group, element)
+        values[name] = [_numbers(text, count) for text in texts]
+        if not values[name] or any(numbers is None for numbers in values[name]):
+            raise InputError(
+                f"{file}: {name} is missing or not {count} numbers, so the position of the slice is unknown; "
+                "export the series again with this tag (anonymising may have removed it), or give NIfTI."
+            )
+    count = len(values["ImagePositionPatient"])
+    rows = {name: numbers * count if len(numbers) == 1 else numbers for name, numbers in values.items()}
+    if any(len(numbers) != count for numbers in rows.values()):
+        raise InputError(
+            f"{file}: {len(rows['ImageOrientationPatient'])} orientations and {len(rows['PixelSpacing'])} pixel "
+            f"spacings for {count} positions; export one file per slice, or give NIfTI."
+        )
+    return _Frames(np.array([file] * count), *(np.array(rows[name]) for name in TAGS))
+
+
+def _header(file: str) -> dict[str, str]:
+    """Return the tags of a file that are texts and not nested, {"0020|0032": text}."""
+    import itk
+
+    reader = itk.GDCMImageIO.New()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    tags = reader.GetMetaDataDictionary()
+    return {key: tags[key] for key in tags.GetKeys() if isinstance(tags[key], str)}
+
+
+def _functional_groups(file: str) -> bytes:
+    """Return what a file holds between the start of the functional groups and the pixels; else nothing."""
+    content = Path(file).read_bytes()
+    content = content[: content.find(PIXEL_DATA)] if PIXEL_DATA in content else content
+    starts = [content.find(tag) for tag in FUNCTIONAL_GROUPS if tag in content]
+    return content[min(starts) :] if starts else b""
+
+
+def _nested_texts(content: bytes, group: int, element: int) -> list[str]:
+    """Return the values of a tag of type DS wherever it is in nested sequences, with or without explicit type."""
+    tag = re.escape(group.to_bytes(2, "little") + element.to_bytes(2, "little"))
+    pattern = re.compile(tag + rb"(?:DS(..)|(..)\x00\x00)", flags=re.DOTALL)
+    texts = []
+    for found in pattern.finditer(content):
+        length = int.from_bytes(found[1] or found[2], "little")
+        texts.append(content[found.end() : found.end() + length].decode("ascii", errors="replace"))
+    return texts
+
+
+def _numbers(text: str, count: int) -> list[float] | None:
+    try:
+        numbers = [float(part) for part in text.strip("\0 ").split("\\")]
+    except ValueError:
+        return None
+    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
+
+
+def _check_planes(source: str, frames: _Frames) -> None:
+    """Refuse slices with other axes or pixels than the first."""
+    first = frames.orientations[0].reshape(2, 3)
+    if np.abs(first @ first.T - np.eye(2)).max() > AXES:
+        raise InputError(
+            f"{frames.files[0]}: ImageOrientationPatient {_list(first.ravel())} is not two unit vectors at a right "
+            "angle; export the series again."
+        )
+    turned = np.abs(frames.orientations - first.ravel()).max()
+    if turned > AXES:
+        raise InputError(
+            f"{source}: slices are turned against each other (by about {np.degrees(turned):.2g} degrees); "
+            "give each direction a folder of its own."
+        )
+    smallest, largest = frames.spacings.min(axis=0), frames.spacings.max(axis=0)
+    if smallest.min() <= 0 or (largest - smallest).max() > AXES:
+        raise InputError(
+            f"{source}: PixelSpacing is {_list(smallest)} to {_list(largest)} mm, but one value above 0 for all slices "
+            "is expected; export the series again."
+        )
+
+
+def _check_steps(source: str, frames: _Frames) -> None:
+    """Refuse slices that are missing, doubled, or not above each other."""
+    normal = np.cross(frames.orientations[0, :3], frames.orientations[0, 3:])
+    offsets = frames.positions - frames.positions[0]
+    heights = offsets @ normal
+    sideways = np.linalg.norm(offsets - np.outer(heights, normal), axis=1).max()
+    if sideways > PLACE_MM:
+        raise InputError(
+            f"{source}: the slices step sideways, {sideways:.3g} mm in all (tilted gantry); "
+            "resample the series to an upright stack, or convert it to NIfTI, whose header keeps the tilt."
+        )
+    order = np.argsort(heights)
+    heights = heights[order]
+    steps = np.diff(heights)
+    if steps.min() < PLACE_MM:
+        twice = int(steps.argmin())
+        pair = " and ".join(dict.fromkeys(Path(frames.files[place]).name for place in order[twice : twice + 2]))
+        raise InputError(
+            f"{source}: two slices are {steps.min():.3g} mm apart ({pair}); keep one image per position, "
+            "and each time point or echo in a folder of its own."
+        )
+    if np.abs(heights - np.linspace(heights[0], heights[-1], len(heights))).max() > PLACE_MM:
+        raise InputError(
+            f"{source}: slices are missing or unevenly spaced (steps of {steps.min():.4g} to {steps.max():.4g} mm); "
+            "export the whole series again."
+        )
+
+
+def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
+    """Refuse slices that ITK places elsewhere than their tags."""
+    import itk
+
+    direction, spacing = itk.array_from_matrix(image.GetDirection()), np.asarray(image.GetSpacing())
+    count = itk.size(image)[2] if image.GetImageDimension() == 3 else 1
+    if count != len(positions):
+        raise InputError(
+            f"{source}: {len(positions)} slices have a position, but the image has {count}; export it as one file per "
+            "slice, or give NIfTI."
+        )
+    step = direction[:3, 2] * spacing[2] if count > 1 else 0.0
+    places = np.asarray(image.GetOrigin()) + np.outer(np.arange(count), step)
+    off = np.linalg.norm(places - positions, axis=1).max()
+    if off > 2 * PLACE_MM:  # ITK's step is the mean one
+        raise InputError(
+            f"{source}: slices would be read {off:.3g} mm from where their tags place them; export it as one file per "
+            "slice, or give NIfTI."
+        )
+
+
+def _set_thickness(image: Any, file: str) -> None:
+    """Give a single slice the thickness in its file, where ITK assumes 1 mm."""
+    thickness = _numbers(_header(file).get(THICKNESS, ""), 1)
+    if thickness and thickness[0] > 0 and image.GetImageDimension() == 3:
+        image.SetSpacing([*list(image.GetSpacing())[:2], thickness[0]])
+
+
+def _list(numbers: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"
