@@ -1,4 +1,4 @@
-"""Find the brain as what is not air, and refuse an image whose air cannot be told from it."""
+"""Find the brain as everything that is not air; refuse an image whose air has no clear value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REMEDY = (
 
 
 def brain_from_air(image: Tensor) -> Tensor:
-    """Say which voxels differ from air in any modality that is there.
+    """Return the voxels that differ from air in any present modality.
 
     Air is 0, or the one value that all eight corners of the box share, which is then logged. A brain that reaches the
     faces of its box, or up to half of its corners, is accepted.

@@ -12,7 +12,7 @@ __all__ = ["KeepLabeld"]
 
 
 class KeepLabeld(MapTransform):
-    """Replace a target dictionary {"label": ..., ...} by the label in it, so that metrics find a tensor.
+    """Replace a target dictionary {"label": ..., ...} by its label, since metrics take a tensor.
 
     Args:
         keys: items that hold such a dictionary (MONAI's trainer keeps the target under "label").

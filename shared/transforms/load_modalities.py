@@ -27,7 +27,7 @@ EXTENT_MM = (50.0, 1000.0)  # no part of a body that is scanned in 3D is smaller
 
 
 class LoadImageModalitiesd(MapTransform):
-    """Read every modality of a case that is there into a tensor (1, *spatial), float32, under its own name.
+    """Read the present modalities of a case as tensors (1, *spatial), float32, each under its own name.
 
     A modality is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
     DICOM series. Where no modality is named, "image" is taken apart: a path (a 3D file for one modality, a 4D file

@@ -82,7 +82,7 @@ class MapLabel(Transform):
             values = {value for name in (self.name, *promised) for value in self.table.mappings[name]}
             choices = describe_conventions([*promised, self.name], values, self.table)
             raise InputError(
-                f"{path}: the name of case {case} says other label numbers than those of layout {self.name}; give "
+                f"{path}: the name of case {case} does not fit the label numbers of layout {self.name}; give "
                 f"--label_convention with what the labels follow: {choices}."
             )
 

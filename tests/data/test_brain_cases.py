@@ -364,7 +364,7 @@ def test_radiotherapy_of_meningioma(tmp_path):
         ({"modalities": ["label"]}, "modality 'label'"),
         ({"modalities": []}, "modalities: give at least one name"),
         ({"modalities": ["t2", "t2"]}, "none twice"),
-        ({"modalities": ["t2"], "layout": {"t2": "T2.nii"}}, r"pattern 'T2.nii' for t2: write \{case\} where"),
+        ({"modalities": ["t2"], "layout": {"t2": "T2.nii"}}, r"pattern 'T2.nii' for t2: write \{case\} in place"),
         ({"modalities": ["t2"], "patient_pattern": r"(x)\d"}, "finds no patient in the name of case a"),
         ({"modalities": ["t2"], "patient_pattern": "a"}, "not a regular expression with a group"),
         ({"modalities": ["t2"], "patient_pattern": "(a"}, "not a regular expression with a group"),

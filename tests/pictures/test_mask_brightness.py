@@ -105,22 +105,22 @@ def test_a_mask_that_fills_the_picture_is_refused(read, picture):
 @pytest.mark.parametrize(("lesion", "rest"), [(RED, WHITE), (BLUE, WHITE), (BLUE, YELLOW)])
 def test_colours_that_do_not_tell_what_the_lesion_is_are_refused(read, lesion, rest):
     for picture in (drawn(lesion, rest), palette(LESION, rest, lesion)):
-        with pytest.raises(InputError, match=r"a.png: its colours do not tell the lesion from the rest"):
+        with pytest.raises(InputError, match=r"a.png: its colours do not separate the lesion from the background"):
             read(picture)
     hole = np.dstack([np.zeros((*LESION.shape, 3)), np.where(LESION, 0, 255)]).astype(np.uint8)
-    with pytest.raises(InputError, match=r"do not tell the lesion from the rest"):
+    with pytest.raises(InputError, match=r"do not separate the lesion from the background"):
         read(hole)
 
 
 def test_a_picture_is_no_mask(read):
     colours = np.random.default_rng(0).integers(0, 255, (*LESION.shape, 3), dtype=np.uint8)
-    with pytest.raises(InputError, match=r"a.png: holds many colours, as a picture does; give its mask"):
+    with pytest.raises(InputError, match=r"a.png: holds many colours, like the image itself; give its mask"):
         read(colours)
 
 
 def test_a_mask_turned_over_is_named(read, caplog):
     assert (read(drawn(BLACK, WHITE)) == ~LESION).all()
-    assert "a.png: is bright in 88 % of the picture and in all its corners" in caplog.text
+    assert "a.png: is bright in 88 % of the image and in all its corners" in caplog.text
 
 
 def test_a_blurred_mask_is_cut_at_127(read):

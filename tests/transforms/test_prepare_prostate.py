@@ -98,7 +98,7 @@ def test_a_wrong_convention_is_refused_by_name_and_by_anatomy(separate, tmp_path
         find_input_error(error.value)
     )
     with pytest.raises(
-        Exception, match=r"other label numbers than those of layout msd; .*prostate158 \(1 central gland"
+        Exception, match=r"does not fit the label numbers of layout msd; .*prostate158 \(1 central gland"
     ):
         prepare(layout="msd", cases=separate)
 
