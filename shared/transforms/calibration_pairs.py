@@ -8,7 +8,7 @@ import torch
 from monai.transforms import Transform
 from monai.utils import TransformBackends, convert_to_tensor
 
-from .brain_mask import in_brain
+from .brain_mask import brain_of_normalized, in_brain
 
 __all__ = ["CalibrationPairsd"]
 
@@ -26,7 +26,8 @@ class CalibrationPairsd(Transform):
         pred_key: predicted classes, (1, *spatial).
         uncertainty_key: 1 - probability of the predicted class, (1, *spatial).
         image_key: (M, *spatial), 0 outside the brain, NaN where a modality is absent.
-        brain_key: mask of the brain, (1, *spatial), not needed.
+        brain_key: mask of the brain, (1, *spatial), not needed. None: all voxels count of which the network saw a value,
+            of organs without a mask.
     """
 
     backend = [TransformBackends.TORCH]
@@ -37,7 +38,7 @@ class CalibrationPairsd(Transform):
         pred_key: str = "pred",
         uncertainty_key: str = "uncertainty",
         image_key: str = "image",
-        brain_key: str = "brain",
+        brain_key: str | None = "brain",
     ) -> None:
         self.brain_key = brain_key
         self.keys = {"label": label_key, "pred": pred_key, "uncertainty": uncertainty_key, "image": image_key}
@@ -47,7 +48,10 @@ class CalibrationPairsd(Transform):
         if not label.shape[1:] == pred.shape[1:] == uncertainty.shape[1:] == image.shape[1:]:
             shapes = ", ".join(f"{key} {tuple(data[key].shape[1:])}" for key in self.keys.values())
             raise ValueError(f"grids differ ({shapes}); bring all four to one grid first (Invertd, SegmentOnGridd).")
-        brain = in_brain(image, data.get(self.brain_key)).to(pred.device)
+        if self.brain_key is None:
+            brain = brain_of_normalized(image).any(dim=0, keepdim=True).to(pred.device)
+        else:
+            brain = in_brain(image, data.get(self.brain_key)).to(pred.device)
         confidence = 1 - uncertainty[brain].float().unsqueeze(0)
         correct = (pred[brain] == label[brain].to(pred.device)).float().unsqueeze(0)
         return {**data, "confidence": confidence, "correct": correct}
