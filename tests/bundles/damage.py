@@ -70,5 +70,7 @@ ONLY_NIFTI = (stray_nan, seven_channels, unknown_value, moved)
 
 
 def spoils(damage, path):
-    """Whether a file of this kind can be spoilt in this way."""
+    """Whether a file of this kind can be spoilt in this way; one that has channels may have any number of them."""
+    if damage is seven_channels and is_nifti(path) and nibabel.load(path).ndim > 3:
+        return False
     return damage not in ONLY_NIFTI or is_nifti(path)

@@ -1,4 +1,4 @@
-"""What the augmentation of the brain bundles does to labels and to air."""
+"""What the augmentation of the bundles with modalities does to labels and to air."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,8 @@ import torch
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
-PREPARE, ROTATE = "shared.transforms.PrepareBraind", "RandRotated"
+PREPARE = {"shared.transforms.PrepareBraind", "shared.transforms.PrepareProstated"}
+ROTATE = "RandRotated"
 
 
 def targets(path):
@@ -16,7 +17,7 @@ def targets(path):
     return [transform["_target_"] for transform in config["train"]["preprocessing"].get("transforms", [])]
 
 
-BUNDLES = [path for path in sorted(Path("bundles").glob("*/configs/train.json")) if PREPARE in targets(path)]
+BUNDLES = [path for path in sorted(Path("bundles").glob("*/configs/train.json")) if PREPARE & set(targets(path))]
 
 
 def test_there_are_bundles_to_try():

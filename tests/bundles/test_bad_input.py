@@ -111,7 +111,7 @@ def spoilt(trained, tmp_path):
 
     def spoil(how, path):
         if not damage.spoils(how, path):
-            pytest.skip(f"a {path.suffix} file knows no such fault")
+            pytest.skip(f"{path.name} knows no such fault")
         folder = shutil.copytree(trained.data, tmp_path / "data")
         file = folder / path.relative_to(trained.data)
         how(file)
@@ -211,7 +211,7 @@ def test_a_folder_without_any_image(refused, trained, tmp_path, command):
     folder = shutil.copytree(trained.data, tmp_path / "data")
     for case in cases_of(trained)["inference"]:
         for path in images_of(case).values():
-            (folder / path.relative_to(trained.data)).unlink()
+            (folder / path.relative_to(trained.data)).unlink(missing_ok=True)  # one file may hold all
     assert refused(command, dataset_dir=folder).startswith(f"Error: {folder}: ")
 
 
@@ -231,6 +231,8 @@ def test_a_modality_on_another_grid(refused, trained, spoilt, tmp_path, command)
     if len(parser.get_parsed_content("modalities")) == 1:
         options = {"modalities": ["flair", "t1ce"], "network_def#in_channels": 2}
     case = max(cases_of(trained)[command], key=lambda case: len(images_of(case)))  # some may have one modality only
+    if len(images_of(case)) > len(set(images_of(case).values())):
+        pytest.skip("The modalities are channels of one file.")
     folder, file = spoilt(damage.moved, image_of(case)[1])
     options["dataset_dir"] = folder
     if command != "train":

@@ -43,3 +43,11 @@ def test_rejects_a_prediction_on_another_grid():
     data["pred"] = data["pred"][:, :1]
     with pytest.raises(ValueError, match=r"label \(2, 3\), pred \(1, 3\), .* bring all four to one grid"):
         CalibrationPairsd()(data)
+
+
+def test_without_a_mask_all_voxels_count_that_the_network_saw():
+    """Of an organ whose image has no air of one value, which `in_brain` would refuse."""
+    data = case()
+    data["image"] = MetaTensor(torch.full((1, 2, 3), 0.5))
+    data["image"][0, 0, 0] = 0.0
+    assert CalibrationPairsd(brain_key=None)(data | {"brain": torch.zeros(1, 2, 3)})["confidence"].shape == (1, 5)
