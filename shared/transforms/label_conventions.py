@@ -31,7 +31,7 @@ LABEL_CONVENTIONS: dict[str, dict[int, int]] = {
     name: {0: 0} | {value: klass for value, (klass, _) in meanings.items()} for name, meanings in _MEANINGS.items()
 }
 
-_CHALLENGE = r"(?i)brats.*(?<![a-z])({})(?![a-z])"  # BraTS-PED-00001-000, but not brats2021_cropped
+_CHALLENGE = r"(?i)brats(?:.*(?<![a-z]))?({})(?![a-z])"  # BraTS-PED-00001-000, BraTSPED, but not brats2021_cropped
 _NAMES = {  # regular expression in the name of a case or a folder -> conventions that its numbers may follow
     _CHALLENGE.format("men[-_]?rt"): ("brats_men_rt",),
     _CHALLENGE.format("peds?|pa?ediatrics?"): ("brats_pediatric",),
