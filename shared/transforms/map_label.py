@@ -96,8 +96,8 @@ class MapLabel(Transform):
         )
         raise InputError(
             f"{path}: the names of the labels in its dataset.json mean {{{mapping}}} (1 necrosis, 2 oedema, "
-            f"3 enhancing), but convention {self.name} reads {self.mapping}; give --label_convention with what is right, as "
-            f'"{{{mapping}}}".'
+            f"3 enhancing), but convention {self.name} reads {self.mapping}; give --label_convention with what is "
+            f'right, as "{{{mapping}}}".'
         )
 
     def _refuse(self, file: str, own: set[int]) -> None:
