@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 __all__ = ["described_labels"]
 
 LISTING = "dataset.json"
-WORDS = {  # in a label's name, in small letters -> class; the first that fits counts
-    r"backgr": 0,
-    r"necro|non.?enh|cyst|\b(ncr|netc?|cc)\b": 1,
-    r"o?edema|\b(ed|snfh)\b": 2,
-    r"enhanc|\b(et|at)\b": 3,
-    r"whole|\bwt\b": 2,  # nnU-Net's nested regions: what each adds to the smaller ones
-    r"core|\btc\b": 1,
-}
 
 
-def described_labels(label_path: str | Path) -> dict[int, int | None]:
+def described_labels(label_path: str | Path, words: Mapping[str, int]) -> dict[int, int | None]:
     """Return {value: class} of the labels in `dataset.json`, one folder above the label's; None: an unknown name.
 
     The Medical Segmentation Decathlon writes {"1": "edema"}, nnU-Net {"edema": 1}, or regions {"whole tumor": [1, 2]}.
+
+    Args:
+        label_path: of one label.
+        words: `LabelTable.words`.
     """
     try:
         labels = json.loads((Path(label_path).parent.parent / LISTING).read_text(encoding="utf-8"))["labels"]
@@ -32,7 +29,7 @@ def described_labels(label_path: str | Path) -> dict[int, int | None]:
         return {}
     found: dict[int, int | None] = {}
     for name, values in sorted(named, key=lambda entry: -len(entry[1])):  # smaller regions are inside larger ones
-        found |= dict.fromkeys(values, _class_of(name))
+        found |= dict.fromkeys(values, _class_of(name, words))
     return found
 
 
@@ -42,6 +39,6 @@ def _name_and_values(key: str, value: Any) -> tuple[str, list[int]]:
     return key, [int(number) for number in (value if isinstance(value, list) else [value])]
 
 
-def _class_of(name: str) -> int | None:
+def _class_of(name: str, words: Mapping[str, int]) -> int | None:
     text = name.lower().replace("_", " ")
-    return next((klass for pattern, klass in WORDS.items() if re.search(pattern, text)), None)
+    return next((klass for pattern, klass in words.items() if re.search(pattern, text)), None)
