@@ -99,4 +99,4 @@ def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
     cases = len({case for case, *_ in rows})
     with atomic_write(Path(out) / "interactions.png") as path:
         draw(path, rows, f"What mask and class exchange, {cases} cases: mean and standard deviation")
-    print(f"{cases} cases; interactions.csv and interactions.png lie in {out}")
+    print(f"{cases} cases; interactions.csv and interactions.png are in {out}")

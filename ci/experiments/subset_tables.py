@@ -23,7 +23,7 @@ __all__ = ["SubsetLayout"]
 
 
 class SubsetLayout:
-    """Where the scores of regions and subsets stand in a merged table.
+    """Columns of the scores of regions and subsets in a merged table.
 
     Args:
         names: columns "<score> of <subset>", the same for every method.

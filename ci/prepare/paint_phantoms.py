@@ -44,4 +44,4 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
     given.apply_defaults()
     folder = KINDS[kind](**given.arguments)
     number = sum(value for name, value in given.arguments.items() if name.startswith("num_"))
-    print(f"{number} phantoms (painted, no patients) lie in {folder}")
+    print(f"{number} phantoms (painted, no patients) are in {folder}")

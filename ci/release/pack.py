@@ -63,7 +63,7 @@ def vendored(item: Any, library: str) -> Any:
 
 
 def packed_config(path: Path, library: str) -> bytes:
-    """Return the bytes that stand in the zip for a configuration: its own where it needs no change.
+    """Return the bytes of a configuration in the zip: its own where it needs no change.
 
     Raises:
         InputError: it holds an absolute path, or reaches `shared` in an expression.

@@ -3,6 +3,7 @@
 from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
 from .class_contradiction import class_contradiction
+from .experts_figure import draw_experts
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
 from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
@@ -31,9 +32,11 @@ from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
+from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
 from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
 from .source_file import source_file
+from .split_experts import Experts, SplitExpertsd
 from .stack_modalities import StackModalitiesd
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "LABEL_CONVENTIONS",
     "REGION_NAMES",
     "CalibrationPairsd",
+    "Experts",
     "FuzzyMembership",
     "FuzzyMembershipd",
     "GlandInstancesd",
@@ -62,13 +66,16 @@ __all__ = [
     "RequireSameGridd",
     "SafeSpacingd",
     "SaveImageCased",
+    "SaveImageExpertsd",
     "SavePictureCased",
     "SegmentOnGridd",
+    "SplitExpertsd",
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
     "brain_of_normalized",
     "class_contradiction",
+    "draw_experts",
     "draw_overlay",
     "draw_picture_overlay",
     "flipped_share",

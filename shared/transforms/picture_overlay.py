@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .overlay import COLOURS
+from .planes import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -97,9 +97,16 @@ class SaveImageCased(Transform):
                     label=volumes.get("label"),
                     title=case,
                 )
-            record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
+            outputs, found = self._add(data, volumes, folder, case)
+            record |= {**found, "outputs": names | outputs, "bundle": self.bundle, **circumstances(data)}
             write_record(record_path, record)
         return dict(data)
+
+    def _add(
+        self, data: Mapping[Hashable, Any], volumes: Mapping[str, Tensor], folder: Path, case: str
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Write further files of a case; return their names for "outputs", and further entries of the record."""
+        return {}, {}
 
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from shared.transforms import draw_picture_overlay, picture_overlay
-from shared.transforms.overlay import COLOURS
+from shared.transforms.planes import COLOURS
 
 NAMES = ["stroma", "epithelium", "lumen"]
 BLUE, YELLOW = ([int(code[start : start + 2], 16) for start in (1, 3, 5)] for code in COLOURS[:2])
