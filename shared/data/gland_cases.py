@@ -53,12 +53,12 @@ def find_gland_cases(
         whole data set is needed to tell: see `LoadPictured`.
     """
     if not os.fspath(dataset_dir):
-        raise InputError("dataset_dir is not given; give the folder that holds the pictures with --dataset_dir.")
+        raise InputError("dataset_dir is not given; give the folder that holds the images with --dataset_dir.")
     root = Path(dataset_dir).expanduser()
     if root.is_file():
         return [_single_picture(root, needs_label)]
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give the folder that holds the pictures with --dataset_dir.")
+        raise InputError(f"{root}: no such folder; give the folder that holds the images with --dataset_dir.")
     pictures, annotations = _sort(root)
     region_maps = _stored_maps(label_dir) if label_dir else {}
     grades = _find_grades(root, grades_file)
@@ -129,7 +129,7 @@ def split_gland_cases(
 
 def _single_picture(path: Path, needs_label: bool) -> dict[str, Any]:
     if needs_label:
-        raise InputError(f"{path}: one picture has no annotation; give the folder that holds pictures and annotations.")
+        raise InputError(f"{path}: one image has no annotation; give the folder that holds images and annotations.")
     return {"case": path.stem, "patient": path.stem, "image": str(path)}
 
 
@@ -140,7 +140,7 @@ def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
     pictures = {name: path for name, path in found.items() if not name.lower().endswith((INSTANCES, REGIONS))}
     if not pictures:
         raise InputError(
-            f"{root}: no picture found (looked for {', '.join(SUFFIXES)} in the folder itself); correct --dataset_dir."
+            f"{root}: no image found (looked for {', '.join(SUFFIXES)} in the folder itself); correct --dataset_dir."
         )
     if strays := sorted(set(annotations) - set(pictures)):
         logging.getLogger(__name__).warning(
@@ -229,7 +229,7 @@ def _check_complete(
 ) -> None:
     """Refuse cases that lack what training and evaluation need, and name the first."""
     needed = {
-        "instances": f"no annotation ({{case}}{INSTANCES}); add it, or move the picture elsewhere",
+        "instances": f"no annotation ({{case}}{INSTANCES}); add it, or move the image elsewhere",
         "grade": f"no grade in {grades_file or 'Grade.csv'}; add {' or '.join(GRADES)} there, or move it elsewhere",
     }
     if label_dir:
@@ -242,7 +242,7 @@ def _check_complete(
             first = lacking[0]
             raise InputError(
                 f"{first['image']}: has {text.replace('{case}', first['case'])} "
-                f"({len(lacking)} of the {len(cases)} pictures in {root} lack it)."
+                f"({len(lacking)} of the {len(cases)} images in {root} lack it)."
             )
 
 

@@ -30,7 +30,7 @@ def with_highest_value(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     container, highest = 2**16 - 1, max(found, default=0)
     if highest and white_for(highest, container) < container:
         logging.getLogger(__name__).warning(
-            "%d of %d pictures have 16 bits but values up to %d only: white is taken to be %d in all of them.",
+            "%d of %d images have 16 bits but values up to %d only: white is taken to be %d in all of them.",
             len(deep),
             len(cases),
             highest,

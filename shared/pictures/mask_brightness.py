@@ -34,12 +34,12 @@ def bright_part(picture: PictureFile) -> np.ndarray:
     bright = _bright(_colours(picture), picture) if alpha is None else _inside(alpha > THRESHOLD, picture)
     if bright.all():
         raise InputError(
-            f"{picture.path}: all of this mask is bright, the lesion would fill the picture; store a mask with 255 (or "
+            f"{picture.path}: all of this mask is bright, the lesion would fill the image; store a mask with 255 (or "
             "1) for the lesion and 0 elsewhere."
         )
     if bright.mean() > 0.5 and bright[[0, 0, -1, -1], [0, -1, 0, -1]].all():
         logging.getLogger(__name__).warning(
-            "%s: is bright in %d %% of the picture and in all its corners; bright is the lesion, so turn the mask over "
+            "%s: is bright in %d %% of the image and in all its corners; bright is the lesion, so turn the mask over "
             "if this is the background.",
             picture.path,
             round(100 * bright.mean()),
@@ -81,7 +81,7 @@ def _bright(colours: np.ndarray, picture: PictureFile) -> np.ndarray:
         return value > THRESHOLD
     _, counts = np.unique(colours.reshape(-1, 3) // COLOURED, axis=0, return_counts=True)
     if np.sort(counts)[-FEW_COLOURS:].sum() < FEW_SHARE * value.size:
-        raise InputError(f"{picture.path}: holds many colours, as a picture does; give its mask, bright on dark.")
+        raise InputError(f"{picture.path}: holds many colours, like the image itself; give its mask, bright on dark.")
     if (value <= THRESHOLD).mean() > DARK_SHARE:
         return value > THRESHOLD
     luminance = colours @ np.array(LUMINANCE)

@@ -58,7 +58,7 @@ class LoadPictured(MapTransform):
         highest, one_number = loaded.pop("highest_value", None), loaded.pop("one_number", None)
         if absent := [key for key in self.keys if key not in loaded and not self.allow_missing_keys]:
             case = loaded.get("case", "")
-            raise InputError(f"case {case}: has no picture under {absent[0]!r}; give one, or leave the case out.")
+            raise InputError(f"case {case}: has no image under {absent[0]!r}; give one, or leave the case out.")
         for key in self.key_iterator(loaded):
             if not _is_array(loaded[key]):
                 picture = open_picture(loaded[key])
@@ -90,9 +90,9 @@ def check_size(label: Tensor, picture: Tensor | None, picture_key: Hashable) -> 
     if picture is not None and label.shape[1:] != picture.shape[1:]:
         (rows, columns), (picture_rows, picture_columns) = label.shape[1:], picture.shape[1:]
         raise InputError(
-            f"{source_file(label, 'label')}: is {columns} x {rows} pixels, but its picture "
+            f"{source_file(label, 'label')}: is {columns} x {rows} pixels, but its image "
             f"{source_file(picture, picture_key)} is {picture_columns} x {picture_rows}; give the label map of "
-            "this picture."
+            "this image."
         )
 
 

@@ -389,3 +389,21 @@ def test_the_2013_cases_as_they_are():
     cases = find_cases(folder, ["flair", "t1ce"], patterns, needs_label=True)
     assert [case["case"] for case in cases] == [f"brats_2013_pat000{number}_1" for number in (3, 4, 5, 6)]
     assert all({"flair", "t1ce", "brain", "label"} <= set(case) for case in cases)
+
+
+def test_task05_and_prostate158(tmp_path):
+    """A listing whose paths begin with a slash and lack .gz is understood; the ADC is a modality like any other."""
+    for folder in ("imagesTr", "labelsTr", "prostate158/001"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("imagesTr/prostate_16.nii.gz", "labelsTr/prostate_16.nii.gz", "prostate158/001/t2.nii.gz"):
+        (tmp_path / file).write_bytes(b"")
+    (tmp_path / "prostate158/001/t2_anatomy_reader1.nii.gz").write_bytes(b"")
+    entry = {"image": "/imagesTr/prostate_16.nii", "label": "/labelsTr/prostate_16.nii"}
+    listing = {"modality": {"0": "T2", "1": "ADC"}, "training": [entry], "test": []}
+    (tmp_path / "dataset.json").write_text(json.dumps(listing))
+    (case,) = find_cases(tmp_path, ["t2", "adc"], "msd", needs_label=True)
+    assert case["adc"] == [str(tmp_path / "imagesTr/prostate_16.nii.gz"), 1]
+    assert case["label"] == str(tmp_path / "labelsTr/prostate_16.nii.gz")
+    (case,) = find_cases(tmp_path / "prostate158", ["t2", "adc"], "prostate158", needs_label=True)
+    assert case["case"] == "001"
+    assert "adc" not in case

@@ -97,7 +97,7 @@ def test_a_single_picture(tmp_path):
     touch(tmp_path, "slide.1.png")
     path = tmp_path / "slide.1.png"
     assert find_gland_cases(path) == [{"case": "slide.1", "patient": "slide.1", "image": str(path)}]
-    with pytest.raises(InputError, match=r"slide.1.png: one picture has no annotation; give the folder"):
+    with pytest.raises(InputError, match=r"slide.1.png: one image has no annotation; give the folder"):
         find_gland_cases(path, needs_label=True)
 
 
@@ -129,18 +129,18 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such folder"):
         find_gland_cases(tmp_path / "nowhere")
     touch(tmp_path, "Grade.csv", "deeper/train_1.bmp", "train_1_anno.bmp")
-    with pytest.raises(InputError, match=r"no picture found \(looked for .bmp, .png"):
+    with pytest.raises(InputError, match=r"no image found \(looked for .bmp, .png"):
         find_gland_cases(tmp_path)
 
 
 def test_what_training_needs_is_named(published):
     (published / "train_2_anno.bmp").unlink()
-    with pytest.raises(InputError, match=r"train_2.bmp: has no annotation \(train_2_anno\).*\(1 of the 3 pictures"):
+    with pytest.raises(InputError, match=r"train_2.bmp: has no annotation \(train_2_anno\).*\(1 of the 3 images"):
         find_gland_cases(published, needs_label=True)
     assert "instances" not in find_gland_cases(published)[2]
     touch(published, "train_2_anno.bmp")
     write_grades(published, "testA_1,4, benign", "train_1,3,", "train_2")
-    with pytest.raises(InputError, match=r"train_1.bmp: has no grade in Grade.csv; add .*\(2 of the 3 pictures"):
+    with pytest.raises(InputError, match=r"train_1.bmp: has no grade in Grade.csv; add .*\(2 of the 3 images"):
         find_gland_cases(published, needs_label=True)
 
 

@@ -114,13 +114,13 @@ def test_colours_that_do_not_tell_what_the_lesion_is_are_refused(read, lesion, r
 
 def test_a_picture_is_no_mask(read):
     colours = np.random.default_rng(0).integers(0, 255, (*LESION.shape, 3), dtype=np.uint8)
-    with pytest.raises(InputError, match=r"a.png: holds many colours, as a picture does; give its mask"):
+    with pytest.raises(InputError, match=r"a.png: holds many colours, like the image itself; give its mask"):
         read(colours)
 
 
 def test_a_mask_turned_over_is_named(read, caplog):
     assert (read(drawn(BLACK, WHITE)) == ~LESION).all()
-    assert "a.png: is bright in 88 % of the picture and in all its corners" in caplog.text
+    assert "a.png: is bright in 88 % of the image and in all its corners" in caplog.text
 
 
 def test_a_blurred_mask_is_cut_at_127(read):
