@@ -63,6 +63,7 @@ COUNT, COUNT_OR_ZERO = Range(low=1, whole=True), Range(whole=True)
 RANGES: dict[str, Range] = {
     "max_epochs": COUNT,
     "warm_up_epochs": COUNT_OR_ZERO,
+    "consistency_ramp_epochs": COUNT_OR_ZERO,
     "patience_epochs": Range(low=1, whole=True, optional=True),
     "*_interval": COUNT,
     "batch_size": COUNT,
@@ -88,6 +89,7 @@ RANGES: dict[str, Range] = {
     "*_learning_rate": NOT_NEGATIVE,
     "weight_decay": NOT_NEGATIVE,
     "*_weight": NOT_NEGATIVE,
+    "*_consistency": NOT_NEGATIVE,
     "max_gradient_norm": Range(above=True, optional=True),
     "max_log_variance": Range(above=True, optional=True),
     "pixel_size_um": Range(above=True, optional=True),
@@ -105,6 +107,7 @@ RANGES: dict[str, Range] = {
     "image_size": COUNT,
     "img_size": COUNT,
     "window_size": COUNT,
+    "ssim_window_size": COUNT,
     "membership_radius": COUNT,
     "feature_size": COUNT,
     "features": COUNT,
@@ -117,6 +120,7 @@ RANGES: dict[str, Range] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "evaluate_part": ("train", "validation", "test"),
     "case_names": ("plain", "hash"),
+    "gate_scope": ("window", "case"),
 }
 # What means the same wherever it is written, so that `--inferer::overlap 1.5` is found as well.
 EVERYWHERE = ("overlap", "sw_batch_size", "batch_size", "num_workers", "cache_rate", "max_epochs")

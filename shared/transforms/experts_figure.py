@@ -125,7 +125,7 @@ def _draw(
     for number, (above, below) in enumerate(axes.T[:-1]):
         if number in cut.greys:
             _panel(above, cut, cut.greys[number], None, modalities[number])
-            heading = f"{modalities[number]} expert\n{_numbers(experts, number)}"
+            heading = f"{modalities[number]} expert{_numbers(experts, number)}"
             _panel(below, cut, cut.greys[number], cut.experts[number], heading)
         else:
             for ax in (above, below):
@@ -138,17 +138,18 @@ def _draw(
         axes[1, -1].set_title("region map", fontsize=9)
         mark_sides(axes[1, -1], PLANES[PLANE][2])
         bar = figure.add_axes((edges["right"] + 0.1 / width, edges["bottom"], 0.12 / width, panel_height / height))
-        figure.colorbar(shades, cax=bar, label="probability of any class")
+        figure.colorbar(shades, cax=bar, label="probability of the foreground")
     name_classes(figure, class_names)
     figure.suptitle(title, y=1 - 0.08 / height, va="top")
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
 def _numbers(experts: Experts, number: int) -> str:
-    """Return weight and agreement of one expert as a line, without those that there are not."""
+    """Return weight and agreement of one expert as the rest of a heading, without those that there are not."""
     columns = {"weight": experts.weights, "agrees": experts.agreement, "in region": experts.region_agreement}
     values = {name: float(column[number]) for name, column in columns.items() if column is not None}
-    return ", ".join(f"{name} {value:.2f}" for name, value in values.items() if not np.isnan(value))
+    weight, *agreement = [f"{name} {value:.2f}" * (not np.isnan(value)) for name, value in values.items()]
+    return (f", {weight}" if weight else "") + "\n" + ", ".join(filter(None, agreement))
 
 
 def _geometry(cut: _Cut) -> dict[str, Any]:

@@ -81,15 +81,15 @@ def test_what_is_drawn(tmp_path, monkeypatch, region):
     arguments = (data["image"], data["pred"], data["experts"], tmp_path / "figure.png")
     draw_experts(*arguments, modalities=MODALITIES, class_names=CLASSES, title="P1")
     panels = figures[0].axes[:8]
-    numbers = "weight 0.25, agrees 0.50" + ", in region 0.12" * region
+    numbers = "weight 0.25\nagrees 0.50" + ", in region 0.12" * region
     assert [ax.get_title() for ax in panels] == [
         "t1",
         "",
         "flair",
         "fusion, on t1",
-        f"t1 expert\n{numbers}",
+        f"t1 expert, {numbers}",
         "",
-        f"flair expert\n{numbers.replace('0.25', '0.75')}",
+        f"flair expert, {numbers.replace('0.25', '0.75')}",
         "region map" if region else "",
     ]
     assert [text.get_text() for text in panels[1].texts] == ["t1ce\nabsent"]
