@@ -29,6 +29,10 @@ def chained(cause):
             chained(ValueError("the referring item `@lr` is not defined in the config content.")),
             "@lr names no setting; ",
         ),
+        (
+            ValueError("Expected more than 1 value per channel when training, got input size [1, 8, 1, 1]"),
+            "--patch_size",
+        ),
         (RuntimeError("unable to write to file </torch_1_2>: No space left on device (28)"), "--shm-size"),
     ],
 )

@@ -6,12 +6,10 @@ has both. The rows of `SubsetEvaluation`, one per case and subset of the modalit
 
 from __future__ import annotations
 
-import csv
 import glob
-from collections.abc import Iterable
-from dataclasses import dataclass
 
-import numpy as np
+import pandas
+from pandas import DataFrame, Series
 
 from shared.errors import InputError
 
@@ -20,62 +18,24 @@ CLASS_SCORE = "macro_f1"  # only those of `LesionEvaluation` have it
 POOLED_ROW = "pooled"
 MEAN_ROW = "mean"
 OF_SUBSET = " of "  # "dice_WT of t1+t2": a score of `SubsetEvaluation`
-WORDS = ("part", "true_class")  # columns that hold no numbers
-Columns = dict[str, np.ndarray]  # a column's name to one score per case, or to the one of a summary row
+SUMMARIES = rf"(?:{MEAN_ROW}|standard deviation|{POOLED_ROW}(?: .*)?)"  # rows that are not those of a case
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Rows of one file: {name: {column: score}}.
-
-    Attributes:
-        cases: a row per case.
-        summaries: the rows below: mean, standard deviation, pooled, pooled testA ...
-        parts: case to its part of the data set, if the table names it.
-    """
-
-    cases: dict[str, dict[str, float]]
-    summaries: dict[str, dict[str, float]]
-    parts: dict[str, str]
-
-
-def is_summary(name: str) -> bool:
-    """Whether a row's name is not that of a case."""
-    return name in (MEAN_ROW, "standard deviation", POOLED_ROW) or name.startswith(f"{POOLED_ROW} ")
-
-
-def read_evaluation(path: str) -> Evaluation:
-    """Read a file."""
+def read_evaluation(path: str) -> DataFrame:
+    """Read a file: scores by case or name of a summary; "part" stays a text."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = _rows(csv.DictReader(file))
-        parts = {name: row["part"] for name, row in rows.items() if "part" in row}
-        scores = {
-            name: {column: float(cell or "nan") for column, cell in row.items() if column not in WORDS}
-            for name, row in rows.items()
-        }
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        words = dict.fromkeys(["case", "part", "true_class", "subset"], "str")
+        table = pandas.read_csv(path, index_col="case", dtype=words, keep_default_na=False, na_values=[""])
+        table = table.drop(columns="true_class", errors="ignore")
+        if "subset" in table:
+            table = table.drop(columns="missing").set_index("subset", append=True).unstack(sort=False)
+            table.columns = table.columns.map(OF_SUBSET.join)
+        return table.astype(dict.fromkeys(table.columns.drop("part", errors="ignore"), float))
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: is not a table of an evaluation; correct the path, or evaluate again.") from error
-    return Evaluation(
-        cases={name: row for name, row in scores.items() if not is_summary(name)},
-        summaries={name: row for name, row in scores.items() if is_summary(name)},
-        parts=parts,
-    )
 
 
-def _rows(table: Iterable[dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return the cells of every case and summary; those of a case's subsets of modalities side by side."""
-    rows: dict[str, dict[str, str]] = {}
-    for row in table:
-        name, subset = row.pop("case"), row.pop("subset", None)
-        if subset is not None:
-            del row["missing"]
-            row = {f"{score}{OF_SUBSET}{subset}": cell for score, cell in row.items()}
-        rows.setdefault(name, {}).update(row)
-    return rows
-
-
-def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Columns]:
+def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Series]:
     """Read the tables of one run's folds.
 
     Args:
@@ -84,57 +44,60 @@ def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Colu
             without pooled scores have no choice.
 
     Returns:
-        The cases, sorted, and every column's scores in their order; or the cases that were summed up, and the scores of
-        the summary row. What it leaves empty beside masks, as F1 of the class, is of all cases together.
+        The cases, sorted, and every column's mean over them; or the cases that were summed up, and the scores of the
+        summary row. What it leaves empty next to masks, as F1 of the class, is of all cases together.
     """
-    whole = Evaluation({}, {}, {})
+    cases, folds = set(), []
     for path in paths:
         fold = read_evaluation(path)
-        if not fold.cases or whole.cases.keys() & fold.cases.keys():
-            repeated = whole.cases.keys() & fold.cases.keys()
-            what = f"case {min(repeated)} is in another fold too" if fold.cases else "has no case"
+        is_summary = fold.index.str.fullmatch(SUMMARIES)
+        new = set(fold.index[~is_summary])
+        if not new or cases & new:
+            what = f"case {min(cases & new)} is in another fold too" if new else "has no case"
             raise InputError(f"{path}: {what}; join folds of one cross-validation with +, runs with a comma.")
-        whole = Evaluation(whole.cases | fold.cases, fold.summaries, fold.parts)
-    cases = sorted(whole.cases)
-    names = list(whole.cases[cases[0]])
-    if POOLED_SCORE in names:
-        return _summary(whole, paths, rows or POOLED_ROW)
-    if CLASS_SCORE in names:
-        cases, columns = _summary(whole, paths, rows or MEAN_ROW)
-        _, together = _summary(whole, paths, POOLED_ROW)
-        return cases, {name: np.where(np.isnan(score), together[name], score) for name, score in columns.items()}
-    if rows is not None:
-        raise InputError(f"{paths[0]}: has no pooled rows to choose from; leave out --rows.")
-    return cases, {name: np.array([whole.cases[case].get(name, np.nan) for case in cases]) for name in names}
-
-
-def _summary(whole: Evaluation, paths: list[str], rows: str) -> tuple[list[str], Columns]:
+        if folds and list(fold.columns) != list(folds[0].columns):
+            raise InputError(f"{path}: other columns than {paths[0]}; join folds of one cross-validation with +.")
+        cases, folds, summaries = cases | new, [*folds, fold[~is_summary]], fold[is_summary]
+    table = pandas.concat(folds).sort_index()
+    if POOLED_SCORE not in table and CLASS_SCORE not in table:
+        if rows is not None:
+            raise InputError(f"{paths[0]}: has no pooled rows to choose from; leave out --rows.")
+        return sorted(cases), table.mean()
     if len(paths) > 1:
         raise InputError(f"{paths[0]}: pooled scores of folds cannot be joined; evaluate all cases in one run.")
-    if rows not in whole.summaries:
-        raise InputError(f"{paths[0]}: has no row {rows!r}; choose one of {', '.join(whole.summaries)} as --rows.")
+    rows = rows or (POOLED_ROW if POOLED_SCORE in table else MEAN_ROW)
+    if rows not in summaries.index:
+        raise InputError(f"{paths[0]}: has no row {rows!r}; choose one of {', '.join(summaries.index)} as --rows.")
+    scores = summaries.drop(columns="part", errors="ignore")
+    if CLASS_SCORE in table:
+        return sorted(cases), scores.loc[rows].fillna(scores.loc[POOLED_ROW])
     part = rows.removeprefix(POOLED_ROW).strip() if rows.startswith(POOLED_ROW) else ""
-    cases = sorted(case for case in whole.cases if part in ("", whole.parts.get(case)))
-    return cases, {name: np.array([score]) for name, score in whole.summaries[rows].items()}
+    return list(table.index[table["part"] == part] if part else table.index), scores.loc[rows]
 
 
-def read_methods(arguments: tuple[str, ...], rows: str | None = None) -> tuple[dict[str, list[Columns]], int]:
-    """Read "method=path,path": the columns of every run of every method, and the number of cases, the same for all."""
-    methods: dict[str, list[Columns]] = {}
-    first = None
+def named_paths(arguments: tuple[str, ...], file: str) -> dict[str, list[str]]:
+    """Read "method=path,path" of files of one kind: every method's paths; wildcards are allowed."""
+    methods: dict[str, list[str]] = {}
     for argument in arguments:
         method, _, parts = str(argument).partition("=")
         if not parts or method in methods:
-            raise InputError(f"{argument}: write method=evaluation.csv,evaluation.csv, and every method once.")
-        methods[method] = []
-        for path in [path for part in parts.split(",") for path in sorted(glob.glob(part)) or [part]]:
-            cases, columns = read_run(path.split("+"), rows)
-            first = first or (path, cases, list(columns))
-            for what, here, there in [("cases", cases, first[1]), ("columns", list(columns), first[2])]:
+            raise InputError(f"{argument}: write method={file},{file}, and every method once.")
+        methods[method] = [path for part in parts.split(",") for path in sorted(glob.glob(part)) or [part]]
+    if not methods:
+        raise InputError(f"nothing to merge; write method={file}, once for every method.")
+    return methods
+
+
+def read_methods(arguments: tuple[str, ...], rows: str | None = None) -> tuple[DataFrame, int]:
+    """Read "method=path,path": a row of scores per run, named by its method, and the number of cases of each."""
+    found, first = [], None
+    for method, paths in named_paths(arguments, "evaluation.csv").items():
+        for path in paths:
+            cases, scores = read_run(path.split("+"), rows)
+            first = first or (path, cases, list(scores.index))
+            for what, here, there in [("cases", cases, first[1]), ("columns", list(scores.index), first[2])]:
                 if here != there:
                     example = min(set(here) ^ set(there), default="their order")
                     raise InputError(f"{path}: other {what} than {first[0]} ({example}); evaluate on one test set.")
-            methods[method].append(columns)
-    if first is None:
-        raise InputError("nothing to merge; write method=evaluation.csv, once for every method.")
-    return methods, len(first[1])
+            found.append(scores.rename(method))
+    return DataFrame(found), len(first[1])

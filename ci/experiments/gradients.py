@@ -8,73 +8,52 @@ gradients of the fuzzy and of the main loss (`shared.handlers.GradientStatistics
 
 from __future__ import annotations
 
-import csv
-import glob
 from pathlib import Path
 
 import numpy as np
+import pandas
+from pandas import DataFrame
 
+from ci.experiments.evaluation_files import named_paths
+from ci.experiments.run_spread import method_rows, over_runs
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
-from shared.reports.score_table import markdown_table
+from shared.reports.score_table import markdown_table, markdown_text
 
 SCORES = {"relative_variance": "relative variance of the gradient", "cosine": "cosine of fuzzy and main gradient"}
 THIRDS = ("first third", "middle third", "last third")
-Course = dict[str, np.ndarray]  # a column's name to a number per epoch
+Methods = dict[str, list[DataFrame]]  # method to the tables of its trainings, a row per epoch
 
 
-def read_course(path: str) -> Course:
+def read_course(path: str) -> DataFrame:
     """Read a file."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        course = {name: np.array([float(row[name] or "nan") for row in rows]) for name in ("epoch", *SCORES)}
+        course = pandas.read_csv(path)[["epoch", *SCORES]].astype(float)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: is not a table of gradients; correct the path, or train again.") from error
-    if len(rows) < len(THIRDS):
-        raise InputError(f"{path}: has {len(rows)} epochs; there must be three or more.")
+    if len(course) < len(THIRDS):
+        raise InputError(f"{path}: has {len(course)} epochs; there must be three or more.")
     return course
 
 
-def read_methods(arguments: tuple[str, ...]) -> dict[str, list[Course]]:
-    """Read "method=path,path": the course of every training of every method; wildcards are allowed."""
-    methods: dict[str, list[Course]] = {}
-    for argument in arguments:
-        method, _, parts = str(argument).partition("=")
-        if not parts or method in methods:
-            raise InputError(f"{argument}: write method=gradients.csv,gradients.csv, and every method once.")
-        paths = [path for part in parts.split(",") for path in sorted(glob.glob(part)) or [part]]
-        methods[method] = [read_course(path) for path in paths]
-    if not methods:
-        raise InputError("nothing to merge; write method=gradients.csv, once for every method.")
-    return methods
+def medians(course: DataFrame) -> DataFrame:
+    """Median of the scores over the epochs of each third of a training; a mean would follow its few largest values."""
+    thirds = zip(THIRDS, np.array_split(np.arange(len(course)), len(THIRDS)), strict=True)
+    return DataFrame({name: course.iloc[epochs][list(SCORES)].median() for name, epochs in thirds})
 
 
-def medians(course: Course, score: str) -> np.ndarray:
-    """Median over the epochs of each third of a training; a mean would follow its few largest values."""
-    thirds = np.array_split(course[score], len(THIRDS))
-    return np.array([np.nanmedian(third) if not np.isnan(third).all() else np.nan for third in thirds])
-
-
-def markdown(methods: dict[str, list[Course]]) -> str:
+def markdown(methods: Methods) -> str:
     """Write a row per method and score, a column per third."""
-    rows = []
+    parts = []
     for score, words in SCORES.items():
-        for method, courses in methods.items():
-            runs = np.stack([medians(course, score) for course in courses])
-            cells = [_cell(third) for third in runs.T]
-            rows.append([words, method, str(len(runs)), *cells])
-    table = markdown_table(["", "method", "runs", *THIRDS], rows)
+        runs = [medians(course).loc[score].rename(method) for method, found in methods.items() for course in found]
+        table = over_runs(DataFrame(runs)).assign(within_spread_of_first=False)
+        parts.append(method_rows(table, dict.fromkeys(THIRDS, ".3g")).reset_index(names="method").assign(score=words))
     note = "Medians over the epochs of a third; mean over runs (smallest to largest run). Gradient of the last layer."
-    return "\n".join([*table, "", note, ""])
+    return markdown_text(markdown_table(pandas.concat(parts).set_index("score").rename_axis("")), note)
 
 
-def _cell(runs: np.ndarray) -> str:
-    mean, low, high = (f"{number:.3g}" for number in (runs.mean(), runs.min(), runs.max()))
-    return mean + (f" ({low} to {high})" if len(runs) > 1 else "")
-
-
-def draw(path: Path, methods: dict[str, list[Course]]) -> None:
+def draw(path: Path, methods: Methods) -> None:
     """Draw a panel per score: a thin line per training, a thick one for the mean of a method's."""
     from matplotlib.figure import Figure
 
@@ -104,7 +83,8 @@ def main(*runs: str, out: str) -> None:
         runs: "method=path,path,...": gradients.csv files, one per training (wildcards allowed).
         out: where the table is written, without suffix.
     """
-    methods = read_methods(runs)
+    found = named_paths(runs, "gradients.csv")
+    methods = {method: [read_course(path) for path in paths] for method, paths in found.items()}
     text = markdown(methods)
     with atomic_write(f"{out}.md") as path:
         path.write_text(text, encoding="utf-8")

@@ -11,58 +11,54 @@ uncertainty proxy attention lets pass. Settings of the bundle follow as further 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.bundle import ConfigWorkflow
+from pandas import DataFrame
 
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.handlers import WeightsLoader
-from shared.reports.score_table import write_rows
 
 STREAMS = {"seg": "mask, by the class", "clf": "class, by the mask"}
 PANELS = {"displacement": "Displacement, |enhanced - base| / |base|", "omega": "Weight of the exchange (UPA)"}
 MEASURES = [f"{measure}_{stream}" for measure in PANELS for stream in STREAMS]
 
-Row = tuple[str, int, list[float]]  # case, level from 1 (coarse) on, MEASURES
 
-
-def interactions_of(network: torch.nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device) -> list[Row]:
-    """Return what the tasks exchange in every case at every level.
+def interactions_of(network: torch.nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device) -> DataFrame:
+    """Return what the tasks exchange, a row per "case" and "level", from 1 (coarse) on.
 
     Raises:
         InputError: the network has no interaction.
     """
     network.eval()
-    rows: list[Row] = []
+    rows = []
     for batch in batches:
         levels = network.interactions(batch["image"].to(device)) if hasattr(network, "interactions") else []
         if not levels:
             raise InputError(f"{type(network).__name__} has no task interaction; choose a training that has.")
         numbers = torch.stack([torch.stack([level[name].float() for name in MEASURES]) for level in levels]).cpu()
         for place, case in enumerate(batch["case"]):
-            rows += [(str(case), at + 1, numbers[at, :, place].tolist()) for at in range(len(levels))]
-    return rows
+            rows += [(str(case), at + 1, *numbers[at, :, place].tolist()) for at in range(len(levels))]
+    return DataFrame(rows, columns=["case", "level", *MEASURES])
 
 
-def draw(path: Path, rows: Sequence[Row], title: str) -> None:
+def draw(path: Path, table: DataFrame, title: str) -> None:
     """Draw a panel per measure: mean and standard deviation over the cases, both streams at every level."""
     from matplotlib.figure import Figure
 
-    levels = sorted({level for _, level, _ in rows})
+    by_level = table.groupby("level")[MEASURES]
+    means, deviations = by_level.mean(), by_level.std(ddof=0)
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     for ax, (measure, heading) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         for number, (stream, name) in enumerate(STREAMS.items()):
-            place = MEASURES.index(f"{measure}_{stream}")
-            found = np.array([[row[2][place] for row in rows if row[1] == level] for level in levels])
-            at = np.array(levels) + 0.36 * (number - 0.5)
-            bars = ax.bar(at, found.mean(axis=1), 0.34, yerr=found.std(axis=1), capsize=3, label=name)
+            at, score = means.index + 0.36 * (number - 0.5), f"{measure}_{stream}"
+            bars = ax.bar(at, means[score], 0.34, yerr=deviations[score], capsize=3, label=name)
             ax.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
-        ax.set_xticks(levels, [f"D{level}" for level in levels])
+        ax.set_xticks(means.index, [f"D{level}" for level in means.index])
         ax.set_xlabel("decoder level, coarse to fine")
         ax.set_title(heading, fontsize=10)
         ax.margins(y=0.12)
@@ -92,11 +88,10 @@ def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
         workflow.parser.get_parsed_content(name) for name in ("network", "validate::dataloader", "ckpt_path", "device")
     )
     WeightsLoader(weights, network)()
-    rows = interactions_of(network, batches, device)
-    cells = [[case, str(level), *[f"{number:.6f}" for number in numbers]] for case, level, numbers in rows]
+    table = interactions_of(network, batches, device)
     with atomic_write(Path(out) / "interactions.csv") as path:
-        write_rows(path, ["case", "level", *MEASURES], cells)
-    cases = len({case for case, *_ in rows})
+        table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    cases = table["case"].nunique()
     with atomic_write(Path(out) / "interactions.png") as path:
-        draw(path, rows, f"What mask and class exchange, {cases} cases: mean and standard deviation")
-    print(f"{cases} cases; interactions.csv and interactions.png lie in {out}")
+        draw(path, table, f"What mask and class exchange, {cases} cases: mean and standard deviation")
+    print(f"{cases} cases; interactions.csv and interactions.png are in {out}")

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-__all__ = ["MARK", "Table", "spread_sentence", "within_spread"]
+from pandas import DataFrame, Series
+
+__all__ = ["MARK", "method_rows", "over_runs", "spread_sentence"]
 
 MARK = "≈"
-Table = dict[str, dict[str, np.ndarray]]  # method to heading to one number per run
 
 
-def within_spread(values: np.ndarray, reference: np.ndarray) -> bool:
-    """Whether two means differ by less than the larger of the two ranges over runs; a single run has none."""
-    return abs(values.mean() - reference.mean()) < max(np.ptp(values), np.ptp(reference))
+def over_runs(scores: DataFrame) -> DataFrame:
+    """Sum up the runs of every method.
+
+    Args:
+        scores: a row per run, named by its method; a column per score.
+
+    Returns:
+        By method and score: "runs"; "mean", "smallest" and "largest" of them, NaN if one is; "within_spread_of_first",
+        whether the mean differs from the first method's by less than the larger of the two ranges over runs. A single
+        run has no range.
+    """
+    methods = scores.groupby(level=0, sort=False)
+    mean, low, high = methods.mean(skipna=False), methods.min(skipna=False), methods.max(skipna=False)
+    difference, spread = (mean - mean.iloc[0]).abs(), high - low
+    within = (difference < spread) | (difference < spread.iloc[0])
+    within.iloc[0] = False
+    parts = {"mean": mean, "smallest": low, "largest": high, "within_spread_of_first": within}
+    table = DataFrame({name: part.stack() for name, part in parts.items()}).rename_axis(["method", "score"])
+    table.insert(0, "runs", methods.size().reindex(table.index, level=0))
+    return table
 
 
-def spread_sentence(table: Table) -> str:
+def method_rows(table: DataFrame, formats: Mapping[str, str]) -> DataFrame:
+    """Return a row per method of `over_runs`: "runs", then for every score mean (smallest to largest) and the mark."""
+    cells = {}
+    for row in table.itertuples():
+        mean, low, high = (format(number, formats[row.Index[1]]) for number in (row.mean, row.smallest, row.largest))
+        cells[row.Index] = mean + f" ({low} to {high})" * (row.runs > 1) + f" {MARK}" * row.within_spread_of_first
+    rows = Series(cells).unstack(sort=False)
+    rows.insert(0, "runs", table["runs"].groupby(level=0, sort=False).first())
+    return rows
+
+
+def spread_sentence(table: DataFrame) -> str:
     """Say what the mark means, or that there is nothing to tell chance by."""
-    first, *_ = table
-    runs = [len(next(iter(scores.values()))) for scores in table.values()]
-    if max(runs) == 1:
+    (first, _), runs = table.index[0], table["runs"]
+    if runs.max() == 1:
         return "One run per method: how much runs differ by chance is unknown, and so is what a difference means."
     sentence = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
-    if min(runs) == 1:
+    if runs.min() == 1:
         sentence += " How much the runs of a method with one run differ by chance is unknown."
     return sentence

@@ -6,24 +6,23 @@ the number of missing modalities. Here a row is a region of a method; below it s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from pandas import DataFrame
 
 from ci.experiments.evaluation_files import OF_SUBSET
-from ci.experiments.run_spread import MARK, Table, spread_sentence, within_spread
-from shared.data import modality_subsets, subset_name
+from ci.experiments.run_spread import MARK, spread_sentence
 from shared.errors import InputError
-from shared.reports.score_table import markdown_table, standard_deviations
+from shared.reports.score_table import markdown_table, markdown_text
 from shared.reports.subset_figure import HeatMap, draw_heat_maps
-from shared.reports.subset_scores import SPREAD_OVER_SUBSETS, dot_rows, missing_counts, subset_groups
+from shared.reports.subset_scores import SPREAD_OVER_SUBSETS, missing_counts, subset_groups, subset_table
 
 __all__ = ["SubsetLayout"]
 
 
 class SubsetLayout:
-    """Where the scores of regions and subsets stand in a merged table.
+    """Columns of the scores of regions and subsets in a merged table.
 
     Args:
         names: columns "<score> of <subset>", the same for every method.
@@ -38,87 +37,70 @@ class SubsetLayout:
         pairs = [name.split(OF_SUBSET) for name in names]
         scores, found = (list(dict.fromkeys(part)) for part in zip(*pairs, strict=True))
         self.modalities = max(found, key=lambda subset: subset.count("+")).split("+")
-        self.subsets = [subset_name(self.modalities, subset) for subset in modality_subsets(len(self.modalities))]
+        self.subsets = list(missing_counts(self.modalities))
         if self.subsets != found:
             raise InputError(f"subsets {', '.join(found)}: not all of {', '.join(self.modalities)}; evaluate again.")
         self.regions = [score.removeprefix("dice_") for score in scores]
-        self.groups = subset_groups(len(self.modalities))
+        self.groups = subset_groups(self.modalities)
         self.headings = {}
         for score, region in zip(scores, self.regions, strict=True):
-            columns = [f"{score}{OF_SUBSET}{subset}" for subset in self.subsets]
-            self.headings |= {f"{region} {name}": ([of], 100.0, 2) for name, of in zip(found, columns, strict=True)}
+            groups = {f"{region} {subset}": [subset] for subset in self.subsets}
+            groups |= {f"{region}, {group}": subsets for group, subsets in self.groups.items()}
             self.headings |= {
-                f"{region}, {group}": ([columns[place] for place in places], 100.0, 2)
-                for group, places in self.groups.items()
+                heading: ([f"{score}{OF_SUBSET}{subset}" for subset in subsets], 100.0, 2)
+                for heading, subsets in groups.items()
             }
 
-    def markdown(self, table: Table, num_cases: int) -> str:
-        """Write both tables, and below what the numbers are."""
-        head = ["missing modalities", *map(str, missing_counts(len(self.modalities))), "mean"]
-        dots = [[*row, ""] for row in dot_rows(self.modalities)]
-        by_subset = self._rows(table, lambda region: [f"{region} {name}" for name in self.subsets] + self._mean(region))
-        by_missing = self._rows(table, lambda region: [f"{region}, {group}" for group in self.groups], self._deviation)
-        return "\n".join(
-            [
-                *markdown_table(head, [*dots, *by_subset]),
-                "",
-                f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the modalities (● there, "
-                f"○ missing); range: largest run minus smallest, of methods with several. {spread_sentence(table)}",
-                "",
-                *markdown_table(["", *self.groups], by_missing),
-                "",
-                SPREAD_OVER_SUBSETS,
-                "",
-            ]
+    def markdown(self, table: DataFrame, num_cases: int) -> str:
+        """Return both tables, and below what the numbers are."""
+        wide = table.unstack(sort=False)
+        means, marks = (
+            wide["mean"].map("{:.2f}".format),
+            wide["within_spread_of_first"].map({True: f" {MARK}", False: ""}.get),
+        )
+        ranges = (wide["largest"] - wide["smallest"])[wide["runs"].max(axis=1) > 1].map("{:.2f}".format)
+        spreads = {
+            f"{region}, {group}": wide["mean"][[f"{region} {subset}" for subset in subsets]].std(axis=1)
+            for region in self.regions
+            for group, subsets in self.groups.items()
+        }
+        spreads = DataFrame(spreads).map(lambda spread: "" if np.isnan(spread) else f" ± {spread:.2f}")
+        by_subset = {f" {subset}": subset for subset in self.subsets} | {", all subsets": "mean"}
+        by_missing = {f", {group}": group for group in self.groups}
+        return markdown_text(
+            subset_table(self.modalities, self._rows(means + marks, ranges, by_subset)),
+            f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the modalities (● there, "
+            f"○ missing); range: largest run minus smallest, of methods with several. {spread_sentence(table)}",
+            markdown_table(self._rows(means + spreads + marks, ranges, by_missing)),
+            SPREAD_OVER_SUBSETS,
         )
 
-    def draw(self, path: Path, table: Table, num_cases: int) -> None:
+    def draw(self, path: Path, table: DataFrame, num_cases: int) -> None:
         """Draw the scores of every region and method, and what the other methods have more than the first."""
-        first, *others = table
-        means = {
-            (region, method): np.array([scores[f"{region} {name}"].mean() for name in self.subsets])
-            for region in self.regions
-            for method, scores in table.items()
-        }
-        scores = {f"{region}, {method}": row for (region, method), row in means.items()}
-        maps = [HeatMap("Dice x 100", scores, (0, 100), "{:.1f}")]
-        if others:
-            gains = {
-                f"{region}, {method}": row - means[region, first]
-                for (region, method), row in means.items()
-                if method != first
-            }
-            largest = max(1.0, np.nan_to_num(np.abs(list(gains.values()))).max())
-            title = f"Dice x 100, difference to {first} (positive: better than {first})"
-            maps.append(HeatMap(title, gains, (-largest, largest), "{:+.1f}", "RdBu"))
+        means = table["mean"].unstack(sort=False)
+        names = {f" {subset}": subset for subset in self.subsets}
+        maps = [HeatMap("Dice x 100", self._rows(means, means.iloc[:0], names), (0, 100), "{:.1f}")]
+        if len(means) > 1:
+            gains = (means - means.iloc[0]).iloc[1:]
+            rows = self._rows(gains, gains.iloc[:0], names)
+            largest = max(1.0, np.nan_to_num(rows.abs()).max())
+            title = f"Dice x 100, difference to {means.index[0]} (positive: better than {means.index[0]})"
+            maps.append(HeatMap(title, rows, (-largest, largest), "{:+.1f}", "RdBu"))
         draw_heat_maps(path, f"Cases: {num_cases}; mean over cases and runs", self.modalities, maps)
 
-    def _mean(self, region: str) -> list[str]:
-        return [f"{region}, {next(iter(self.groups))}"]
+    def _rows(self, cells: DataFrame, ranges: DataFrame, names: dict[str, str]) -> DataFrame:
+        """Return a row per region and method, and below it that of its runs' ranges.
 
-    def _deviation(self, scores: dict[str, np.ndarray], heading: str) -> str:
-        """Return the standard deviation between the subsets of a group."""
-        region, _, group = heading.rpartition(", ")
-        of_subsets = [scores[f"{region} {self.subsets[place]}"].mean() for place in self.groups[group]]
-        deviation = standard_deviations(np.array(of_subsets)[:, None])[0]
-        return "" if np.isnan(deviation) else f" ± {deviation:.2f}"
-
-    def _rows(
-        self,
-        table: Table,
-        headings_of: Callable[[str], list[str]],
-        behind: Callable[[dict[str, np.ndarray], str], str] = lambda scores, heading: "",
-    ) -> list[list[str]]:
-        """Return the rows of every region and method: means with what stands behind them, and ranges."""
-        first, *_ = table
-        rows = []
-        for region in self.regions:
-            for method, scores in table.items():
-                cells, ranges = [f"{region}, {method}"], [f"{region}, {method}: range"]
-                for heading in headings_of(region):
-                    values = scores[heading]
-                    mark = f" {MARK}" if method != first and within_spread(values, table[first][heading]) else ""
-                    cells.append(f"{values.mean():.2f}{behind(scores, heading)}{mark}")
-                    ranges.append(f"{np.ptp(values):.2f}")
-                rows += [cells, ranges] if len(values) > 1 else [cells]
-        return rows
+        Args:
+            cells: by method and heading.
+            ranges: the same, of the methods that have some.
+            names: what follows the region in a heading, and the column's name.
+        """
+        rows = {
+            f"{region}, {method}{ending}": found.loc[method, [f"{region}{end}" for end in names]].tolist()
+            for region in self.regions
+            for method in cells.index
+            for ending, found in (("", cells), (": range", ranges))
+            if method in found.index
+        }
+        return DataFrame(rows, list(names.values())).T

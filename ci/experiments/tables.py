@@ -19,11 +19,11 @@ What differs from the first method by less than the runs of one method differ am
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from pandas import DataFrame
 
 from ci.experiments.evaluation_files import (
     CLASS_SCORE,
@@ -31,12 +31,13 @@ from ci.experiments.evaluation_files import (
     OF_SUBSET,
     POOLED_ROW,
     POOLED_SCORE,
-    Columns,
     read_methods,
 )
-from ci.experiments.run_spread import MARK, Table, spread_sentence, within_spread
-from shared.atomic_write import atomic_write
+from ci.experiments.run_spread import method_rows, over_runs, spread_sentence
 from shared.errors import InputError
+
+if TYPE_CHECKING:
+    from shared.reports.score_table import Draw
 
 POOLED_HEADINGS = {
     "class accuracy": (["class_correct"], 100.0, 2),
@@ -55,7 +56,6 @@ MASK_AND_CLASS_HEADINGS = {
     "class AUC": (["auc"], 100.0, 2),
     "class precision": (["macro_precision"], 100.0, 2),
 }
-Merged = tuple[Table, str, Callable[[Path], None] | None]  # scores, Markdown, what draws them
 Headings = dict[str, tuple[list[str], float, int]]  # heading to columns to average, factor, decimals
 
 
@@ -80,65 +80,26 @@ def layout(names: list[str]) -> Headings:
     return headings
 
 
-def score(methods: dict[str, list[Columns]], headings: Headings) -> Table:
-    """Average every run over its cases and, where a heading has several, over columns."""
-    return {
-        method: {
-            heading: np.array([factor * _mean(np.array([_mean(run[name]) for name in names])) for run in runs])
-            for heading, (names, factor, _) in headings.items()
-        }
-        for method, runs in methods.items()
-    }
+def score(runs: DataFrame, headings: Headings) -> DataFrame:
+    """Return the headings' scores of every run; where a heading has several columns, their mean."""
+    return DataFrame({heading: factor * runs[names].mean(axis=1) for heading, (names, factor, _) in headings.items()})
 
 
-def _mean(scores: np.ndarray) -> float:
-    known = scores[~np.isnan(scores)]
-    return float(known.mean()) if known.size else np.nan
-
-
-def markdown(table: Table, explanation: str, decimals: dict[str, int]) -> str:
-    """Write a row per method, and below what the numbers are."""
-    first, *_ = table
-    rows = [["method", "runs", *decimals], ["---", *["---:"] * (1 + len(decimals))]]
-    for method, scores in table.items():
-        cells = []
-        for heading, values in scores.items():
-            numbers = (values.mean(), values.min(), values.max())
-            mean, low, high = (f"{number:.{decimals[heading]}f}" for number in numbers)
-            mark = f" {MARK}" if method != first and within_spread(values, table[first][heading]) else ""
-            cells.append(mean + (f" ({low} to {high})" if len(values) > 1 else "") + mark)
-        rows.append([method, str(len(values)), *cells])
-    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", f"{explanation} {spread_sentence(table)}", ""])
-
-
-def write_csv(path: Path, table: Table) -> None:
-    """Write the same numbers in full: mean, smallest and largest run, and whether the mark stands."""
-    first, *_ = table
-    with path.open("w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["method", "runs", "score", "mean", "smallest", "largest", "within_spread_of_first"])
-        for method, scores in table.items():
-            for heading, values in scores.items():
-                numbers = [f"{number:.6f}" for number in (values.mean(), values.min(), values.max())]
-                mark = int(method != first and within_spread(values, table[first][heading]))
-                out.writerow([method, len(values), heading, *numbers, mark])
-
-
-def draw(path: Path, table: Table, title: str, label: str, headings: list[str]) -> None:
+def draw(path: Path, scores: DataFrame, title: str, label: str) -> None:
     """Draw a bar per method and score, with a point per run."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2 + 0.45 * len(headings) * (1 + len(table)), 4), layout="constrained")
-    ax, width = figure.subplots(), 0.8 / len(table)
-    for place, (method, scores) in enumerate(table.items()):
-        at = np.arange(len(headings)) + (place - (len(table) - 1) / 2) * width
-        ax.bar(at, [scores[heading].mean() for heading in headings], 0.92 * width, label=method)
-        for x, heading in zip(at, headings, strict=True):
-            values = scores[heading]
+    methods = scores.groupby(level=0, sort=False)
+    figure = Figure(figsize=(2 + 0.45 * scores.shape[1] * (1 + len(methods)), 4), layout="constrained")
+    ax, width = figure.subplots(), 0.8 / len(methods)
+    for place, (method, runs) in enumerate(methods):
+        at = np.arange(scores.shape[1]) + (place - (len(methods) - 1) / 2) * width
+        ax.bar(at, runs.mean(), 0.92 * width, label=method)
+        for x, values in zip(at, runs.to_numpy().T, strict=True):
             ax.scatter(np.full(len(values), x), values, s=12, color="black", zorder=3)
             style = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
             ax.annotate(f"{values.mean():.1f}", (x, values.max()), (0, 4), **style)
-    ax.set_xticks(range(len(headings)), headings)
+    ax.set_xticks(range(scores.shape[1]), list(scores.columns))
     ax.set_ylim(0, 105)
     ax.set_ylabel(label)
     ax.set_title(title)
@@ -172,37 +133,36 @@ def main(*runs: str, out: str, rows: str | None = None) -> None:
         rows: of tables with pooled scores, which row counts: of objects "pooled" (all parts; default), "pooled testA",
             "mean" ...; of mask and class "mean" (default) or "pooled".
     """
-    methods, num_cases = read_methods(runs, rows)
-    names = list(next(iter(methods.values()))[0])
-    if OF_SUBSET in names[0]:
-        table, text, picture = _by_subset(methods, names, num_cases)
-    else:
-        table, text, picture = _by_method(methods, names, num_cases, rows)
-    with atomic_write(f"{out}.md") as path:
-        path.write_text(text, encoding="utf-8")
-    with atomic_write(f"{out}.csv") as path:
-        write_csv(path, table)
-    if picture is not None:
-        with atomic_write(f"{out}.png") as path:
-            picture(path)
+    found, num_cases = read_methods(runs, rows)
+    merge = _by_subset if OF_SUBSET in found.columns[0] else _by_method
+    table, text, picture = merge(found, num_cases, rows)
+    from shared.reports.score_table import write_report  # imports MONAI, which takes seconds: not before an error
+
+    numbers = ["mean", "smallest", "largest"]
+    cells = table.assign(**table[numbers].map("{:.6f}".format), within_spread_of_first=table.iloc[:, -1].astype(int))
+    write_report(Path(out), cells.reset_index("score").set_index("runs", append=True), text, picture)
     print(text, end="")
 
 
-def _by_method(methods: dict[str, list[Columns]], names: list[str], num_cases: int, rows: str | None) -> Merged:
-    """Merge evaluations into one row per method."""
-    headings = layout(names)
-    table = score(methods, headings)
-    cases, label, explanation = _words(names, num_cases, rows)
-    text = markdown(table, explanation, {heading: decimals for heading, (*_, decimals) in headings.items()})
+def _by_method(runs: DataFrame, num_cases: int, rows: str | None) -> tuple[DataFrame, str, Draw | None]:
+    """Merge evaluations into one row per method: scores over runs, Markdown, what draws them."""
+    from shared.reports.score_table import markdown_table, markdown_text
+
+    headings = layout(list(runs.columns))
+    scores = score(runs, headings)
+    table = over_runs(scores)
+    cases, label, explanation = _words(list(runs.columns), num_cases, rows)
+    shown = method_rows(table, {heading: f".{decimals}f" for heading, (*_, decimals) in headings.items()})
     drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
     title = f"{cases}; bar: mean over runs, point: one run"
-    return table, text, (lambda path: draw(path, table, title, label, drawn)) if drawn else None
+    text = markdown_text(markdown_table(shown.rename_axis("method")), f"{explanation} {spread_sentence(table)}")
+    return table, text, (lambda path: draw(path, scores[drawn], title, label)) if drawn else None
 
 
-def _by_subset(methods: dict[str, list[Columns]], names: list[str], num_cases: int) -> Merged:
+def _by_subset(runs: DataFrame, num_cases: int, rows: str | None) -> tuple[DataFrame, str, Draw]:
     """Merge evaluations of every subset of the modalities."""
-    from ci.experiments.subset_tables import SubsetLayout  # imports MONAI, which takes seconds
+    from ci.experiments.subset_tables import SubsetLayout
 
-    by_subset = SubsetLayout(names)
-    table = score(methods, by_subset.headings)
+    by_subset = SubsetLayout(list(runs.columns))
+    table = over_runs(score(runs, by_subset.headings))
     return table, by_subset.markdown(table, num_cases), lambda path: by_subset.draw(path, table, num_cases)

@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = [
     "absolute_paths",
-    "base_of",
+    "bases_of",
     "bundles_below",
     "config_paths",
     "expression_tree",
@@ -34,11 +34,26 @@ def config_paths(bundle: Path) -> list[Path]:
     return sorted(path for path in (bundle / "configs").glob("*.json") if path.name != "metadata.json")
 
 
-def base_of(path: Path, config: dict[str, Any]) -> Path | None:
-    """Name the configuration that an overlay follows, or None for one that stands alone (it sets `bundle_root`)."""
+def bases_of(path: Path, config: dict[str, Any]) -> list[Path]:
+    """Name the configurations that an overlay follows; none for a complete one, which sets `bundle_root`.
+
+    An overlay follows train.json or inference.json, whichever holds more of the keys that it overrides. It follows both
+    if they hold equally many, as a network overlay does.
+    """
     if "bundle_root" in config:
-        return None
-    return path.with_name("inference.json" if "inference" in path.stem else "train.json")
+        return []
+    bases = [path.with_name(name) for name in ("train.json", "inference.json")]
+    counts = [_num_overridden(base, config) for base in bases]
+    return [base for base, count in zip(bases, counts, strict=True) if count == max(counts)]
+
+
+def _num_overridden(base: Path, config: dict[str, Any]) -> int:
+    """Count the keys of an overlay that a base holds: all of them if it cannot be read, so that a fault names it."""
+    try:
+        ids = {at for at, _ in walk(read_json(base)[0])}
+    except (OSError, json.JSONDecodeError):
+        return len(config)
+    return sum(key.removeprefix("+") in ids for key in config)
 
 
 def read_json(path: Path) -> tuple[Any, list[str]]:
@@ -73,7 +88,7 @@ def texts(config: Any) -> Iterator[tuple[str, str]]:
 
 
 def expression_tree(text: str) -> ast.AST:
-    """Parse a `$` expression; every reference stands in it as the name `_reference`.
+    """Parse a `$` expression; every reference is the name `_reference` in it.
 
     Raises:
         SyntaxError: it cannot be parsed.
@@ -85,7 +100,7 @@ def expression_tree(text: str) -> ast.AST:
 def absolute_paths(text: str) -> list[str]:
     """List the absolute paths in a configuration's string.
 
-    In ``$@bundle_root + '/models'`` the second part is none, since something stands before it.
+    In ``$@bundle_root + '/models'`` the second part is none, since it continues another text.
     """
     if not text.startswith("$"):
         return [text] if ABSOLUTE.match(text) else []

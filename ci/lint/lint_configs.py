@@ -2,8 +2,8 @@
 
     python -m ci lint [bundles/<name> ...]
 
-An overlay is read as MONAI runs it, merged onto train.json (or inference.json); its faults are those that the base
-has not.
+An overlay is read as MONAI runs it: merged onto train.json, inference.json or both, whichever it overrides. Its faults
+are those that the base does not have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from monai.bundle.workflows import _reject_executable_logging_config
 
-from ci.lint.config_files import base_of, bundles_below, config_paths, read_json
+from ci.lint.config_files import bases_of, bundles_below, config_paths, read_json
 from ci.lint.config_rules import CONFIG_RULES
 from ci.lint.merged_config import Config, merged, plain
 from ci.lint.zoo_rules import ZOO_RULES
@@ -39,16 +39,22 @@ def lint_file(path: Path) -> list[tuple[str, str, str]]:
         content, twice = read_json(path)
     except json.JSONDecodeError as error:
         return [("", "json", str(error))]
-    faults = [(key, "duplicate-key", "stands twice in one object") for key in twice]
-    base = base_of(path, content)
+    faults = [(key, "duplicate-key", "is twice in one object") for key in twice]
+    for base in bases_of(path, content) or [None]:
+        faults += _faults_on(base, path, content)
+    return list(dict.fromkeys(faults))
+
+
+def _faults_on(base: Path | None, path: Path, content: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the faults of one file merged onto a base, without those of the base."""
     try:
         known = set(faults_of(merged([base]))) if base else set()
         found = faults_of(merged([base, path] if base else [path]))
     except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
-        return [*faults, ("", "merge", f"cannot be merged onto {base.name if base else 'nothing'}: {error!r}")]
+        return [("", "merge", f"cannot be merged onto {base.name if base else 'nothing'}: {error!r}")]
     found = [fault for fault in found if fault not in known]
     idle = _settings_of_replaced_parts(merged([base]), content) if base else set()
-    return faults + [(at, rule, what) for at, rule, what in found if rule != "unused" or at not in idle]
+    return [(at, rule, what) for at, rule, what in found if rule != "unused" or at not in idle]
 
 
 def _settings_of_replaced_parts(base: Config, overlay: dict[str, Any]) -> set[str]:

@@ -24,17 +24,12 @@ class Config:
     """One configuration as MONAI merges it.
 
     Attributes:
-        stem: name of the file without suffix.
+        is_inference: whether it is inference.json or follows it.
         items: the merged content, metadata under ``_meta_``.
     """
 
-    stem: str
+    is_inference: bool
     items: dict[str, Any]
-
-    @property
-    def is_inference(self) -> bool:
-        """Whether it follows the rules of inference.json."""
-        return "inference" in self.stem
 
     @functools.cached_property
     def texts(self) -> list[tuple[str, str]]:
@@ -59,12 +54,12 @@ class Config:
 
 
 def merged(paths: list[Path]) -> Config:
-    """Read configurations that follow one another, and the metadata beside them."""
+    """Read configurations that follow one another, and the metadata next to them."""
     parser = ConfigParser(ConfigParser.load_config_files([str(path) for path in paths]))
     metadata = paths[0].with_name("metadata.json")
     if metadata.is_file():
         parser.read_meta(str(metadata))
-    return Config(paths[-1].stem, parser.get())
+    return Config(paths[0].stem == "inference", parser.get())
 
 
 def plain(config: Config, item: Any, within: tuple[str, ...] = ()) -> Any:

@@ -53,8 +53,9 @@ def device(config: Config) -> Faults:
     text = config.items.get("device")
     if isinstance(text, str) and "cpu" not in text:
         yield "device", f"{text}: does not fall back to the CPU"
-    if isinstance(text, str) and config.stem.startswith("multi_gpu") and "LOCAL_RANK" not in str(config.items):
-        yield "device", f"{text}: LOCAL_RANK stands nowhere"
+    starts_processes = "init_process_group" in str(config.items.get("initialize"))
+    if isinstance(text, str) and starts_processes and "LOCAL_RANK" not in str(config.items):
+        yield "device", f"{text}: several processes need LOCAL_RANK, which is not read"
 
 
 def output_dir(config: Config) -> Faults:

@@ -189,7 +189,7 @@ def _in_order(name: str, weight: Tensor, modalities: Sequence[str]) -> Tensor:
 
 
 def read_state_dict(path: Path) -> Mapping[str, Tensor]:
-    """Read a state dict that stands in a file alone, or as "state_dict" beside other things.
+    """Read a state dict: the whole file, or its item "state_dict".
 
     Raises:
         InputError: the file is missing, or holds anything else.

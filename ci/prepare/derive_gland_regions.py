@@ -37,7 +37,7 @@ def main(
 
     Args:
         dataset_dir: folder in Warwick-QU layout.
-        out: folder for maps and pictures; maps that lie there are replaced.
+        out: folder for maps and figures; maps in it are replaced.
         pixel_size_um: edge of a pixel in micrometres; 0.62 as published, 1.24 at half resolution.
         method: bright (lumen is what is bright inside) or ring (lumen is the inside).
         per_sheet: images on a sheet.
@@ -65,7 +65,7 @@ def main(
         _save(_sheet(tiles[start : start + per_sheet]), folder / "pictures" / f"sheet_{number:02d}.png")
     _write_table(folder / "regions.csv", rows)
     _report(rows, seconds)
-    print(f"{len(rows)} maps lie in {folder}; judge them by pictures/sheet_*.png (lumen outlined in blue)")
+    print(f"{len(rows)} maps are in {folder}; check them in pictures/sheet_*.png (lumen outlined in blue)")
 
 
 def _number_of(case: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Paint a small data set of phantoms: brain tumours, glands or breast ultrasound.
+"""Paint a small data set of phantoms: brain tumours, glands, breast ultrasound or prostates.
 
 `--kind brats` (the default) paints brain tumours, `--kind gland` colon glands, `--kind breast` breast
-ultrasound. A second run finds them painted and does nothing.
+ultrasound, `--kind prostate` T2 and ADC of prostates. A second run finds them painted and does nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ import inspect
 from typing import Any
 
 from shared.errors import InputError
-from shared.phantoms import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms
+from shared.phantoms import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms, paint_prostate_phantoms
 
-KINDS = {"brats": paint_brats_phantoms, "gland": paint_gland_phantoms, "breast": paint_breast_phantoms}
+KINDS = {
+    "brats": paint_brats_phantoms,
+    "gland": paint_gland_phantoms,
+    "breast": paint_breast_phantoms,
+    "prostate": paint_prostate_phantoms,
+}
 
 
 def main(*, out: str, kind: str = "brats", **options: Any) -> None:
@@ -29,9 +34,13 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
     Options of kind breast: num_normal, num_benign, num_malignant (images per class); seed; size (rows and columns, as
     "[192,256]").
 
+    Options of kind prostate: num_cases; seed; size (voxels along the three axes, as "[128,128,20]"); spacing_mm (edges
+    of a voxel, as "[0.9,0.9,3.6]"); layout (msd or prostate158); missing_share (probability that a case lacks T2 or
+    ADC; layout prostate158).
+
     Args:
         out: folder of the data set.
-        kind: brats, gland or breast.
+        kind: brats, gland, breast or prostate.
         options: of the kind.
     """
     if kind not in KINDS:
@@ -44,4 +53,4 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
     given.apply_defaults()
     folder = KINDS[kind](**given.arguments)
     number = sum(value for name, value in given.arguments.items() if name.startswith("num_"))
-    print(f"{number} phantoms (painted, no patients) lie in {folder}")
+    print(f"{number} phantoms (painted, no patients) are in {folder}")

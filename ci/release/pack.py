@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ci.lint.config_files import absolute_paths, base_of, bundles_below, config_paths, read_json, texts, walk
+from ci.lint.config_files import absolute_paths, bundles_below, config_paths, read_json, texts, walk
 from ci.release.import_closure import import_closure
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
@@ -63,7 +63,7 @@ def vendored(item: Any, library: str) -> Any:
 
 
 def packed_config(path: Path, library: str) -> bytes:
-    """Return the bytes that stand in the zip for a configuration: its own where it needs no change.
+    """Return the bytes of a configuration in the zip: its own where it needs no change.
 
     Raises:
         InputError: it holds an absolute path, or reaches `shared` in an expression.
@@ -76,8 +76,8 @@ def packed_config(path: Path, library: str) -> bytes:
     if not uses_library and "imports" not in config:
         return path.read_bytes()
     config = vendored(config, library)
-    stands_alone = base_of(path, config) is None
-    imports = "imports" if stands_alone or "imports" in config else "+imports"
+    is_complete = "bundle_root" in config
+    imports = "imports" if is_complete or "imports" in config else "+imports"
     before = config.pop(imports, [])
     missing = [statement for statement in HOOK_NEEDS if statement not in before]
     hook = {HOOK: HOOK_EXPRESSION} if uses_library else {}

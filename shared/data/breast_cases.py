@@ -54,12 +54,12 @@ def find_breast_cases(
         lesion), "class" (number) and "group".
     """
     if not os.fspath(dataset_dir):
-        raise InputError("dataset_dir is not given; give the folder that holds the pictures with --dataset_dir.")
+        raise InputError("dataset_dir is not given; give the folder that holds the images with --dataset_dir.")
     root = Path(dataset_dir).expanduser()
     if root.is_file() and cases_file is None:
         cases = [{"case": root.stem, "image": str(root)}]
     elif not root.is_dir():
-        raise InputError(f"{root}: no such folder; give the folder that holds the pictures with --dataset_dir.")
+        raise InputError(f"{root}: no such folder; give the folder that holds the images with --dataset_dir.")
     elif cases_file is not None:
         cases = _cases_of_table(Path(cases_file).expanduser(), root, class_names)
     else:
@@ -133,9 +133,7 @@ def _class_folders(root: Path, class_names: Sequence[str]) -> dict[str, Path]:
         if name is None or not path.is_dir():
             continue
         if name in folders:
-            raise InputError(
-                f"{folders[name]} and {path}: both are folders of class {name}; put the pictures into one."
-            )
+            raise InputError(f"{folders[name]} and {path}: both are folders of class {name}; put the images into one.")
         folders[name] = path
     return folders
 
@@ -153,13 +151,13 @@ def _report_absent(
     """Warn of classes without an image, or refuse them where a training would go without."""
     empty = [str(folders[name]) for name in absent if name in folders]
     others = _other_folders(root, class_names)
-    seen = f"{', '.join(empty)} without pictures" if empty else ""
+    seen = f"{', '.join(empty)} without images" if empty else ""
     seen += f"{', and ' if empty else ''}other folders: {', '.join(others[:5])}" if others else ""
     text = f"{root}: holds no image of class {', '.join(absent)}{f' ({seen})' if seen else ''}"
     if needs_all:
         raise InputError(
             f"{text}; name one folder per class as in class_names ({', '.join(class_names)}), change class_names, or "
-            "list the pictures in a table with --cases_file."
+            "list the images in a table with --cases_file."
         )
     logging.getLogger(__name__).warning("%s.", text)
 
@@ -174,7 +172,7 @@ def _nothing_found(root: Path, class_names: Sequence[str]) -> str:
             f"the classes are {', '.join(class_names)}, its folders {', '.join(others[:5])}: rename the folders, or "
             "give their names as class_names"
         )
-    return f"{root}: no picture found (looked for {', '.join(SUFFIXES)}); {hint}."
+    return f"{root}: no image found (looked for {', '.join(SUFFIXES)}); {hint}."
 
 
 def _cases_of_folder(folder: Path, class_name: str | None, class_names: Sequence[str]) -> list[dict[str, Any]]:
@@ -192,7 +190,7 @@ def _cases_of_folder(folder: Path, class_name: str | None, class_names: Sequence
 
 
 def _check_names(cases: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse two pictures whose results would go to one place."""
+    """Refuse two images of one name: the results of one would overwrite those of the other."""
     first: dict[str, Mapping[str, Any]] = {}
     for case in cases:
         other = first.setdefault(case["case"], case)
@@ -217,7 +215,7 @@ def _sort(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
             pictures[path.stem] = str(path)
     if strays := sorted(set(masks) - set(pictures)):
         logging.getLogger(__name__).warning(
-            "%d masks have no picture beside them and are left out, the first is %s.", len(strays), masks[strays[0]][0]
+            "%d masks have no image and are left out, the first is %s.", len(strays), masks[strays[0]][0]
         )
     return pictures, masks
 
@@ -253,7 +251,7 @@ def _cases_of_table(table: Path, root: Path, class_names: Sequence[str]) -> list
 
 
 def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: Sequence[str]) -> dict[str, Any]:
-    """Turn a row of the table into a case; `place` stands in errors."""
+    """Turn a row of the table into a case; errors name `place`."""
     written = cells.get("class", "")
     name = next((name for name in ("", *class_names) if name.casefold() == written.casefold()), None)
     if name is None:
@@ -278,13 +276,16 @@ def _case_of_row(cells: Mapping[str, str], place: str, root: Path, class_names: 
 
 def _check_complete(cases: Sequence[Mapping[str, Any]], root: Path) -> None:
     """Refuse cases that lack what training and evaluation need, and name the first."""
-    needed = {"class": "class (a folder of that name, or the table's column)", "mask": "mask (picture_mask.png beside)"}
+    needed = {
+        "class": "class (a folder of that name, or the table's column)",
+        "mask": "mask (<image>_mask.png in the same folder)",
+    }
     for key, text in needed.items():
         lacking = [case for case in cases if key not in case]
         if lacking:
             raise InputError(
-                f"{lacking[0]['image']}: has no {text}; add it, or move the picture elsewhere "
-                f"({len(lacking)} of the {len(cases)} pictures of {root} lack it)."
+                f"{lacking[0]['image']}: has no {text}; add it, or move the image elsewhere "
+                f"({len(lacking)} of the {len(cases)} images of {root} lack it)."
             )
 
 

@@ -33,7 +33,7 @@ def fault_of_name(name: Any, longest_ending: str) -> str | None:
 
 
 def refuse_same_names(cases: Sequence[Any]) -> None:
-    """Refuse two cases of one name, whose results would go to one place.
+    """Refuse two cases of one name: the results of one would overwrite those of the other.
 
     Without "case" a picture has the name of its file, as `LoadPictured` gives it.
 

@@ -1,4 +1,4 @@
-"""Read cases one after the other; a bad one is named and passed over."""
+"""Read cases one after the other; name and skip those that fail."""
 
 from __future__ import annotations
 

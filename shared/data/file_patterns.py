@@ -101,7 +101,7 @@ def _mixed_cases(found: Mapping[str, Mapping[str, str]], folders: Mapping[str, M
 def _expression(key: str, pattern: str) -> re.Pattern:
     """Turn a pattern into a regular expression with the group "case"."""
     if "{case}" not in pattern:
-        raise InputError(f"pattern {pattern!r} for {key}: write {{case}} where the name of the case stands.")
+        raise InputError(f"pattern {pattern!r} for {key}: write {{case}} in place of the case's name.")
     first, translated = True, ""
     for part in WILDCARD.split(pattern.removeprefix("./")):
         if part == "{case}":

@@ -53,12 +53,12 @@ def find_gland_cases(
         whole data set is needed to tell: see `LoadPictured`.
     """
     if not os.fspath(dataset_dir):
-        raise InputError("dataset_dir is not given; give the folder that holds the pictures with --dataset_dir.")
+        raise InputError("dataset_dir is not given; give the folder that holds the images with --dataset_dir.")
     root = Path(dataset_dir).expanduser()
     if root.is_file():
         return [_single_picture(root, needs_label)]
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give the folder that holds the pictures with --dataset_dir.")
+        raise InputError(f"{root}: no such folder; give the folder that holds the images with --dataset_dir.")
     pictures, annotations = _sort(root)
     region_maps = _stored_maps(label_dir) if label_dir else {}
     grades = _find_grades(root, grades_file)
@@ -104,8 +104,8 @@ def split_gland_cases(
     """
     if not 0 <= validation_fraction < 1 or not 0 <= test_fraction <= 1:
         raise InputError(
-            f"validation_fraction {validation_fraction}, test_fraction {test_fraction}: both are shares from 0 to 1, "
-            "and the first leaves something to train on."
+            f"validation_fraction {validation_fraction}, test_fraction {test_fraction}: expected shares from 0 to 1, "
+            "the first below 1."
         )
     without = [case["case"] for case in cases if "part" not in case]
     if files is not None or len(without) == len(cases):
@@ -129,7 +129,7 @@ def split_gland_cases(
 
 def _single_picture(path: Path, needs_label: bool) -> dict[str, Any]:
     if needs_label:
-        raise InputError(f"{path}: one picture has no annotation; give the folder that holds pictures and annotations.")
+        raise InputError(f"{path}: one image has no annotation; give the folder that holds images and annotations.")
     return {"case": path.stem, "patient": path.stem, "image": str(path)}
 
 
@@ -140,11 +140,11 @@ def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
     pictures = {name: path for name, path in found.items() if not name.lower().endswith((INSTANCES, REGIONS))}
     if not pictures:
         raise InputError(
-            f"{root}: no picture found (looked for {', '.join(SUFFIXES)} in the folder itself); correct --dataset_dir."
+            f"{root}: no image found (looked for {', '.join(SUFFIXES)} in the folder itself); correct --dataset_dir."
         )
     if strays := sorted(set(annotations) - set(pictures)):
         logging.getLogger(__name__).warning(
-            "%d annotations have no picture beside them and are left out, the first is %s.",
+            "%d annotations have no image and are left out, the first is %s.",
             len(strays),
             annotations[strays[0]],
         )
@@ -152,7 +152,7 @@ def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _pictures_by_name(folder: Path) -> dict[str, str]:
-    """Return {name without suffix: path} of the pictures in a folder, broken links too; hidden files are passed over."""
+    """Return {name without suffix: path} of the images in a folder, broken links too, hidden files not."""
     found: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
@@ -166,7 +166,7 @@ def _pictures_by_name(folder: Path) -> dict[str, str]:
 def _stored_maps(label_dir: str | os.PathLike) -> dict[str, str]:
     folder = Path(label_dir).expanduser()
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the one with the region maps, or leave label_dir out.")
+        raise InputError(f"{folder}: no such folder; give the folder with the region maps, or leave label_dir out.")
     return _without_ending(_pictures_by_name(folder), REGIONS)
 
 
@@ -229,7 +229,7 @@ def _check_complete(
 ) -> None:
     """Refuse cases that lack what training and evaluation need, and name the first."""
     needed = {
-        "instances": f"no annotation ({{case}}{INSTANCES}); add it, or move the picture elsewhere",
+        "instances": f"no annotation ({{case}}{INSTANCES}); add it, or move the image elsewhere",
         "grade": f"no grade in {grades_file or 'Grade.csv'}; add {' or '.join(GRADES)} there, or move it elsewhere",
     }
     if label_dir:
@@ -242,7 +242,7 @@ def _check_complete(
             first = lacking[0]
             raise InputError(
                 f"{first['image']}: has {text.replace('{case}', first['case'])} "
-                f"({len(lacking)} of the {len(cases)} pictures in {root} lack it)."
+                f"({len(lacking)} of the {len(cases)} images in {root} lack it)."
             )
 
 

@@ -1,4 +1,4 @@
-"""The layouts in which folders of brain images are published."""
+"""The layouts in which folders of brain and prostate images are published."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ LAYOUTS: dict[str, dict[str, str]] = {  # see file_patterns.py for how to read t
         "label": "**/{case}-seg.nii[.gz]",
     },
     "brats_men_rt": {"t1ce": "**/{case}_t1c.nii[.gz]", "label": "**/{case}_gtv.nii[.gz]"},
+    "prostate158": {
+        "t2": "**/{case}/t2.nii[.gz]",
+        "adc": "**/{case}/adc.nii[.gz]",
+        "label": "**/{case}/t2_anatomy_reader1.nii[.gz]",
+    },
 }
 MSD, NNUNET = "msd", "nnunet"  # described by their dataset.json instead
 KNOWN_LAYOUTS = (*LAYOUTS, MSD, NNUNET)

@@ -1,4 +1,4 @@
-"""Name the file that looks like the label of a case without one."""
+"""Name a file that looks like the missing label of a case."""
 
 from __future__ import annotations
 

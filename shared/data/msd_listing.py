@@ -50,7 +50,7 @@ def read_msd_listing(
     found: dict[str, dict[str, Any]] = {}
     twice: dict[str, str] = {}
     for image, label in entries:
-        path = folder / image
+        path = _file_of(folder, image)
         case = case_of_file(path)
         if path.name.startswith(".") or not path.is_file():
             continue
@@ -58,9 +58,18 @@ def read_msd_listing(
             twice[case] = f"{listing}: lists case {case} twice, {found[case][modalities[0]][0]} and {path}; remove one."
             continue
         found[case] = {name: [str(path), channels[name]] for name in modalities}
-        if label and (folder / label).is_file():
-            found[case]["label"] = str(folder / label)
+        if label and _file_of(folder, label).is_file():
+            found[case]["label"] = str(_file_of(folder, label))
     return found, twice
+
+
+def _file_of(folder: Path, listed: str) -> Path:
+    """Return the file that an entry means; some listings begin with a slash, or lack the .gz that the file has."""
+    path = folder / listed
+    if not path.is_file() and listed.startswith("/"):
+        path = folder / listed.lstrip("/")
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if not path.is_file() and packed.is_file() else path
 
 
 def channels_of_listing(described: Mapping[str, Any]) -> dict[str, int]:

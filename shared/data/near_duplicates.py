@@ -1,4 +1,4 @@
-"""Find pictures that show nearly the same."""
+"""Find near-duplicate images by their fine structure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHIFT = (2, 4)  # rows and columns by which two pictures may be moved against ea
 
 
 def group_near_duplicates(pictures: Sequence[str | os.PathLike], similarity: float = 0.5) -> list[int]:
-    """Group pictures of which each is nearly the same as some other one of its group.
+    """Group near-duplicate images.
 
     Args:
         pictures: files.

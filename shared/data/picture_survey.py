@@ -1,4 +1,4 @@
-"""Look at all pictures of a data set, where one alone does not tell how it is to be read."""
+"""Properties of a whole data set that decide how each image file is read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def with_highest_value(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     container, highest = 2**16 - 1, max(found, default=0)
     if highest and white_for(highest, container) < container:
         logging.getLogger(__name__).warning(
-            "%d of %d pictures have 16 bits but values up to %d only: white is taken to be %d in all of them.",
+            "%d of %d images have 16 bits but values up to %d only: white is taken to be %d in all of them.",
             len(deep),
             len(cases),
             highest,
@@ -41,7 +41,7 @@ def with_highest_value(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 
 def with_one_number(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Say of every annotation whether one number stands for all its objects ("one_number").
+    """Mark the annotations that use one number for all objects ("one_number").
 
     Annotations that number their objects keep their numbers, also where one object is in pieces. If none of a data set
     has two numbers, or one has a number above 1 alone, its components are the objects; a warning counts these.
@@ -67,8 +67,8 @@ def with_one_number(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if joined:
         first = joined[0]
         logging.getLogger(__name__).warning(
-            "%d of %d annotations have one number for all objects (%d in %s): connected components are taken for the "
-            "objects, so that objects which touch are one.",
+            "%d of %d annotations have one number for all objects (%d in %s): connected components are taken as "
+            "objects, and objects that touch count as one.",
             len(joined),
             len(found),
             found[first][0],

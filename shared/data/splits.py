@@ -61,9 +61,9 @@ def split_cases(
 
 
 def count_cases_sharing(tested: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], key: str) -> int:
-    """Count the tested cases that have something in common with one of the others: a patient, a near-duplicate.
+    """Count the tested cases that share a patient or a near-duplicate with one of the others.
 
-    A score on them says little about new patients, and should stand beside this count.
+    A score on them says little about new patients, and should be reported with this count.
 
     Args:
         tested: items with `key`.
@@ -96,11 +96,13 @@ def _draw_folds(
 ) -> dict[str, list[str]]:
     _check_fractions(fractions)
     if num_folds < 2 or not 0 <= fold < num_folds:
-        raise InputError(f"num_folds {num_folds}, fold {fold}: take at least 2 folds, and a fold from 0 to one less.")
+        raise InputError(
+            f"num_folds {num_folds}, fold {fold}: expected at least 2 folds, and a fold from 0 to num_folds - 1."
+        )
     if len(patients) < num_folds:
         raise InputError(f"num_folds {num_folds}: needs as many patients, found {len(patients)}; take fewer folds.")
     if fractions[0] + fractions[1] == 0:
-        raise InputError(f"fractions {list(fractions)}: give training or validation a share of what is not tested.")
+        raise InputError(f"fractions {list(fractions)}: give training or validation a share above 0.")
     folds = partition_dataset(patients, num_partitions=num_folds, shuffle=True, seed=seed)
     rest = [patient for index, others in enumerate(folds) if index != fold for patient in others]
     return {**_cut(rest, (*fractions[:2], 0)), "test": folds[fold]}

@@ -20,8 +20,9 @@ __all__ = ["compare_run_settings", "run_settings"]
 # What a resumed training may change: paths, hardware, intervals, and what these need. Ids of the configuration.
 FREE = {
     *("imports", "initialize", "run", "finalize", "resume", "bundle_root", "dataset_dir", "ckpt_dir", "output_dir"),
-    *("device", "amp", "num_workers", "cache_rate", "val_interval", "checkpoint_interval", "log_interval"),
-    *("patience_epochs", "network", "loss_on_device", "find_unused_parameters", "train::sampler"),
+    *("device", "amp", "num_workers", "cache_rate", "val_interval", "checkpoint_interval"),
+    *("line_interval_epochs", "term_interval_iterations", "patience_epochs"),
+    *("network", "loss_on_device", "find_unused_parameters", "train::sampler"),
     *("train::handlers", "train::trainer::train_handlers", "validate::handlers", "validate::dataset::data"),
     *("validate::evaluator::val_handlers", "validate::dataset::cache_rate"),
 }

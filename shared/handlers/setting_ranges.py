@@ -64,6 +64,7 @@ COUNT, COUNT_OR_ZERO = Range(low=1, whole=True), Range(whole=True)
 RANGES: dict[str, Range] = {
     "max_epochs": COUNT,
     "warm_up_epochs": COUNT_OR_ZERO,
+    "consistency_ramp_epochs": COUNT_OR_ZERO,
     "patience_epochs": Range(low=1, whole=True, optional=True),
     "*_interval": COUNT,
     "*_interval_*": COUNT,
@@ -90,6 +91,7 @@ RANGES: dict[str, Range] = {
     "*_learning_rate": NOT_NEGATIVE,
     "weight_decay": NOT_NEGATIVE,
     "*_weight": NOT_NEGATIVE,
+    "*_consistency": NOT_NEGATIVE,
     "max_gradient_norm": Range(above=True, optional=True),
     "max_log_variance": Range(above=True, optional=True),
     "pixel_size_um": POSITIVE,
@@ -107,6 +109,7 @@ RANGES: dict[str, Range] = {
     "image_size": COUNT,
     "img_size": COUNT,
     "window_size": COUNT,
+    "ssim_window_size": COUNT,
     "membership_radius": COUNT,
     "feature_size": COUNT,
     "features": COUNT,
@@ -121,6 +124,7 @@ RANGES: dict[str, Range] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "evaluate_part": ("train", "validation", "test"),
     "case_names": ("plain", "hash"),
+    "gate_scope": ("window", "case"),
 }
 LISTS = re.compile(r"(_mm|_px|_um|size|channels|features|fractions)$")  # settings whose value may be a list
 

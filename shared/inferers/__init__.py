@@ -1,7 +1,8 @@
 """How to predict."""
 
+from .experts_inferer import ExpertsInferer
 from .gate_scope_inferer import GateScopeInferer
 from .modality_subsets_inferer import ModalitySubsetsInferer
 from .whole_or_window import WholeOrWindowInferer
 
-__all__ = ["GateScopeInferer", "ModalitySubsetsInferer", "WholeOrWindowInferer"]
+__all__ = ["ExpertsInferer", "GateScopeInferer", "ModalitySubsetsInferer", "WholeOrWindowInferer"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..networks.cloe import CLoE
 from ..networks.modality_pairs import available_modalities
 
-__all__ = ["GateScopeInferer"]
+__all__ = ["GateScopeInferer", "bare_cloe", "expert_channels"]
 
 SCOPES = ("window", "case")
 
@@ -60,14 +60,15 @@ class GateScopeInferer(Inferer):
             image: (1, M, *spatial).
             network: a `CLoE` with a gate, bare or wrapped in DistributedDataParallel.
         """
-        experts_network = getattr(network, "module", network)
-        if not isinstance(experts_network, CLoE):
-            raise InputError(f"gate_scope: {type(network).__name__} has no experts to weigh; take the network CLoE.")
+        experts, region, available = self.predict_experts(image, network)
+        return bare_cloe(network).weigh(experts, available, region)
+
+    def predict_experts(self, image: Tensor, network: Callable[..., Tensor]) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return probabilities of the experts (1, M, C, *spatial) and of the region, and `available` (1, M)."""
+        cloe = bare_cloe(network)
 
         def of_windows(windows: Tensor) -> Tensor:
-            parts = experts_network.experts(windows)
-            maps = parts["experts"].float().softmax(dim=2).flatten(1, 2)
-            return torch.cat([maps, parts["region"].float().sigmoid()], dim=1) if "region" in parts else maps
+            return expert_channels(cloe.experts(windows))
 
         plain = convert_to_tensor(image, track_meta=False)
         _, available = available_modalities(plain)
@@ -75,4 +76,18 @@ class GateScopeInferer(Inferer):
         maps = self.inferer(plain, of_windows)
         channels = maps.shape[1] // modalities * modalities
         experts, region = maps[:, :channels].unflatten(1, (modalities, -1)), maps[:, channels:]
-        return experts_network.weigh(experts, available.to(maps.device), region if region.shape[1] else None)
+        return experts, region if region.shape[1] else None, available.to(maps.device)
+
+
+def bare_cloe(network: Callable[..., Tensor]) -> CLoE:
+    """Return a `CLoE`, taken out of DistributedDataParallel; refuse other networks."""
+    bare = getattr(network, "module", network)
+    if not isinstance(bare, CLoE):
+        raise InputError(f"gate_scope: {type(network).__name__} has no experts to weigh; take the network CLoE.")
+    return bare
+
+
+def expert_channels(parts: Mapping[str, Tensor]) -> Tensor:
+    """Return the probabilities of the experts, modality by modality, and of the region map, as channels."""
+    maps = parts["experts"].float().softmax(dim=2).flatten(1, 2)
+    return torch.cat([maps, parts["region"].float().sigmoid()], dim=1) if "region" in parts else maps

@@ -1,4 +1,4 @@
-"""What a loss with several terms has to offer, so that a log can read the terms."""
+"""Interface of a loss with several named terms, for the log to read."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["ModalityCompletionLoss", "subset_divergence"]
 
 
 class ModalityCompletionLoss(nn.Module):
-    r"""What U-HVED learns beside the segmentation: latent maps that agree, and images.
+    r"""Modality completion of U-HVED: divergence of the latent maps, squared error of the restored images.
 
     .. math:: w_z \frac{1}{4} \sum_{l=1}^4 D_l + w_x \, \mathrm{MSE}(\hat{x}, x)
 

@@ -1,4 +1,4 @@
-"""Any segmentation loss with the fuzzy auxiliary loss beside it."""
+"""Any segmentation loss plus the weighted fuzzy auxiliary loss (PGO, Eq. 9)."""
 
 from __future__ import annotations
 

@@ -151,11 +151,11 @@ def _chosen(
     for setting, named in (("weights", weights), ("terms", terms)):
         unknown = set(named or ()) - set(losses)
         if isinstance(named, str) or unknown:
-            raise InputError(f"{setting}: {named} names no losses that there are; choose from {', '.join(losses)}.")
+            raise InputError(f"{setting}: {named} names unknown losses; choose from {', '.join(losses)}.")
     everything = losses if weights is None else weights
     chosen = set(everything if terms is None else terms)
     if not chosen:
-        raise InputError(f"no loss takes part; name one or more of {', '.join(losses)} in terms or weights.")
+        raise InputError(f"no loss is chosen; name one or more of {', '.join(losses)} in terms or weights.")
     if "total" in chosen:
         raise InputError("losses: 'total' is the name of the weighted sum; give the loss another one.")
     for name in chosen if weights is not None else ():
@@ -172,7 +172,7 @@ def _part(whole: Mapping[str, Tensor] | Tensor, key: str | None, name: str) -> A
         return _plain(whole)
     if not isinstance(whole, Mapping) or key not in whole:
         found = ", ".join(whole) if isinstance(whole, Mapping) else "a tensor"
-        raise ValueError(f"the loss {name!r} reads {key!r}, which is not there: {found}; correct its inputs.")
+        raise ValueError(f"the loss {name!r} reads {key!r}, which is missing: {found}; correct its inputs.")
     return _plain(whole[key])
 
 

@@ -7,7 +7,7 @@ from monai.metrics import CumulativeIterationMetric
 from monai.metrics.utils import do_metric_reduction
 from torch import Tensor
 
-__all__ = ["ExpectedCalibrationErrorMetric", "calibration_bins", "expected_calibration_error"]
+__all__ = ["ExpectedCalibrationErrorMetric", "calibration_bins", "error_of_bins", "expected_calibration_error"]
 
 
 def calibration_bins(confidence: Tensor, correct: Tensor, num_bins: int = 20) -> Tensor:
@@ -46,9 +46,13 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor, num_bins: in
     Returns:
         Scalar in [0, 1], float64; NaN if there are no predictions.
     """
-    predictions, confidences, right = calibration_bins(confidence, correct, num_bins).unbind(dim=1)
-    error = (right - confidences).abs().sum() / predictions.sum()  # |B_m| |acc - conf| = |right - sum of confidence|
-    return error.to(confidence.device)
+    return error_of_bins(calibration_bins(confidence, correct, num_bins)).to(confidence.device)
+
+
+def error_of_bins(bins: Tensor) -> Tensor:
+    """Return the `expected_calibration_error` of `calibration_bins` (M, 3), which may be those of several data sets."""
+    predictions, confidences, right = bins.unbind(dim=1)
+    return (right - confidences).abs().sum() / predictions.sum()  # |B_m| |acc - conf| = |right - sum of confidence|
 
 
 class ExpectedCalibrationErrorMetric(CumulativeIterationMetric):

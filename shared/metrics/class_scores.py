@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from monai.metrics import compute_roc_auc
 
-__all__ = ["ClassScores", "class_scores", "confusion_counts", "one_vs_rest_auc", "roc_points"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-
-class ClassScores(NamedTuple):
-    """Scores (K,) of the K classes; NaN for a class that is neither among the true nor the predicted ones."""
-
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
+__all__ = ["class_scores", "confusion_counts", "one_vs_rest_auc", "roc_points"]
 
 
 def confusion_counts(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
@@ -26,20 +21,18 @@ def confusion_counts(true: np.ndarray, predicted: np.ndarray, num_classes: int) 
     return counts
 
 
-def class_scores(counts: np.ndarray) -> ClassScores:
-    """Score every class of a confusion matrix (K, K).
+def class_scores(counts: np.ndarray) -> DataFrame:
+    """Score every class of a confusion matrix (K, K): a row per class with "precision", "recall" and "F1".
 
     A class that occurs but was never predicted has precision 0, one that was predicted but does not occur recall 0, so
-    that a mean over classes does not gain by leaving one out.
+    that a mean over classes does not gain by leaving one out. NaN for a class that is neither among the true nor the
+    predicted ones.
     """
-    right, true, predicted = np.diag(counts).astype(float), counts.sum(axis=1), counts.sum(axis=0)
-    occurs = true + predicted > 0
-    return ClassScores(
-        *(
-            np.where(occurs, factor * right / np.maximum(of, 1), np.nan)
-            for factor, of in ((1, predicted), (1, true), (2, true + predicted))
-        )
-    )
+    from pandas import DataFrame
+
+    right, true, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    table = DataFrame({"precision": predicted, "recall": true, "F1": (true + predicted) / 2})
+    return table.rdiv(right, axis=0).fillna(0).where(table["F1"] > 0)
 
 
 def one_vs_rest_auc(true: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from .distribute import distribute
 from .dual_attention import DualAttention
 from .early_fusion import EarlyFusion
 from .expert_agreement import agreement_scores, expert_similarities
-from .expert_gate import ExpertGate
+from .expert_gate import ExpertGate, gate_strength_setter
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
@@ -51,6 +51,7 @@ __all__ = [
     "available_modalities",
     "distribute",
     "expert_similarities",
+    "gate_strength_setter",
     "present_modalities",
     "product_of_gaussians",
     "with_instance_norm",

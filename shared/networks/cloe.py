@@ -128,7 +128,7 @@ class CLoE(nn.Module):
         encoded = self.encoders(image, keep)
         packed = [pack(level, encoded) for level in encoded.levels]
         if not torch.jit.is_scripting() and self.training:
-            return self._in_training(image, encoded, packed, weights)
+            return self._with_experts(image, encoded, packed, weights)
         slot_weights = self._weights(encoded, packed) if weights is None else weights.gather(1, encoded.slots)
         logits = self.decoder(self._fuse(packed, slot_weights, encoded.slots))
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
@@ -142,6 +142,16 @@ class CLoE(nn.Module):
         if self.region_map is not None:
             output["region"] = self.region_map(_mean(pack(encoded.levels[0], encoded), encoded.filled))
         return output
+
+    def segment_with_experts(
+        self, image: Tensor, keep: Tensor | None = None, weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return what `forward` returns in training, also in evaluation (then without branches).
+
+        Experts of one or two modalities are decoded, too, although the gate does not need them.
+        """
+        encoded = self.encoders(image, keep)
+        return self._with_experts(image, encoded, [pack(level, encoded) for level in encoded.levels], weights)
 
     def weigh(self, experts: Tensor, available: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return weights (B, M) and scores (B, M, number of `gate_scores`) from probabilities.
@@ -157,11 +167,11 @@ class CLoE(nn.Module):
         slots = torch.arange(available.shape[1], device=available.device).expand(available.shape[0], -1)
         return self.gate(scores, available, slots), scores
 
-    def _in_training(
+    def _with_experts(
         self, image: Tensor, encoded: EncodedModalities, packed: list[Tensor], weights: Tensor | None
     ) -> dict[str, Tensor]:
         """Return the dictionary of `forward`."""
-        decoded = encoded.present if self.all_experts else encoded.available
+        decoded = encoded.present if self.all_experts and self.training else encoded.available
         chosen = restrict(encoded, decoded)
         expert_logits = self._decode_experts(chosen)
         output = {"present": encoded.present, "available": encoded.available, "decoded": decoded}
@@ -182,7 +192,9 @@ class CLoE(nn.Module):
         output["weights"] = _at_modalities(slot_weights.unsqueeze(2), encoded).squeeze(2)
         fused = self._fuse(packed, slot_weights, encoded.slots)
         output["pred"] = self.decoder(fused)
-        return output if self.branches is None else output | self.branches(image, encoded, fused[-1])
+        return (
+            output | self.branches(image, encoded, fused[-1]) if self.branches is not None and self.training else output
+        )
 
     def _weights(self, encoded: EncodedModalities, packed: list[Tensor]) -> Tensor:
         """Return the weight of every slot, (B, K), without decoding experts that cannot change it."""

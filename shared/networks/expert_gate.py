@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ExpertGate", "weighted_sum"]
+__all__ = ["ExpertGate", "can_decide", "gate_strength_setter", "weighted_sum"]
 
 HIDDEN = 16
 
@@ -63,6 +64,15 @@ class ExpertGate(nn.Module):
         if bias is not None:
             logits = logits + bias.float()[slots]
         return (self.strength.float() * logits).masked_fill(~available, -math.inf).softmax(dim=1)
+
+
+def gate_strength_setter(network: nn.Module) -> Callable[[float], None]:
+    """Return the function that sets the strength of a network's gate, for MONAI's `ParamSchedulerHandler`.
+
+    Of a network without gate (equal weights, RFNet) it does nothing, so that one schedule serves all of them.
+    """
+    gate = getattr(network, "gate", None)
+    return gate.set_strength if isinstance(gate, ExpertGate) else lambda value: None
 
 
 def can_decide(available: Tensor) -> Tensor:

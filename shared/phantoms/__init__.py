@@ -1,4 +1,4 @@
-"""Painted data sets in the layouts of real ones: brains, breast ultrasound, glands."""
+"""Painted data sets in the layouts of real ones: brains, breast ultrasound, glands, prostates."""
 
 from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
 from .brain_phantoms import paint_brats_phantoms
@@ -6,14 +6,20 @@ from .breast_phantom_tissue import paint_breast
 from .breast_phantoms import paint_breast_phantoms
 from .gland_phantom_stain import paint_glands
 from .gland_phantoms import paint_gland_phantoms
+from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate, prostate_affine
+from .prostate_phantoms import paint_prostate_phantoms
 
 __all__ = [
     "MODALITIES",
+    "PROSTATE_MODALITIES",
     "paint_brats_phantoms",
     "paint_breast",
     "paint_breast_phantoms",
     "paint_case",
     "paint_gland_phantoms",
     "paint_glands",
+    "paint_prostate",
+    "paint_prostate_phantoms",
+    "prostate_affine",
     "upright_affine",
 ]

@@ -50,21 +50,28 @@ class Canvas:
     """What N points hold: tissues painted one over the other, with soft edges.
 
     Args:
-        shares: (N, 9), how much of each of `TISSUES` a point holds, summing to one.
+        shares: (N, number of tissues), how much of each a point holds, summing to one.
         voxel_mm: edge of the voxels that the points stand for; edges are at least that soft (partial volume).
+        tissues: names of the columns of `shares`.
     """
 
-    def __init__(self, shares: np.ndarray, voxel_mm: float) -> None:
+    def __init__(self, shares: np.ndarray, voxel_mm: float, tissues: Sequence[str] = TISSUES) -> None:
         self.shares = shares
         self.voxel_mm = voxel_mm
+        self.tissues = tuple(tissues)
 
     @classmethod
     def of_white_matter(cls, num_points: int, voxel_mm: float) -> Canvas:
-        return cls(np.tile(np.float32([tissue == "white" for tissue in TISSUES]), (num_points, 1)), voxel_mm)
+        return cls.of_one(TISSUES, "white", num_points, voxel_mm)
+
+    @classmethod
+    def of_one(cls, tissues: Sequence[str], tissue: str, num_points: int, voxel_mm: float) -> Canvas:
+        """Return a canvas that holds one of its tissues everywhere."""
+        return cls(np.tile(np.float32([name == tissue for name in tissues]), (num_points, 1)), voxel_mm, tissues)
 
     def share(self, tissue: str) -> np.ndarray:
         """Return how much (N,) the points hold of a tissue now."""
-        return self.shares[:, TISSUES.index(tissue)].copy()
+        return self.shares[:, self.tissues.index(tissue)].copy()
 
 
 def cover(canvas: Canvas, tissue: str, depth: np.ndarray, edge_mm: float, within: np.ndarray | float = 1.0) -> None:
@@ -72,7 +79,7 @@ def cover(canvas: Canvas, tissue: str, depth: np.ndarray, edge_mm: float, within
 
     Args:
         canvas: N points; changed.
-        tissue: one of `TISSUES`.
+        tissue: one of the canvas's tissues.
         depth: (N,), below the surface of the new tissue.
         edge_mm: width of the transition.
         within: (N,), share that may be covered.
@@ -80,7 +87,7 @@ def cover(canvas: Canvas, tissue: str, depth: np.ndarray, edge_mm: float, within
     slope = 2.0 / np.hypot(edge_mm, 0.7 * canvas.voxel_mm)
     opaque = within / (1.0 + np.exp(np.clip(-slope * depth, -30.0, 30.0)))
     canvas.shares *= (1.0 - opaque)[:, None]
-    canvas.shares[:, TISSUES.index(tissue)] += opaque
+    canvas.shares[:, canvas.tissues.index(tissue)] += opaque
 
 
 def ellipsoid_depth(points: np.ndarray, centre: Sequence[float], axes: Sequence[float]) -> np.ndarray:

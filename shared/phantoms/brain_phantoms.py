@@ -6,20 +6,17 @@ turns them into images.
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
-from ..atomic_write import atomic_write
 from ..errors import InputError
 from .brain_phantom_anatomy import TUMOURS
 from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
-from .phantom_folder import RECORD, already_painted, as_json, write_text
+from .phantom_folder import RECORD, already_painted, as_json, write_nifti, write_text
 
 __all__ = ["paint_brats_phantoms"]
 
@@ -111,7 +108,7 @@ def paint_brats_phantoms(
     for index, (case, present) in enumerate(cases.items()):
         volumes = paint_case(index, seed=seed, size=size, affine=grid, modalities=present, tumours=tumours)
         for key, file in _files(case, layout, present).items():
-            _write_nifti(folder / file, _as_published(key, volumes, layout), grid)
+            write_nifti(folder / file, _as_published(key, volumes, layout), grid)
     if layout == MSD:
         write_text(folder / "dataset.json", as_json(_msd_listing(cases, names)))
     return folder
@@ -181,13 +178,3 @@ def _msd_listing(cases: Sequence[str], names: list[str]) -> dict[str, Any]:
         "training": [{key: f"./{file}" for key, file in _files(case, MSD, names).items()} for case in cases],
         "test": [],
     }
-
-
-def _write_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
-    image = nib.Nifti1Image(volume, affine)
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = b"phantom, painted, no patient"
-    image.set_qform(affine, code=1)
-    image.set_sform(affine, code=1)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))

@@ -1,16 +1,20 @@
-"""A folder with phantoms and nothing else: what it says about itself, and when it may be written."""
+"""A folder with phantoms and nothing else: what it says about itself, when it may be written, and its images."""
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
+
 from ..atomic_write import atomic_write
 from ..errors import InputError
 
-__all__ = ["RECORD", "already_painted", "as_json", "write_text"]
+__all__ = ["RECORD", "already_painted", "as_json", "write_nifti", "write_text"]
 
 RECORD = "phantoms.json"  # holds the parameters that the phantoms were painted with
 
@@ -45,3 +49,14 @@ def write_text(path: Path, text: str) -> None:
 
 def as_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
+
+
+def write_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
+    """Write an image whose header says that it is painted; the same bytes each time."""
+    image = nib.Nifti1Image(volume, affine)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = b"phantom, painted, no patient"
+    image.set_qform(affine, code=1)
+    image.set_sform(affine, code=1)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))

@@ -1,4 +1,4 @@
-"""Picture files (PNG, BMP, TIFF, JPEG) as a viewer shows them, and the numbers and masks that they hold."""
+"""2D image files (PNG, BMP, TIFF, JPEG) as a viewer shows them, and the label numbers and masks in them."""
 
 from .label_numbers import label_numbers, number_components
 from .mask_brightness import bright_part

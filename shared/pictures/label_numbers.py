@@ -85,8 +85,8 @@ def _stored(picture: PictureFile, one_number: bool) -> np.ndarray:
         return _with_a_zero(255 - numbers, numbers, picture) if shown.mode == "L" else numbers
     if np.ptp(numbers, axis=-1).max(initial=0) > (COLOUR_NOISE if picture.format in LOSSY else 0):
         raise InputError(
-            f"{picture.path}: a label map holds one number per pixel, this picture holds colours; store the numbers "
-            "(0 for none) as a grey picture."
+            f"{picture.path}: a label map holds one number per pixel, this image holds colours; store the numbers "
+            "(0 for none) as a grey image."
         )
     return numbers[..., 0]
 

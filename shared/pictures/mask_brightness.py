@@ -34,12 +34,12 @@ def bright_part(picture: PictureFile) -> np.ndarray:
     bright = _bright(_colours(picture), picture) if alpha is None else _inside(alpha, picture)
     if bright.all():
         raise InputError(
-            f"{picture.path}: all of this mask is bright, the lesion would fill the picture; store a mask with 255 (or "
+            f"{picture.path}: all of this mask is bright, the lesion would fill the image; store a mask with 255 (or "
             "1) for the lesion and 0 elsewhere."
         )
     if bright[[0, 0, -1, -1], [0, -1, 0, -1]].all():
         raise InputError(
-            f"{picture.path}: is bright in {bright.mean():.0%} of the picture and in all its corners, as a background "
+            f"{picture.path}: is bright in {bright.mean():.0%} of the image and in all its corners, as a background "
             "is; store a mask with 255 (or 1) for the lesion and 0 elsewhere."
         )
     return bright
@@ -80,7 +80,7 @@ def _bright(colours: np.ndarray, picture: PictureFile) -> np.ndarray:
         return value > THRESHOLD
     _, counts = np.unique(colours.reshape(-1, 3) // COLOURED, axis=0, return_counts=True)
     if np.sort(counts)[-FEW_COLOURS:].sum() < FEW_SHARE * value.size:
-        raise InputError(f"{picture.path}: holds many colours, as a picture does; give its mask, bright on dark.")
+        raise InputError(f"{picture.path}: holds many colours, like the image itself; give its mask, bright on dark.")
     if (value <= THRESHOLD).mean() > DARK_SHARE:
         return value > THRESHOLD
     luminance = colours @ np.array(LUMINANCE)
@@ -92,7 +92,7 @@ def _refuse_greys(value: np.ndarray, picture: PictureFile) -> None:
     if len(np.unique(value)) > SHADES:
         between = (value > NEAR) & (value < 255 - NEAR)
         if between.mean() > SOFT_SHARE and between.sum() > 2 * (value >= 255 - NEAR).sum():
-            raise InputError(f"{picture.path}: holds many shades, as a picture does; give its mask, bright on dark.")
+            raise InputError(f"{picture.path}: holds many shades, as an image does; give its mask, bright on dark.")
         return
     dim = value[is_flat(value) & (value > NEAR) & (value <= THRESHOLD) & (value != value[0, 0])]
     if dim.size > DIM_SHARE * (value > THRESHOLD).sum():
@@ -107,7 +107,7 @@ def _inside(bright: np.ndarray, picture: PictureFile) -> np.ndarray:
     border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
     if border.mean() > 0.5:
         raise InputError(
-            f"{picture.path}: its colours do not tell the lesion from the rest; store a mask with 255 (or 1) for the "
-            "lesion and 0 elsewhere."
+            f"{picture.path}: its colours do not separate the lesion from the background; store a mask with 255 "
+            "(or 1) for the lesion and 0 elsewhere."
         )
     return bright

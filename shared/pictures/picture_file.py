@@ -1,4 +1,4 @@
-"""Open a picture file: turned as viewers turn it, with all the bits that it stores."""
+"""Open an image file with all its bits, turned by its EXIF orientation."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def open_picture(path: str | os.PathLike) -> PictureFile:
         InputError: no such file, not readable, several pages, or fractions instead of whole numbers.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"expected the path of a picture, got {path!r}; give one file per key.")
+        raise InputError(f"expected the path of an image, got {path!r}; give one file per key.")
     path = Path(path).expanduser()
     if not path.is_file():
         raise InputError(f"{path}: no such file; correct the path, or leave the case out.")
@@ -68,7 +68,7 @@ def open_picture(path: str | os.PathLike) -> PictureFile:
     except Exception as error:  # Pillow has several of its own, and lets struct.error and others through
         reason = re.sub(r" <_io\.BytesIO[^>]*>", "", " ".join(f"{type(error).__name__}: {error}".split()))
         raise InputError(
-            f"{path}: cannot be read as a picture, it is damaged, incomplete, of another format or too large; copy it "
+            f"{path}: cannot be read as an image, it is damaged, incomplete, of another format or too large; copy it "
             f"again, or store it as PNG ({reason if len(reason) < 150 else reason[:147] + '...'})."
         ) from error
 
@@ -95,7 +95,7 @@ def _opened(path: Path, content: bytes) -> PictureFile:
     tags = picture.tag_v2 if picture.format == "TIFF" else {}
     pages = getattr(picture, "n_frames", 1)
     if picture.format == "TIFF" and pages > 1:
-        raise InputError(f"{path}: holds {pages} pages; store the one that is meant in a file of its own.")
+        raise InputError(f"{path}: holds {pages} pages; store the page that is meant as a separate file.")
     if picture.mode == "F":
         raise InputError(f"{path}: holds fractions; store whole numbers of 8 or 16 bits.")
     bits = max(tags.get(BITS, (8,)))

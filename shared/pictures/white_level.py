@@ -21,7 +21,7 @@ FEWEST_BITS, MOST_BITS = 8, 14  # of values that do not fill their 16 bits
 
 
 def highest_value(picture: PictureFile) -> int:
-    """Return the largest number that a picture of more than 8 bits may hold, as far as the picture itself tells.
+    """Return the largest number that an image of more than 8 bits may hold, judged by this image alone.
 
     It is the white that the file declares, all of 16 bits where 8 are spread over them (multiples of 256 or 257), or
     the largest number that there is.

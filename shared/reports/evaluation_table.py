@@ -1,34 +1,28 @@
-"""Write what an evaluation found: a row per case, mean and spread, as CSV, Markdown and a picture."""
+"""Write what an evaluation found: a row per case, mean and spread, as CSV, Markdown and a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine
 from monai.utils import string_list_all_gather
 
-from ..atomic_write import atomic_write
 from ..errors import InputError
 from .evaluation_writer import EvaluationWriter
-from .score_table import (
-    Points,
-    count_cases,
-    draw_points,
-    format_score,
-    markdown_table,
-    means,
-    plus_minus,
-    standard_deviations,
-    write_rows,
-)
+from .score_table import Panel, count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["EvaluationTable"]
 
+SUMMARY = "mean ± sample standard deviation over cases, smallest and largest."
 
-class EvaluationTable(EvaluationWriter[str]):
+
+class EvaluationTable(EvaluationWriter):
     """Collect the per-case scores of MONAI's metric handlers into one table: ``<name>.csv``, ``.md`` and ``.png``.
 
     Reads `engine.state.metric_details` (metric handlers with `save_details`) when the epoch ends, and the cases' names
@@ -62,32 +56,26 @@ class EvaluationTable(EvaluationWriter[str]):
         self.drawn = drawn
         self.name = name
 
-    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         """Return the name of a case; its scores are those of the engine's metrics."""
-        return str(item["case"])
+        return {"case": str(item["case"])}
 
     def write(self, engine: Engine) -> None:
         """Write the three files and log the summary."""
-        cases = string_list_all_gather(self.cases)
+        from pandas import DataFrame
+
+        cases = string_list_all_gather([case["case"] for case in self.cases])
         if engine.state.rank != 0:
             return
+        names = [name for columns in self.columns.values() for name in columns]
         scores = np.concatenate([self._scores(engine, metric, len(cases)) for metric in self.columns], axis=1)
-        names = [name for metric in self.columns.values() for name in metric]
-        summary = _summary(names, scores)
-        rows = [
-            *zip(cases, scores, strict=True),
-            ("mean", means(scores)),
-            ("standard deviation", standard_deviations(scores)),
-        ]
-        with atomic_write(self.folder / f"{self.name}.csv") as path:
-            write_rows(path, ["case", *names], [[case, *map(format_score, row)] for case, row in rows])
-        with atomic_write(self.folder / f"{self.name}.md") as path:
-            path.write_text("\n".join(self._markdown(names, cases, scores, summary)) + "\n", encoding="utf-8")
-        with atomic_write(self.folder / f"{self.name}.png") as path:
-            heading = f"{self.title}: {count_cases(len(cases))}, bar = mean"
-            draw_points(path, heading, [self._panel(metric, names, scores) for metric in self.drawn])
-        self.logger.info("\n".join([f"{self.title}, {count_cases(len(cases))}:", *summary]))
-        self.logger.info("Written: %s (.md, .png)", self.folder / f"{self.name}.csv")
+        table = DataFrame(scores, cases, names)
+        summary = DataFrame({"mean": plus_minus(table), "smallest": table.min(), "largest": table.max()}, names)
+        count, lines = count_cases(len(cases)), markdown_table(summary)
+        heading, panels = f"{self.title}: {count}, bar = mean", [self._panel(metric, table) for metric in self.drawn]
+        self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
+        below, notes = mean_and_deviation(table), [f"{count}; {SUMMARY}", lines, *self.notes]
+        self.write_files(self.name, table, below, notes, lambda path: draw_points(path, heading, panels))
 
     def _scores(self, engine: Engine, metric: str, cases: int) -> np.ndarray:
         details = engine.state.metric_details.get(metric)
@@ -100,38 +88,13 @@ class EvaluationTable(EvaluationWriter[str]):
             raise InputError(f"metric {metric!r} has {scores.shape[0]} x {scores.shape[1]} scores, not {expected}.")
         return scores
 
-    def _markdown(self, names: list[str], cases: list[str], scores: np.ndarray, summary: list[str]) -> list[str]:
-        rows = [[case, *map(format_score, row)] for case, row in zip(cases, scores, strict=True)]
-        return [
-            f"# {self.title}",
-            "",
-            f"{count_cases(len(cases))}; mean ± sample standard deviation over cases, smallest and largest.",
-            "",
-            *summary,
-            "",
-            *[line for note in self.notes for line in (note, "")],
-            "## Cases",
-            "",
-            *markdown_table(["case", *names], rows),
-        ]
-
-    def _panel(self, metric: str, names: list[str], scores: np.ndarray) -> tuple[str, list[Points]]:
+    def _panel(self, metric: str, table: DataFrame) -> Panel:
         """A panel's title, and a column of points for every channel of a metric."""
         columns = self.columns[metric]
         prefix = _shared_prefix(columns)
-        found = {column: scores[:, names.index(column)] for column in columns}
-        return (prefix or metric).replace("_", " ").capitalize(), [
-            Points(column.removeprefix(prefix).removeprefix("_"), found[column], means(found[column][:, None])[0])
-            for column in columns
-        ]
-
-
-def _summary(names: list[str], scores: np.ndarray) -> list[str]:
-    rows = []
-    for name, mean, deviation, column in zip(names, means(scores), standard_deviations(scores), scores.T, strict=True):
-        extremes = ["", ""] if np.isnan(mean) else [format_score(np.nanmin(column)), format_score(np.nanmax(column))]
-        rows.append([name, plus_minus(mean, deviation), *extremes])
-    return markdown_table(["", "mean", "smallest", "largest"], rows)
+        return (prefix or metric).replace("_", " ").capitalize(), {
+            column.removeprefix(prefix).removeprefix("_"): (table[column], table[column].mean()) for column in columns
+        }
 
 
 def _shared_prefix(columns: list[str]) -> str:

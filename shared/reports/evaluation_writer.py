@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ignite.engine import Engine, Events
+from monai.utils import string_list_all_gather
 
 from ..atomic_write import require_writable
+from .score_table import Draw, markdown_table, markdown_text, write_report
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["EvaluationWriter"]
 
-Case = TypeVar("Case")
 
-
-class EvaluationWriter(ABC, Generic[Case]):
+class EvaluationWriter(ABC):
     """Base of the tables of an evaluation: `score` is called for every case, `write` after the last one.
 
     Args:
         output_dir: folder for the files.
-        title: heading of the Markdown and of the pictures.
+        title: heading of the Markdown and of the figures.
         notes: sentences below the Markdown's summary, such as where the labels come from.
     """
 
@@ -30,7 +34,7 @@ class EvaluationWriter(ABC, Generic[Case]):
         self.folder = Path(output_dir)
         self.title = title
         self.notes = notes
-        self.cases: list[Case] = []
+        self.cases: list[dict[str, Any]] = []
         self.logger = logging.getLogger(type(self).__name__)
 
     def attach(self, engine: Engine) -> None:
@@ -53,9 +57,40 @@ class EvaluationWriter(ABC, Generic[Case]):
         """Score the cases of a batch."""
         self.cases += [self.score(*pair) for pair in zip(engine.state.batch, engine.state.output, strict=True)]
 
+    def all_cases(self) -> DataFrame:
+        """Return what `score` gave in all processes, a row per "case"; a case that several scored is there once."""
+        from pandas import DataFrame
+
+        found = map(json.loads, string_list_all_gather([json.dumps(case) for case in self.cases]))
+        return DataFrame(found).drop_duplicates("case").set_index("case")
+
+    def write_files(
+        self, name: str, cases: DataFrame, below: DataFrame, summary: Sequence[str | list[str]], draw: Draw | None
+    ) -> None:
+        """Write ``<name>.csv``, ``.md`` and ``.png``.
+
+        Args:
+            name: of the files.
+            cases: a row per case.
+            below: rows below the cases in the CSV.
+            summary: paragraphs and tables between the Markdown's title and its cases.
+            draw: draws the figure; None for no figure.
+        """
+        from pandas import concat
+
+        path = self.folder / name
+        markdown = markdown_text(f"# {self.title}", *summary, "## Cases", markdown_table(cases.rename_axis("case")))
+        write_report(path, concat([cases, below]).rename_axis("case"), markdown, draw)
+        self.logger.info("Written: %s (.md, .png)", f"{path}.csv")
+
     @abstractmethod
-    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> Case:
-        """Return what `write` needs of a case: an item of the batch, and what the postprocessing left of its output."""
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+        """Return "case", and what `write` needs of it as plain values.
+
+        Args:
+            item: of the batch.
+            result: what the postprocessing left of its output.
+        """
 
     @abstractmethod
     def write(self, engine: Engine) -> None:

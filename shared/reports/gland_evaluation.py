@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine
 
-from ..atomic_write import atomic_write
 from ..data import GRADES
+from ..metrics import confusion_counts
 from .evaluation_writer import EvaluationWriter
-from .gather_cases import gather_cases
-from .score_table import (
-    Points,
-    count_cases,
-    draw_points,
-    format_score,
-    markdown_table,
-    means,
-    plus_minus,
-    standard_deviations,
-    write_rows,
-)
-from .scored_gland_image import SCORES, ScoredGlandImage, image_of, pooled_scores, score_image
+from .gland_scores import gland_scores, score_glands
+from .score_table import count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["GlandEvaluation"]
-
-Parts = Mapping[str, Sequence[ScoredGlandImage]]
 
 DRAWN = {
     "object_f1": "Object F1",
@@ -45,7 +35,7 @@ ONE_SIDED = (
 )
 
 
-class GlandEvaluation(EvaluationWriter[ScoredGlandImage]):
+class GlandEvaluation(EvaluationWriter):
     """Score glands, pixels and grade of every image and write one table: ``<name>.csv``, ``.md`` and ``.png``.
 
     Rows: every case; "mean" and "standard deviation" over all of them; "pooled <part>" for every part that is there and
@@ -64,7 +54,7 @@ class GlandEvaluation(EvaluationWriter[ScoredGlandImage]):
     Args:
         output_dir: folder for the three files.
         pixel_size_um: edge of a pixel in micrometres.
-        title: heading of the Markdown and of the picture.
+        title: heading of the Markdown and of the figure.
         notes: sentences below the Markdown's summary, such as where the labels come from.
         name: of the files.
     """
@@ -76,91 +66,59 @@ class GlandEvaluation(EvaluationWriter[ScoredGlandImage]):
         self.pixel_size_um = pixel_size_um
         self.name = name
 
-    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> ScoredGlandImage:
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         """Return counts, distances and grades of an image."""
-        return score_image(item, result, self.pixel_size_um)
+        return score_glands(item, result, self.pixel_size_um)
 
     def write(self, engine: Engine) -> None:
         """Write the three files, log the summary and leave the pooled scores in the engine's metrics."""
-        images = gather_cases(self.cases, image_of)
-        names = [name.replace("class_correct", "class_accuracy") for name in SCORES]
-        scores = zip(names, pooled_scores(images), strict=True)
-        engine.state.metrics.update({name: score for name, score in scores if not np.isnan(score)})
+        from pandas import DataFrame, concat
+
+        images = self.all_cases()
+        together = gland_scores(images)
+        metrics = {name.replace("class_correct", "class_accuracy"): score for name, score in together.items()}
+        engine.state.metrics.update({name: score for name, score in metrics.items() if not np.isnan(score)})
         if engine.state.rank != 0:
             return
-        names = sorted({image.part for image in images} - {""})
-        parts = {name: [image for image in images if image.part == name] for name in names}
-        count, summary = count_cases(len(images)), _summary(parts, images)
-        with atomic_write(self.folder / f"{self.name}.csv") as path:
-            write_rows(path, ["case", "part", *SCORES], [*_rows(images), *_summary_rows(parts, images)])
-        with atomic_write(self.folder / f"{self.name}.md") as path:
-            path.write_text("\n".join(self._markdown(parts, images, summary)) + "\n", encoding="utf-8")
-        with atomic_write(self.folder / f"{self.name}.png") as path:
-            draw_points(path, f"{self.title}: {count}, bar = pooled", _panels(parts or {"all": images}))
-        self.logger.info("\n".join([f"{self.title}, {count}:", *summary]))
-        self.logger.info("Written: %s (.md, .png)", self.folder / f"{self.name}.csv")
-
-    def _markdown(self, parts: Parts, images: Sequence[ScoredGlandImage], summary: list[str]) -> list[str]:
-        sizes = ", ".join(f"{name} {len(members)}" for name, members in parts.items())
-        one_sided = sum(image.objects.one_sided for image in images)
+        parts = {name: members for name, members in images.groupby("part") if name}
+        scores = DataFrame([gland_scores(images.loc[[case]]) for case in images.index], images.index)
+        cases = scores.assign(malignant_probability=images["malignant_probability"])
+        shown = cases.assign(object_hausdorff_um=scores["object_hausdorff_um"].mask(images["one_sided"] > 0, np.inf))
+        shown.insert(0, "part", images["part"])
+        pooled = {f"pooled {name}": gland_scores(members) for name, members in parts.items()}
+        pooled = DataFrame({**pooled, "pooled": together}).T
+        means = {f"mean {name}": plus_minus(scores.loc[members.index]) for name, members in parts.items()}
+        lines = markdown_table(concat([pooled, DataFrame({**means, "mean": plus_minus(scores)}).T]))
+        count, sizes = count_cases(len(images)), ", ".join(f"{name} {len(members)}" for name, members in parts.items())
+        self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
+        one_sided = int(images["one_sided"].sum())
         notes = [POOLED, *[f"{count_cases(one_sided)} {ONE_SIDED}"] * (one_sided > 0), *self.notes]
-        return [
-            f"# {self.title}",
-            "",
-            f"{count_cases(len(images))}{f': {sizes}' if parts else ''}.",
-            "",
-            *summary,
-            "",
-            *[line for note in notes for line in (note, "")],
-            *_confusion(images),
-            "## Cases",
-            "",
-            *markdown_table(["case", "part", *SCORES], _rows(images)),
+        summary = [
+            f"{count}{f': {sizes}' if parts else ''}.",
+            lines,
+            *notes,
+            *_confusion(images.dropna(subset="grade")),
         ]
+        groups = parts or {"all": images}
+        panels = [
+            (title, {name: (scores.loc[of.index, score], gland_scores(of)[score]) for name, of in groups.items()})
+            for score, title in DRAWN.items()
+        ]
+        self.write_files(
+            self.name,
+            shown,
+            concat([mean_and_deviation(cases), pooled]),
+            summary,
+            lambda path: draw_points(path, f"{self.title}: {count}, bar = pooled", panels),
+        )
 
 
-def _rows(images: Sequence[ScoredGlandImage]) -> list[list[str]]:
-    return [[image.case, image.part, *map(format_score, image.shown_scores())] for image in images]
-
-
-def _summary_rows(parts: Parts, images: Sequence[ScoredGlandImage]) -> list[list[str]]:
-    """Return the cells of the rows below the cases; they belong to no part."""
-    scores = np.array([image.scores() for image in images])
-    rows = {"mean": means(scores), "standard deviation": standard_deviations(scores)}
-    rows |= {f"pooled {name}": pooled_scores(members) for name, members in parts.items()}
-    rows["pooled"] = pooled_scores(images)
-    return [[name, "", *map(format_score, numbers)] for name, numbers in rows.items()]
-
-
-def _summary(parts: Parts, images: Sequence[ScoredGlandImage]) -> list[str]:
-    """Return the lines of a table: pooled and mean scores, of every part and together."""
-    groups = {f" {name}": members for name, members in parts.items()} | {"": images}
-    rows = [[f"pooled{name}", *map(format_score, pooled_scores(members)[:-1])] for name, members in groups.items()]
-    for name, members in groups.items():
-        scores = np.array([image.scores()[:-1] for image in members])
-        rows.append([f"mean{name}", *map(plus_minus, means(scores), standard_deviations(scores))])
-    return markdown_table(["", *SCORES[:-1]], rows)
-
-
-def _confusion(images: Sequence[ScoredGlandImage]) -> list[str]:
+def _confusion(images: DataFrame) -> list[str | list[str]]:
     """Return a section that counts true and predicted grades; nothing if no grade is known."""
-    found = [(image.grade, image.predicted_grade) for image in images if image.grade is not None]
-    head = ["true grade", *[f"predicted {grade}" for grade in GRADES]]
-    rows = [
-        [grade, *[str(found.count((true, predicted))) for predicted in range(len(GRADES))]]
-        for true, grade in enumerate(GRADES)
-    ]
-    return ["## Grade", "", *markdown_table(head, rows), ""] if found else []
+    from pandas import DataFrame, Index
 
-
-def _panels(parts: Parts) -> list[tuple[str, list[Points]]]:
-    """Return a panel per score, with a column of points per part."""
-    panels = []
-    for score, title in DRAWN.items():
-        place = SCORES.index(score)
-        columns = [
-            Points(name, np.array([image.scores()[place] for image in members]), pooled_scores(members)[place])
-            for name, members in parts.items()
-        ]
-        panels.append((title, columns))
-    return panels
+    if images.empty:
+        return []
+    counts = confusion_counts(images["grade"].astype(int), images["predicted_grade"], len(GRADES))
+    columns = [f"predicted {grade}" for grade in GRADES]
+    return ["## Grade", markdown_table(DataFrame(counts, Index(GRADES, name="true grade"), columns))]

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-from ..metrics import calibration_bins
-from ..metrics.class_scores import class_scores, confusion_counts, one_vs_rest_auc
-from .score_table import format_score, means, standard_deviations
-from .scored_lesion_image import CALIBRATION_BINS, ScoredLesionImage, lesion_scores
+from ..metrics import calibration_bins, class_scores, confusion_counts, error_of_bins, one_vs_rest_auc
+from .lesion_scores import CALIBRATION_BINS, lesion_scores
+from .score_table import mean_and_deviation
 
-__all__ = ["POOLED_ONLY", "UNKNOWN", "LesionCohort"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-POOLED_ONLY = (
-    "macro_f1",
-    "macro_precision",
-    "auc",
-    "class_expected_calibration_error",
-    "mask_expected_calibration_error",
-)
+__all__ = ["UNKNOWN", "LesionCohort"]
+
 UNKNOWN = "class unknown"
 
 
@@ -28,97 +23,66 @@ class LesionCohort:
     """What images with a lesion mask and a class are together, whatever of it is known.
 
     Args:
-        images: at least one.
+        images: rows of `score_mask` by case, at least one.
         class_names: names of the K classes from 0 on.
 
     Attributes:
-        images: as given.
+        images: as given, with "predicted_class", the most probable one, of equal ones the first.
+        cases: a row per case: "true_class" (its name), the lesion scores, whether a lesion was found where there is
+            none, whether the class is right, probabilities; NaN for what is not known.
+        with_lesion: the cases with a lesion by the name of their true class, in the order of the classes.
         true: (N,), classes of the N images of known class.
         probabilities: (N, K), of these.
         counts: (K, K), their confusion matrix, true classes as rows.
-        areas: (K,), under the ROC curves of every class against the others; NaN where there is none.
+        by_class: a row per class: number of images, precision, recall, F1 and AUC against the others.
         class_bins: `calibration_bins` of the most probable class.
         mask_bins: `calibration_bins` of the pixels of all images.
-        accuracy, macro_precision, macro_f1, auc: of the class; NaN where there is none.
-        found_in_normal: share of the images without a lesion in which one was found; NaN if all have one.
+        together: scores that only all images together have; NaN where there is none.
+        pooled: the columns of `cases` over the pixels of all images with a lesion, and `together`.
     """
 
-    def __init__(self, images: Sequence[ScoredLesionImage], class_names: Sequence[str]) -> None:
-        self.images = images
-        self.class_names = class_names
-        known = [image for image in images if image.true_class is not None]
-        self.true = np.array([image.true_class for image in known], int)
-        self.probabilities = np.array([image.class_probabilities for image in known]).reshape(-1, len(class_names))
-        predicted = np.array([image.predicted_class for image in known], int)
-        self.counts = confusion_counts(self.true, predicted, len(class_names))
-        self.areas = one_vs_rest_auc(self.true, self.probabilities)
-        confidence = torch.as_tensor(self.probabilities).amax(dim=1)
-        self.class_bins = calibration_bins(
-            confidence, torch.as_tensor(self.true == predicted), CALIBRATION_BINS
-        ).numpy()
-        self.mask_bins = np.sum([image.mask_calibration for image in images], axis=0)
-        scores = class_scores(self.counts)
-        self.macro_precision, self.macro_f1, self.auc = (
-            means(column[:, None])[0] for column in (scores.precision, scores.f1, self.areas)
+    def __init__(self, images: DataFrame, class_names: Sequence[str]) -> None:
+        from pandas import DataFrame
+
+        chances = DataFrame(images["class_probabilities"].tolist(), images.index, range(len(class_names)))
+        self.images = images.assign(predicted_class=chances.idxmax(axis=1))
+        is_known, has_lesion = images["true_class"].notna(), images["true_pixels"] > 0
+        is_right = self.images["predicted_class"] == images["true_class"]
+        self.cases = lesion_scores(images).assign(
+            lesion_found_in_normal=(images["found_pixels"] > 0).astype(float).mask(has_lesion),
+            class_correct=is_right.astype(float).where(is_known),
+            **{f"probability_{name}": chances[number] for number, name in enumerate(class_names)},
         )
-        self.accuracy, self.found_in_normal = means(
-            np.array([[image.class_correct, image.found_in_normal] for image in images])
-        )
+        self.cases.insert(0, "true_class", images["true_class"].map(dict(enumerate(class_names))).astype("str"))
+        lesions = dict(iter(self.cases[has_lesion].groupby(self.cases["true_class"].fillna(UNKNOWN))))
+        self.with_lesion = {name: lesions[name] for name in [*class_names, UNKNOWN] if name in lesions}
 
-    @property
-    def class_error(self) -> float:
-        """Expected calibration error of the class; NaN if none is known."""
-        return _calibration_error(self.class_bins)
-
-    @property
-    def mask_error(self) -> float:
-        """Expected calibration error over all pixels."""
-        return _calibration_error(self.mask_bins)
-
-    @property
-    def with_lesion(self) -> dict[str, list[ScoredLesionImage]]:
-        """The images with a lesion by the name of their true class, in the order of the classes."""
-        images = [image for image in self.images if image.true_pixels]
-        groups = {
-            self._true_name(number): [image for image in images if image.true_class == number]
-            for number in [*range(len(self.class_names)), None]
+        self.true = images["true_class"][is_known].to_numpy(int)
+        self.probabilities = chances[is_known].to_numpy(copy=True)
+        self.counts = confusion_counts(self.true, self.images["predicted_class"][is_known], len(class_names))
+        self.by_class = class_scores(self.counts).set_axis(class_names)
+        self.by_class.insert(0, "images", self.counts.sum(axis=1))
+        self.by_class["AUC"] = one_vs_rest_auc(self.true, self.probabilities)
+        confidence, is_right = torch.tensor(self.probabilities).amax(dim=1), torch.tensor(is_right[is_known].tolist())
+        self.class_bins = calibration_bins(confidence, is_right, CALIBRATION_BINS)
+        self.mask_bins = torch.tensor(images["mask_calibration"].tolist(), dtype=torch.float64).sum(dim=0)
+        macro = self.by_class.mean()
+        self.together = {
+            "macro_f1": macro["F1"],
+            "macro_precision": macro["precision"],
+            "auc": macro["AUC"],
+            "class_expected_calibration_error": error_of_bins(self.class_bins).item(),
+            "mask_expected_calibration_error": error_of_bins(self.mask_bins).item(),
         }
-        return {name or UNKNOWN: members for name, members in groups.items() if members}
-
-    def _true_name(self, number: int | None) -> str:
-        return "" if number is None else self.class_names[number]
-
-    def case_rows(self) -> list[list[str]]:
-        """Return the cells of every case, without scores that only all images together have."""
-        return [
-            [image.case, self._true_name(image.true_class), *map(format_score, scores)]
-            for image, scores in zip(self.images, self._scores(), strict=True)
-        ]
-
-    def summary_rows(self) -> list[list[str]]:
-        """Return the cells of the rows below the cases."""
-        nothing = [np.nan] * len(POOLED_ONLY)
-        together = [self.macro_f1, self.macro_precision, self.auc]
-        together += [self.class_error, self.mask_error]
-        pooled = [*lesion_scores(self.images), self.found_in_normal, self.accuracy, *[np.nan] * len(self.class_names)]
-        rows = {
-            "mean": [*means(self._scores()), *nothing],
-            "standard deviation": [*standard_deviations(self._scores()), *nothing],
-            "pooled": [*pooled, *together],
+        pixels = images.loc[has_lesion, ["true_pixels", "found_pixels", "common_pixels"]].sum().to_frame().T
+        self.pooled = {
+            **lesion_scores(pixels).iloc[0],
+            **self.cases[["lesion_found_in_normal", "class_correct"]].mean(),
+            **self.together,
         }
-        return [[name, "", *map(format_score, scores)] for name, scores in rows.items()]
 
-    def _scores(self) -> np.ndarray:
-        """Return what is known of every case: lesion scores, lesion found in a normal, class correct, probabilities."""
-        return np.array(
-            [
-                [*lesion_scores([image]), image.found_in_normal, image.class_correct, *image.class_probabilities]
-                for image in self.images
-            ]
-        )
+    def below(self) -> DataFrame:
+        """Return what is below the cases in their table: mean, standard deviation and pooled scores."""
+        from pandas import DataFrame, concat
 
-
-def _calibration_error(bins: np.ndarray) -> float:
-    """Return the expected calibration error of bins (M, 3), see `shared.metrics.calibration_bins`."""
-    predictions, confidence, right = bins.T
-    return float(np.abs(right - confidence).sum() / predictions.sum()) if predictions.any() else np.nan
+        return concat([mean_and_deviation(self.cases.drop(columns="true_class")), DataFrame([self.pooled], ["pooled"])])

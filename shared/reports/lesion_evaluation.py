@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine
 
-from ..atomic_write import atomic_write
-from ..metrics.class_scores import class_scores
 from ..transforms import class_contradiction
 from .class_figures import draw_confusion, draw_reliability, draw_roc
 from .evaluation_writer import EvaluationWriter
-from .gather_cases import gather_cases
-from .lesion_cohort import POOLED_ONLY, UNKNOWN, LesionCohort
+from .lesion_cohort import UNKNOWN, LesionCohort
+from .lesion_scores import CALIBRATION_BINS, LESION_SCORES, score_mask
 from .score_table import (
-    Points,
+    Draw,
+    Panel,
     count_cases,
     draw_points,
     format_score,
     markdown_table,
-    means,
+    markdown_text,
     plus_minus,
-    standard_deviations,
-    write_rows,
+    write_figure,
 )
-from .scored_lesion_image import CALIBRATION_BINS, LESION_SCORES, ScoredLesionImage, lesion_scores, score_mask
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["LesionEvaluation"]
 
@@ -42,8 +42,8 @@ CLASS_NOTE = (
 )
 
 
-class LesionEvaluation(EvaluationWriter[ScoredLesionImage]):
-    """Score mask and class of every image and write tables and pictures.
+class LesionEvaluation(EvaluationWriter):
+    """Score mask and class of every image and write tables and figures.
 
     - ``evaluation.csv``: a row per case; "mean" and "standard deviation" over the cases, the four lesion scores over
       those with a lesion only; "pooled" over the pixels of these, and all that is a score of all images together;
@@ -67,7 +67,7 @@ class LesionEvaluation(EvaluationWriter[ScoredLesionImage]):
     Args:
         output_dir: folder for the files.
         class_names: names of the K classes from 0 on.
-        title: heading of the Markdown and of the pictures.
+        title: heading of the Markdown and of the figures.
         ground_class: the class without a lesion, so that contradictions of mask and class are counted; a name that is
             not among the classes if all have one.
         notes: sentences below the Markdown's tables, such as where the labels come from.
@@ -85,134 +85,108 @@ class LesionEvaluation(EvaluationWriter[ScoredLesionImage]):
         self.class_names = list(class_names)
         self.ground_class = ground_class
 
-    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> ScoredLesionImage:
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         """Return counts of pixels and probabilities of an image."""
         return score_mask(item, result, len(self.class_names))
 
     def write(self, engine: Engine) -> None:
         """Write the files, log the summary and leave the scores in the engine's metrics."""
-        cohort = LesionCohort(gather_cases(self.cases, ScoredLesionImage), self.class_names)
-        metrics = dict(
-            zip(LESION_SCORES, means(np.array([lesion_scores([image]) for image in cohort.images])), strict=True)
-        )
-        metrics |= {"false_positive_normals": cohort.found_in_normal, "accuracy": cohort.accuracy}
-        metrics |= {"macro_f1": cohort.macro_f1, "auc": cohort.auc, "ece": cohort.class_error}
+        cohort = LesionCohort(self.all_cases(), self.class_names)
+        metrics = {
+            **cohort.cases[LESION_SCORES].mean(),
+            "false_positive_normals": cohort.pooled["lesion_found_in_normal"],
+            "accuracy": cohort.pooled["class_correct"],
+            "macro_f1": cohort.pooled["macro_f1"],
+            "auc": cohort.pooled["auc"],
+            "ece": cohort.pooled["class_expected_calibration_error"],
+        }
         engine.state.metrics.update({name: score for name, score in metrics.items() if not np.isnan(score)})
         if engine.state.rank != 0:
             return
-        names = [*LESION_SCORES, "lesion_found_in_normal", "class_correct"]
-        names += [f"probability_{name}" for name in self.class_names]
-        with atomic_write(self.folder / "evaluation.csv") as path:
-            rows = [[*row, *[""] * len(POOLED_ONLY)] for row in cohort.case_rows()] + cohort.summary_rows()
-            write_rows(path, ["case", "true_class", *names, *POOLED_ONLY], rows)
-        markdown = self._markdown(cohort, names)
-        with atomic_write(self.folder / "evaluation.md") as path:
-            path.write_text("\n".join(markdown) + "\n", encoding="utf-8")
-        for name, draw in self._pictures(cohort).items():
-            if draw is None:
-                (self.folder / name).unlink(missing_ok=True)  # of an earlier evaluation
-                continue
-            with atomic_write(self.folder / name) as path:
-                draw(path)
-        self.logger.info("\n".join([self.title, *markdown[1 : markdown.index("## Cases")]]))
-        self.logger.info("Written: %s (.md, .png)", self.folder / "evaluation.csv")
+        summary = [*self._mask_section(cohort), *(self._class_section(cohort) if len(cohort.true) else []), *self.notes]
+        sizes = [f"{name} {np.sum(cohort.true == number)}" for number, name in enumerate(self.class_names)]
+        unknown = len(cohort.cases) - len(cohort.true)
+        sizes += [f"{UNKNOWN} {unknown}"] * (unknown > 0)
+        summary.insert(0, f"{count_cases(len(cohort.cases))}: {', '.join(sizes)}.")
+        self.logger.info("%s\n\n%s", self.title, markdown_text(*summary))
+        figures = self._figures(cohort)
+        self.write_files("evaluation", cohort.cases, cohort.below(), summary, figures.pop("evaluation.png"))
+        for name, draw in figures.items():
+            write_figure(self.folder / name, draw)
 
-    def _pictures(self, cohort: LesionCohort) -> dict[str, Callable[[Path], None] | None]:
+    def _figures(self, cohort: LesionCohort) -> dict[str, Draw | None]:
         """Return file names and what draws them; None where there is nothing to draw."""
-        heading = f"{self.title}: {count_cases(len(cohort.images))}"
-        panels = _panels(cohort)
-        known = f"{self.title}: {count_cases(len(cohort.true))} of known class"
-        curves = (cohort.true, cohort.probabilities, cohort.areas, self.class_names, known)
-        reliability = {"class, over images": cohort.class_bins} if len(cohort.true) else {}
-        reliability["mask, over pixels"] = cohort.mask_bins
-        return {
-            "evaluation.png": (lambda path: draw_points(path, f"{heading}, bar = mean", panels)) if panels else None,
-            "confusion.png": (
-                (lambda path: draw_confusion(path, cohort.counts, self.class_names, known))
-                if len(cohort.true)
-                else None
-            ),
-            "roc.png": (lambda path: draw_roc(path, *curves)) if not np.isnan(cohort.auc) else None,
-            "reliability.png": lambda path: draw_reliability(path, reliability, heading),
+        heading = f"{self.title}: {count_cases(len(cohort.cases))}"
+        known = {
+            "title": f"{self.title}: {count_cases(len(cohort.true))} of known class",
+            "class_names": self.class_names,
         }
+        figures: dict[str, Draw | None] = dict.fromkeys(["evaluation.png", "confusion.png", "roc.png"])
+        bins = {"class, over images": cohort.class_bins.numpy()} if len(cohort.true) else {}
+        bins["mask, over pixels"] = cohort.mask_bins.numpy()
+        figures["reliability.png"] = partial(draw_reliability, panels=bins, title=heading)
+        if panels := _panels(cohort):
+            figures["evaluation.png"] = partial(draw_points, heading=f"{heading}, bar = mean", panels=panels)
+        if len(cohort.true):
+            figures["confusion.png"] = partial(draw_confusion, counts=cohort.counts, **known)
+        areas = cohort.by_class["AUC"].to_numpy()
+        if not np.isnan(areas).all():
+            curves = {"true": cohort.true, "probabilities": cohort.probabilities, "areas": areas}
+            figures["roc.png"] = partial(draw_roc, **curves, **known)
+        return figures
 
-    def _markdown(self, cohort: LesionCohort, names: Sequence[str]) -> list[str]:
-        images, known = cohort.images, [image for image in cohort.images if image.true_class is not None]
-        sizes = [f"{name} {sum(image.true_class == k for image in known)}" for k, name in enumerate(self.class_names)]
-        sizes += [f"{UNKNOWN} {len(images) - len(known)}"] * (len(known) < len(images))
+    def _mask_section(self, cohort: LesionCohort) -> list[str | list[str]]:
+        from pandas import DataFrame
+
+        lesions = cohort.cases.dropna(subset="dice")
+        groups = {f"mean {name}": members for name, members in cohort.with_lesion.items()} | {"mean": lesions}
+        rows = {name: {"images": len(of), **plus_minus(of[LESION_SCORES])} for name, of in groups.items()}
+        rows["pooled"] = {"images": len(lesions), **{name: cohort.pooled[name] for name in LESION_SCORES}}
+        normals = cohort.cases["lesion_found_in_normal"].dropna()
+        error = format_score(cohort.pooled["mask_expected_calibration_error"])
         return [
-            f"# {self.title}",
-            "",
-            f"{count_cases(len(images))}: {', '.join(sizes)}.",
-            "",
-            *self._mask_section(cohort),
-            *(self._class_section(cohort) if known else []),
-            *[line for note in self.notes for line in (note, "")],
-            "## Cases",
-            "",
-            *markdown_table(["case", "true_class", *names], cohort.case_rows()),
+            "## Mask",
+            markdown_table(DataFrame(rows.values(), rows)),
+            LESION_NOTE,
+            f"Images without a lesion: {len(normals)}; a lesion is segmented in {int(normals.sum())} of them.",
+            f"Expected calibration error over all pixels, {CALIBRATION_BINS} bins: {error}.",
+            self._contradictions(cohort.images),
         ]
 
-    def _mask_section(self, cohort: LesionCohort) -> list[str]:
-        groups = {f"mean {name}": members for name, members in cohort.with_lesion.items()}
-        groups["mean"] = [image for members in cohort.with_lesion.values() for image in members]
-        rows = []
-        for name, members in groups.items():
-            scores = np.array([lesion_scores([image]) for image in members]).reshape(-1, len(LESION_SCORES))
-            rows.append([name, str(len(members)), *map(plus_minus, means(scores), standard_deviations(scores))])
-        rows.append(["pooled", str(len(groups["mean"])), *map(format_score, lesion_scores(cohort.images))])
-        normals = [image for image in cohort.images if not image.true_pixels]
-        false = sum(image.found_pixels > 0 for image in normals)
-        found_in_normals = f"Images without a lesion: {len(normals)}; a lesion is segmented in {false} of them."
-        error = format_score(cohort.mask_error)
-        calibration = f"Expected calibration error over all pixels, {CALIBRATION_BINS} bins: {error}."
-        lines = [LESION_NOTE, found_in_normals, calibration, self._contradictions(cohort.images)]
-        table = markdown_table(["", "images", *LESION_SCORES], rows)
-        return ["## Mask", "", *table, "", *[line for text in lines for line in (text, "")]]
-
-    def _contradictions(self, images: Sequence[ScoredLesionImage]) -> str:
+    def _contradictions(self, images: DataFrame) -> str:
         found = [
-            class_contradiction(self.class_names[image.predicted_class], self.ground_class, image.found_pixels > 0)
-            for image in images
+            class_contradiction(self.class_names[predicted], self.ground_class, pixels > 0)
+            for predicted, pixels in zip(images["predicted_class"], images["found_pixels"], strict=True)
         ]
         counts = [f"{sentence}: {found.count(sentence)}" for sentence in sorted({text for text in found if text})]
         return f"Contradictions of mask and class: {'; '.join(counts) or 'none'}."
 
-    def _class_section(self, cohort: LesionCohort) -> list[str]:
-        scores = [cohort.accuracy, cohort.macro_f1, cohort.macro_precision, cohort.auc]
-        scores.append(cohort.class_error)
-        head = ["", "accuracy", "macro F1", "macro precision", "AUC", f"calibration error, {CALIBRATION_BINS} bins"]
-        by_class = [cohort.counts.sum(axis=1), *class_scores(cohort.counts), cohort.areas]
-        head_by_class = ["true class", *[f"predicted {name}" for name in self.class_names]]
-        rows = [
-            [name, *map(str, counts), str(images), *map(format_score, of_class)]
-            for name, counts, images, *of_class in zip(self.class_names, cohort.counts, *by_class, strict=True)
-        ]
-        return [
-            "## Class",
-            "",
-            *markdown_table(head, [["all images of known class", *map(format_score, scores)]]),
-            "",
-            *markdown_table([*head_by_class, "images", "precision", "recall", "F1", "AUC"], rows),
-            "",
-            CLASS_NOTE,
-            "",
-        ]
+    def _class_section(self, cohort: LesionCohort) -> list[str | list[str]]:
+        from pandas import DataFrame
 
-
-def _panels(cohort: LesionCohort) -> list[tuple[str, list[Points]]]:
-    """Return a panel per lesion score and one of the true class's probability, a column of points per class."""
-    panels = []
-    for place, score in enumerate(LESION_SCORES):
         scores = {
-            name: np.array([lesion_scores([image])[place] for image in members])
-            for name, members in cohort.with_lesion.items()
+            "accuracy": "class_correct",
+            "macro F1": "macro_f1",
+            "macro precision": "macro_precision",
+            "AUC": "auc",
+            f"calibration error, {CALIBRATION_BINS} bins": "class_expected_calibration_error",
         }
-        panels.append((score.capitalize() if score != "iou" else "IoU", scores))
-    of_true = {name: cohort.probabilities[cohort.true == k, k] for k, name in enumerate(cohort.class_names)}
-    panels.append(("Probability of the true class", {name: found for name, found in of_true.items() if len(found)}))
+        total = DataFrame({head: cohort.pooled[name] for head, name in scores.items()}, ["all images of known class"])
+        columns = [f"predicted {name}" for name in self.class_names]
+        by_class = DataFrame(cohort.counts, self.class_names, columns).join(cohort.by_class)
+        return ["## Class", markdown_table(total), markdown_table(by_class.rename_axis("true class")), CLASS_NOTE]
+
+
+def _panels(cohort: LesionCohort) -> list[Panel]:
+    """Return a panel per lesion score and one of the true class's probability, a column of points per class."""
+    panels = {
+        score.capitalize() if score != "iou" else "IoU": {name: of[score] for name, of in cohort.with_lesion.items()}
+        for score in LESION_SCORES
+    }
+    of_true = {name: cohort.probabilities[cohort.true == k, k] for k, name in enumerate(cohort.by_class.index)}
+    panels["Probability of the true class"] = {name: found for name, found in of_true.items() if len(found)}
     return [
-        (title, [Points(name, scores, float(scores.mean())) for name, scores in columns.items()])
-        for title, columns in panels
+        (title, {name: (scores, scores.mean()) for name, scores in columns.items()})
+        for title, columns in panels.items()
         if columns
     ]

@@ -1,25 +1,34 @@
-"""What tables of scores have in common: mean and spread, CSV, Markdown, a picture of the points."""
+"""What tables of scores have in common: mean and spread, CSV, Markdown, a figure of the points."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..atomic_write import atomic_write
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = [
-    "Points",
+    "Draw",
+    "Panel",
     "count_cases",
     "draw_points",
     "format_score",
     "markdown_table",
-    "means",
+    "markdown_text",
+    "mean_and_deviation",
     "plus_minus",
-    "standard_deviations",
-    "write_rows",
+    "write_figure",
+    "write_report",
 ]
+
+Draw = Callable[[Path], None]
+Panel = tuple[str, Mapping[str, tuple[np.ndarray, float]]]  # title; a column's name to scores and its bar, NaN for none
 
 
 def count_cases(cases: int) -> str:
@@ -32,67 +41,73 @@ def format_score(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.4f}"
 
 
-def means(scores: np.ndarray) -> list[float]:
-    """Mean per column of (cases, columns) without NaN."""
-    return [float(np.mean(column[~np.isnan(column)])) if (~np.isnan(column)).any() else np.nan for column in scores.T]
+def mean_and_deviation(scores: DataFrame) -> DataFrame:
+    """Return mean and sample standard deviation per column, as the two rows below a table's cases."""
+    return scores.agg(["mean", "std"]).rename({"std": "standard deviation"})
 
 
-def standard_deviations(scores: np.ndarray) -> list[float]:
-    """Sample standard deviation per column without NaN; NaN for a single case."""
-    columns = [column[~np.isnan(column)] for column in scores.T]
-    return [float(np.std(column, ddof=1)) if len(column) > 1 else np.nan for column in columns]
+def plus_minus(scores: DataFrame) -> dict[str, str]:
+    """Return "mean ± sample standard deviation" per column, without the latter for a single row."""
+    rows = zip(scores.columns, scores.mean(), scores.std(), strict=True)
+    return {name: format_score(mean) + ("" if np.isnan(spread) else f" ± {spread:.4f}") for name, mean, spread in rows}
 
 
-def plus_minus(mean: float, deviation: float) -> str:
-    """Return "mean ± deviation", without the latter where there is none."""
-    return format_score(mean) + ("" if np.isnan(deviation) else f" ± {deviation:.4f}")
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose first column is text and whose others are numbers."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
+def markdown_table(table: DataFrame) -> list[str]:
+    """Return the lines of a table, its index first; floats to four decimals, nothing for NaN."""
+    rows = [
+        [format_score(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in table.itertuples()
+    ]
+    head, rule = [table.index.name or "", *map(str, table.columns)], ["---", *["---:"] * len(table.columns)]
     return [f"| {' | '.join(cells)} |" for cells in [head, rule, *rows]]
 
 
-def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(head)
-        table.writerows(rows)
+def markdown_text(*parts: str | Sequence[str]) -> str:
+    """Join paragraphs, each a text or the lines of a table, with an empty line between them."""
+    return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts) + "\n"
 
 
-class Points(NamedTuple):
-    """A column of points with a bar across.
+def write_report(path: Path, table: DataFrame, markdown: str, draw: Draw | None) -> None:
+    """Write a table as CSV, its Markdown and its figure, next to one another.
 
-    Attributes:
-        name: below the column.
-        scores: one per case.
-        bar: where the bar is; NaN for none.
+    Args:
+        path: of the three files, without suffix.
+        table: with its index; floats are written to four decimals, NaN as an empty cell.
+        markdown: text.
+        draw: draws the figure.
     """
+    with atomic_write(f"{path}.csv") as temporary:
+        table.to_csv(temporary, float_format="%.4f", lineterminator="\n")
+    with atomic_write(f"{path}.md") as temporary:
+        temporary.write_text(markdown, encoding="utf-8")
+    write_figure(Path(f"{path}.png"), draw)
 
-    name: str
-    scores: np.ndarray
-    bar: float
+
+def write_figure(path: Path, draw: Draw | None) -> None:
+    """Write a figure; with None to draw it, remove that of an earlier evaluation."""
+    if draw is None:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_write(path) as temporary:
+        draw(temporary)
 
 
-def draw_points(path: Path, heading: str, panels: Sequence[tuple[str, Sequence[Points]]]) -> None:
-    """Draw a point per case and a bar, a panel (title, columns) per score."""
+def draw_points(path: Path, heading: str, panels: Sequence[Panel]) -> None:
+    """Draw a point per case and a bar across, a panel per score."""
     from matplotlib.figure import Figure
 
     widths = [max(2, len(columns)) + 0.5 for _, columns in panels]
     figure = Figure(figsize=(1.5 + 1.1 * sum(widths), 4), layout="constrained")
     axes = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
     for ax, (title, columns) in zip(axes, panels, strict=True):
-        for place, (_, scores, bar) in enumerate(columns):
+        for place, (scores, bar) in enumerate(columns.values()):
             jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
             ax.scatter(place + jitter, scores, s=18, alpha=0.6, color="tab:blue", linewidths=0)
             if not np.isnan(bar):
                 ax.hlines(bar, place - 0.3, place + 0.3, color="black", linewidth=2)
                 ax.annotate(f"{bar:.3g}", (place + 0.32, bar), fontsize=8, va="center")
-        ax.set_xticks(range(len(columns)), [column.name for column in columns])
+        ax.set_xticks(range(len(columns)), list(columns))
         ax.set_xlim(-0.5, len(columns) - 0.2)
-        largest = np.nan_to_num(np.concatenate([column.scores for column in columns])).max()
+        largest = np.nan_to_num(np.concatenate([scores for scores, _ in columns.values()])).max()
         ax.set_ylim(0, 1.04 if 0.3 < largest <= 1 else 1.08 * largest or 1.0)
         ax.set_title(title, fontsize=10)
         ax.grid(axis="y", alpha=0.3)

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch.distributed as dist
@@ -18,11 +18,14 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from ..atomic_write import atomic_write, require_writable
-from ..data import NOT_RUN, modality_subsets, process_share, subset_name
+from ..data import NOT_RUN, process_share
 from ..errors import InputError
-from .score_table import count_cases, means, write_rows
+from .score_table import count_cases, markdown_text, write_report
 from .subset_figure import HeatMap, draw_heat_maps
-from .subset_scores import SubsetScores
+from .subset_scores import missing_counts, subset_markdown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["SubsetEvaluation"]
 
@@ -82,7 +85,8 @@ class SubsetEvaluation:
         self.title = title
         self.notes = notes
         self.settings = dict(settings or {})
-        self.subsets = [subset_name(modalities, subset) for subset in modality_subsets(len(modalities))]
+        self.subsets = list(missing_counts(modalities))
+        self._columns = [f"dice_{name}" for name in region_names]
         self.engine: Engine | None = None
         self.logger = logging.getLogger(type(self).__name__)
 
@@ -158,41 +162,40 @@ class SubsetEvaluation:
         if is_shared:
             dist.barrier()
         scores = self._scores()
+        means = scores.groupby("subset", sort=False)[self._columns].mean()
         if self.engine is not None:
-            metrics = means(scores.means.T)
-            self.engine.state.metrics.update(
-                {f"dice_{name}": mean for name, mean in zip(self.region_names, metrics, strict=True)}
-            )
+            self.engine.state.metrics.update(means.mean())
         if is_shared and dist.get_rank() > 0:
             return
-        summary = scores.markdown()
-        with atomic_write(self.folder / "subsets.csv") as path:
-            head = ["case", "subset", "missing", *(f"dice_{name}" for name in self.region_names)]
-            write_rows(path, head, scores.csv_rows())
-        with atomic_write(self.folder / "subsets.md") as path:
-            notes = [line for note in self.notes for line in ("", note)]
-            path.write_text("\n".join([f"# {self.title}", "", *summary, *notes]) + "\n", encoding="utf-8")
-        with atomic_write(self.folder / "subsets.png") as path:
-            heading = f"{self.title}: {count_cases(len(scores.cases))}"
-            rows = dict(zip(self.region_names, scores.means, strict=True))
-            draw_heat_maps(
-                path,
-                heading,
-                self.modalities,
-                [HeatMap("Dice, mean over the cases that have the modalities", rows, (0, 1))],
-            )
-        self.logger.info("\n".join([self.title, *summary]))
+        summary = subset_markdown(scores, self.modalities)
+        heading = f"{self.title}: {count_cases(scores['case'].nunique())}"
+        by_region = means.set_axis(self.region_names, axis=1).T
+        heat_map = HeatMap("Dice, mean over the cases that have the modalities", by_region, (0, 1))
+        write_report(
+            self.folder / "subsets",
+            scores.set_index("case"),
+            markdown_text(f"# {self.title}", summary.rstrip(), *self.notes),
+            lambda path: draw_heat_maps(path, heading, self.modalities, [heat_map]),
+        )
+        self.logger.info("%s\n%s", self.title, summary.rstrip())
         self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")
 
-    def _scores(self) -> SubsetScores:
+    def _scores(self) -> DataFrame:
+        """Return Dice of every case and subset."""
+        from pandas import DataFrame
+
         records = {str(item["case"]): self._record(item["case"]) for item in self.cases}
         unscored = [case for case, record in records.items() if record is None]
         if unscored or not records:
             what = f"{len(unscored)} of {count_cases(len(records))} not scored" if records else "no cases to score"
             raise InputError(f"{self.folder / 'subsets'}: {what}; evaluate a part that has cases, to its end.")
         nothing = [np.nan] * len(self.region_names)
-        dice = [[record["dice"][name] or nothing for name in self.subsets] for record in records.values()]
-        return SubsetScores(list(records), self.modalities, self.region_names, np.array(dice))
+        rows = [
+            [case, subset, missing, *(record["dice"][subset] or nothing)]
+            for case, record in records.items()
+            for subset, missing in missing_counts(self.modalities).items()
+        ]
+        return DataFrame(rows, columns=["case", "subset", "missing", *self._columns])
 
     def _path(self, case: Any) -> Path:
         return self.folder / "subsets" / f"{case}.json"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..data import modality_subsets
-from .score_table import means
 from .subset_scores import missing_counts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["HeatMap", "draw_heat_maps"]
 
@@ -22,14 +24,14 @@ class HeatMap(NamedTuple):
 
     Attributes:
         title: above it.
-        rows: label to S scores, in the order of `modality_subsets`; NaN for none.
+        rows: S scores by label, columns in the order of `modality_subsets`; NaN for none.
         limits: scores at the ends of the colours.
         text: format of a score in its cell, such as "{:.2f}".
         colours: name of Matplotlib's colour map.
     """
 
     title: str
-    rows: Mapping[str, Sequence[float]]
+    rows: DataFrame
     limits: tuple[float, float]
     text: str = "{:.2f}"
     colours: str = "viridis"
@@ -39,9 +41,9 @@ def draw_heat_maps(path: Path, heading: str, modalities: Sequence[str], maps: Se
     """Draw blocks above one another, a column per subset and one for their mean; below, each subset's modalities."""
     from matplotlib.figure import Figure
 
-    missing = missing_counts(len(modalities))
+    missing = list(missing_counts(modalities).values())
     heights = [len(block.rows) for block in maps] + [len(modalities)]
-    longest = max(len(label) for block in maps for label in block.rows)
+    longest = max(len(label) for block in maps for label in block.rows.index)
     width = CELL_INCHES[0] * (len(missing) + 1.5) + 0.075 * longest + 1.2
     figure = Figure(
         figsize=(max(width, 0.085 * len(heading)), CELL_INCHES[1] * sum(heights) + 0.45 * len(maps) + 0.75),
@@ -56,8 +58,7 @@ def draw_heat_maps(path: Path, heading: str, modalities: Sequence[str], maps: Se
 
 
 def _draw_map(figure: Any, ax: Any, block: HeatMap, missing: Sequence[int]) -> None:
-    scores = np.array(list(block.rows.values()), float)
-    scores = np.column_stack([scores, means(scores.T)])
+    scores = np.column_stack([block.rows, block.rows.mean(axis=1)])
     subsets = len(missing)
     edges = [*(place - 0.5 for place in range(subsets + 1)), subsets, subsets + 1]  # a gap before the mean
     filled = np.insert(scores, subsets, np.nan, axis=1)
@@ -74,7 +75,7 @@ def _draw_map(figure: Any, ax: Any, block: HeatMap, missing: Sequence[int]) -> N
     for place in range(1, subsets):
         if missing[place] != missing[place - 1]:
             ax.axvline(place - 0.5, color="black", linewidth=1.2)
-    ax.set_yticks(range(len(scores)), list(block.rows))
+    ax.set_yticks(range(len(scores)), list(block.rows.index))
     ax.set_ylim(len(scores) - 0.5, -0.5)
     ax.set_title(block.title, fontsize=9, loc="left")
     ax.tick_params(length=0, labelbottom=False)
@@ -87,7 +88,7 @@ def _draw_dots(ax: Any, modalities: Sequence[str]) -> None:
     for place, subset in enumerate(used):
         rows = np.arange(len(modalities))
         ax.scatter(np.full(len(rows), place), rows, s=45, color=np.where(subset, "black", "white"), edgecolors="black")
-    missing = missing_counts(len(modalities))
+    missing = list(missing_counts(modalities).values())
     names = {f"{count} missing" if count else "full": count for count in set(missing)}
     centres = {name: np.mean(np.flatnonzero(np.array(missing) == count)) for name, count in names.items()}
     for name, at in {**centres, "mean": len(used) + 0.5}.items():

@@ -1,16 +1,17 @@
-"""Dice of many cases, of every subset of their modalities, as tables."""
+"""Dice of many cases, of every subset of their modalities, as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..data import modality_subsets, subset_name
-from .score_table import count_cases, format_score, markdown_table, means, plus_minus, standard_deviations
+from .score_table import count_cases, markdown_table, markdown_text, plus_minus
 
-__all__ = ["SPREAD_OVER_SUBSETS", "SubsetScores", "dot_rows", "missing_counts", "subset_groups"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["SPREAD_OVER_SUBSETS", "missing_counts", "subset_groups", "subset_markdown", "subset_table"]
 
 SPREAD_OVER_SUBSETS = (
     "Mean ± sample standard deviation (n - 1) of the subsets' means over cases: the spread is that between subsets, "
@@ -19,88 +20,58 @@ SPREAD_OVER_SUBSETS = (
 )
 
 
-def missing_counts(num_modalities: int) -> list[int]:
-    """Return how many modalities each subset lacks, in the order of `modality_subsets`."""
-    return [subset.count(False) for subset in modality_subsets(num_modalities)]
+def missing_counts(modalities: Sequence[str]) -> dict[str, int]:
+    """Return how many modalities each subset lacks, by its name, in the order of `modality_subsets`."""
+    subsets = modality_subsets(len(modalities))
+    return {subset_name(modalities, subset): subset.count(False) for subset in subsets}
 
 
-def subset_groups(num_modalities: int) -> dict[str, list[int]]:
-    """Return the places of all subsets, of the full set, and of those with 1, 2 ... modalities missing."""
-    missing = missing_counts(num_modalities)
-    groups = {"all subsets": list(range(len(missing))), "full": [len(missing) - 1]}
-    groups |= {
-        f"{count} missing": [place for place, found in enumerate(missing) if found == count]
-        for count in range(1, num_modalities)
+def subset_groups(modalities: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of all subsets, of the full set, and of those with 1, 2 ... modalities missing."""
+    missing = missing_counts(modalities)
+    groups = {
+        f"{count} missing": [name for name in missing if missing[name] == count] for count in range(len(modalities))
     }
-    return groups
+    return {"all subsets": list(missing), "full": groups.pop("0 missing"), **groups}
 
 
-def dot_rows(modalities: Sequence[str]) -> list[list[str]]:
-    """Return a row per modality: its name, then a filled dot for every subset that has it and an empty one else."""
-    by_modality = zip(*modality_subsets(len(modalities)), strict=True)
-    return [[name, *("●" if used else "○" for used in row)] for name, row in zip(modalities, by_modality, strict=True)]
+def subset_table(modalities: Sequence[str], rows: DataFrame) -> list[str]:
+    """Return the lines of a table of every subset: a filled dot for each modality that it has, then the rows.
 
-
-@dataclass(frozen=True)
-class SubsetScores:
-    """Dice of N cases for S subsets of M modalities and R regions.
-
-    Attributes:
-        cases: N names.
-        modalities: M names.
-        regions: R names.
-        dice: (N, S, R), in [0, 1]; NaN for a subset that a case does not have.
+    Args:
+        modalities: names.
+        rows: a column per subset, and "mean".
     """
+    from pandas import DataFrame, concat
 
-    cases: Sequence[str]
-    modalities: Sequence[str]
-    regions: Sequence[str]
-    dice: np.ndarray
+    missing = missing_counts(modalities)
+    dots = {subset: ["●" if name in subset.split("+") else "○" for name in modalities] for subset in missing}
+    table = concat([DataFrame(dots, modalities).assign(mean=""), rows]).rename_axis("missing modalities")
+    return markdown_table(table.set_axis([*missing.values(), "mean"], axis=1))
 
-    @property
-    def means(self) -> np.ndarray:
-        """(R, S): mean over the cases that have the subset; NaN where none has."""
-        return np.array([means(self.dice[..., place]) for place in range(len(self.regions))])
 
-    def csv_rows(self) -> Iterator[list[str]]:
-        """Give the cells of every case and subset: case, subset, number of missing modalities, Dice of the regions."""
-        subsets = modality_subsets(len(self.modalities))
-        for case, of_case in zip(self.cases, self.dice, strict=True):
-            for subset, scores in zip(subsets, of_case, strict=True):
-                name = subset_name(self.modalities, subset)
-                yield [case, name, str(subset.count(False)), *map(format_score, scores)]
+def subset_markdown(scores: DataFrame, modalities: Sequence[str]) -> str:
+    """Return both tables: regions x subsets, and by the number of missing modalities.
 
-    def markdown(self) -> list[str]:
-        """Return the lines of both tables: regions x subsets, and by the number of missing modalities."""
-        count = count_cases(len(self.cases))
-        return [
-            f"Dice, mean over {count}, per subset of the modalities (● there, ○ missing); right: mean of the subsets.",
-            "",
-            *self._by_subset(),
-            "",
-            "## By number of missing modalities",
-            "",
-            *self._by_missing(),
-            "",
-            SPREAD_OVER_SUBSETS,
-        ]
+    Args:
+        scores: "case", "subset" and "dice_<region>", a row per case and subset; NaN for a subset that a case lacks.
+        modalities: names.
+    """
+    from pandas import DataFrame
 
-    def _by_subset(self) -> list[str]:
-        head = ["missing modalities", *map(str, missing_counts(len(self.modalities))), "mean"]
-        rows = [[*row, ""] for row in dot_rows(self.modalities)]
-        rows += [
-            [name, *map(format_score, [*scores, *means(scores[:, None])])]
-            for name, scores in zip(self.regions, self.means, strict=True)
-        ]
-        counted = (~np.isnan(self.dice[..., 0])).sum(axis=0)
-        if (counted < len(self.cases)).any():
-            rows.append(["cases that have them", *map(str, counted), ""])
-        return markdown_table(head, rows)
-
-    def _by_missing(self) -> list[str]:
-        groups = subset_groups(len(self.modalities))
-        rows = []
-        for name, scores in zip(self.regions, self.means, strict=True):
-            parts = [scores[places, None] for places in groups.values()]
-            rows.append([name, *(plus_minus(means(part)[0], standard_deviations(part)[0]) for part in parts)])
-        return markdown_table(["", *groups], rows)
+    dice = scores.filter(like="dice_").rename(columns=lambda name: name.removeprefix("dice_"))
+    by_subset = dice.groupby(scores["subset"], sort=False)
+    means, cases = by_subset.mean().T, scores["case"].nunique()
+    rows = means.assign(mean=means.mean(axis=1))
+    counted = by_subset.count().iloc[:, 0]
+    if (counted < cases).any():
+        rows.loc["cases that have them"] = {**counted.astype(str), "mean": ""}
+    groups = {name: plus_minus(means[subsets].T) for name, subsets in subset_groups(modalities).items()}
+    return markdown_text(
+        f"Dice, mean over {count_cases(cases)}, per subset of the modalities (● there, ○ missing); right: mean of the "
+        "subsets.",
+        subset_table(modalities, rows),
+        "## By number of missing modalities",
+        markdown_table(DataFrame(groups)),
+        SPREAD_OVER_SUBSETS,
+    )

@@ -2,7 +2,9 @@
 
 from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
+from .check_zones import CheckZonesd
 from .class_contradiction import class_contradiction
+from .experts_figure import draw_experts
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
 from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
@@ -11,7 +13,6 @@ from .hierarchical_segmentation import HierarchicalSegmentationd
 from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
-from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
 from .label_hierarchy import label_states, state_log_probabilities
 from .load_modalities import LoadImageModalitiesd
@@ -20,34 +21,41 @@ from .map_label import MapLabel, MapLabeld
 from .mask_and_class import MaskAndClassd
 from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind
+from .normalize_measured import NormalizeMeasured, NormalizeMeasuredd
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
 from .prepare_brain import PrepareBraind
+from .prepare_prostate import PrepareProstated
 from .rand_modality_subset import RandModalitySubsetd
 from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
+from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
 from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
 from .source_file import source_file
+from .split_experts import Experts, SplitExpertsd
 from .stack_modalities import StackModalitiesd
+from .zones import ZONE_NAMES, ProstateZones, ProstateZonesd
 
 __all__ = [
     "LABELLED_AT_LEAST",
     "LABEL_CONVENTIONS",
     "REGION_NAMES",
+    "ZONE_NAMES",
     "CalibrationPairsd",
+    "CheckZonesd",
+    "Experts",
     "FuzzyMembership",
     "FuzzyMembershipd",
     "GlandInstancesd",
     "GlandRegionsd",
     "HierarchicalSegmentationd",
     "JoinMasksd",
-    "KeepLabeld",
     "LoadImageModalitiesd",
     "LoadPictured",
     "MapLabel",
@@ -55,20 +63,28 @@ __all__ = [
     "MaskAndClassd",
     "NormalizeInBrain",
     "NormalizeInBraind",
+    "NormalizeMeasured",
+    "NormalizeMeasuredd",
     "NoteBraind",
     "NoteInputsd",
     "PrepareBraind",
+    "PrepareProstated",
+    "ProstateZones",
+    "ProstateZonesd",
     "RandModalitySubsetd",
     "RequireSameGridd",
     "SafeSpacingd",
     "SaveImageCased",
+    "SaveImageExpertsd",
     "SavePictureCased",
     "SegmentOnGridd",
+    "SplitExpertsd",
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
     "brain_of_normalized",
     "class_contradiction",
+    "draw_experts",
     "draw_overlay",
     "draw_picture_overlay",
     "flipped_share",

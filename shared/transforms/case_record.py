@@ -1,4 +1,4 @@
-"""The record that is written beside a case's results, whatever kind of image they belong to."""
+"""The JSON record of a case's results, for any kind of image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def name_of_case(data: Mapping[Hashable, Any], case_names: str = "plain") -> str
         return hashlib.sha256(case.encode("utf-8", errors="surrogateescape")).hexdigest()[:HASH_DIGITS]
     if case != Path(case).name or case in ("", ".."):
         raise InputError(
-            f"case {case!r}: must name the case, without slashes, since folder and files bear it; rename it."
+            f"case {case!r}: expected a name without slashes, since files are named after the case; rename it."
         )
     return case
 

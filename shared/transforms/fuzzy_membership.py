@@ -100,7 +100,7 @@ class FuzzyMembership(Transform):
 
 
 class FuzzyMembershipd(MapTransform):
-    """Dictionary version of `FuzzyMembership`: put the memberships beside the label.
+    """Dictionary version of `FuzzyMembership`: write the memberships of the label to an item of their own.
 
     Args:
         keys: the label; one key, since there is one item to write.

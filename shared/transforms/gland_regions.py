@@ -159,7 +159,7 @@ def _boxes(glands: np.ndarray) -> list[tuple[int, tuple[slice, slice]]]:
 
 
 def _further_inside(gland: np.ndarray, pixels: float) -> np.ndarray:
-    """Return what lies at least so far from the gland's border, which runs half a pixel from the pixels' centres."""
+    """Return the pixels at least this far from the gland's border, which runs between pixels."""
     from scipy import ndimage
 
     if gland.all():  # it fills the image

@@ -12,9 +12,11 @@ from torch import Tensor
 __all__ = ["image_steps"]
 
 # Steps that a network's weights depend on: class to the options, and where an object keeps them. Crops and pads change
-# no value. Names of classes, since a packed bundle has classes of its own.
+# no value; where a crop decides what is normalised, a bundle declares its size. Names of classes, since a packed bundle
+# has classes of its own.
 STEPS = {
     "NormalizeInBraind": {"brain_key": "brain_key", "shift_air": "normalize.shift_air"},
+    "NormalizeMeasuredd": {"percentiles": "normalize.percentiles"},
     "NormalizeIntensityd": {
         "subtrahend": "normalizer.subtrahend",
         "divisor": "normalizer.divisor",
@@ -46,7 +48,7 @@ def image_steps(preprocessing: Compose) -> list[str]:
     """
     found = []
     for step in preprocessing.flatten().transforms:
-        if isinstance(getattr(step, "steps", None), Compose):  # PrepareBraind
+        if isinstance(getattr(step, "steps", None), Compose):  # PrepareImaged
             found += image_steps(step.steps)
         options = STEPS.get(type(step).__name__)
         if options is not None:

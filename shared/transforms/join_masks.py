@@ -1,4 +1,4 @@
-"""Read the masks of one picture, one per lesion, and join them to one label."""
+"""Read the lesion masks of one image and join them to one label."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JoinMasksd(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
-            raise ValueError(f"keys {self.keys}: give one; the masks of a picture are one list.")
+            raise ValueError(f"keys {self.keys}: give one; the masks of an image are one list.")
         self.label_key, self.image_key = label_key, image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -1,16 +1,58 @@
-"""What the numbers in a published brain-tumour label map mean, and which numbers a case's name promises."""
+"""What the numbers in a published label map mean, and which numbers a case's name promises."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from ..errors import InputError
 
-__all__ = ["LABEL_CONVENTIONS", "conventions_of_name", "describe_conventions", "find_convention"]
+__all__ = [
+    "LABEL_CONVENTIONS",
+    "LABEL_TABLES",
+    "LabelTable",
+    "conventions_of_name",
+    "describe_conventions",
+    "find_convention",
+    "label_table",
+]
 
-# classes here: 0 background, 1 necrosis or non-enhancing tumour, 2 oedema, 3 enhancing tumour
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The label numbers of all data sets that show one thing.
+
+    Attributes:
+        classes: what the classes here are, in words.
+        meanings: convention -> value in the file -> class here, what it is.
+        names: regular expression in the name of a case or a folder -> conventions that its numbers may follow.
+        case_names: the same in the name of a case only: folders of data that were converted keep their old names.
+        words: regular expression in the name of a label, in small letters -> class here; the first that fits counts.
+    """
+
+    classes: str
+    meanings: Mapping[str, Mapping[int, tuple[int, str]]]
+    names: Mapping[str, tuple[str, ...]]
+    case_names: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, int]
+
+    @property
+    def mappings(self) -> dict[str, dict[int, int]]:
+        """Convention -> value in the file -> class here, the background included."""
+        return {
+            name: {0: 0} | {value: klass for value, (klass, _) in meanings.items()}
+            for name, meanings in self.meanings.items()
+        }
+
+    @property
+    def last_class(self) -> int:
+        """The greatest class here."""
+        return max(klass for meanings in self.meanings.values() for klass, _ in meanings.values())
+
+
+# classes of brain tumours here: 0 background, 1 necrosis or non-enhancing tumour, 2 oedema, 3 enhancing tumour
 # A resection cavity belongs to none of WT, TC and ET: it becomes background. Its own class needs a mapping.
 _CORE = (1, "necrosis and non-enhancing tumour")
 _OEDEMA, _ENHANCING, _CAVITY = (2, "oedema"), (3, "enhancing tumour"), (0, "resection cavity")
@@ -27,11 +69,8 @@ _MEANINGS: dict[str, dict[int, tuple[int, str]]] = {  # value in the file -> cla
     "brats_men_rt": {1: (1, "gross tumour volume")},  # one class: WT and TC are the same
     "msd": {1: _OEDEMA, 2: (1, "non-enhancing tumour"), 3: _ENHANCING},  # Medical Segmentation Decathlon, Task01
 }
-LABEL_CONVENTIONS: dict[str, dict[int, int]] = {
-    name: {0: 0} | {value: klass for value, (klass, _) in meanings.items()} for name, meanings in _MEANINGS.items()
-}
 
-_CHALLENGE = r"(?i)brats.*(?<![a-z])({})(?![a-z])"  # BraTS-PED-00001-000, but not brats2021_cropped
+_CHALLENGE = r"(?i)brats(?:.*(?<![a-z]))?({})(?![a-z])"  # BraTS-PED-00001-000, BraTSPED, but not brats2021_cropped
 _NAMES = {  # regular expression in the name of a case or a folder -> conventions that its numbers may follow
     _CHALLENGE.format("men[-_]?rt"): ("brats_men_rt",),
     _CHALLENGE.format("peds?|pa?ediatrics?"): ("brats_pediatric",),
@@ -45,30 +84,71 @@ _OLD_NAMES = {  # in the name of a case only: folders of data that were converte
     r"(?i)^brats[-_]?(20)?(17|18|19|20|21)(?!\d)": ("brats2021",),
     r"(?i)^brats[-_]?(20)?(12|13|14|15)(?!\d)": ("brats2013", "brats2021"),
 }
+_WORDS = {
+    r"backgr": 0,
+    r"necro|non.?enh|cyst|\b(ncr|netc?|cc)\b": 1,
+    r"o?edema|\b(ed|snfh)\b": 2,
+    r"enhanc|\b(et|at)\b": 3,
+    r"whole|\bwt\b": 2,  # nnU-Net's nested regions: what each adds to the smaller ones
+    r"core|\btc\b": 1,
+}
+
+_PERIPHERAL, _TRANSITION = (1, "peripheral zone"), (2, "transition zone")
+LABEL_TABLES = {
+    "brain_tumour": LabelTable(
+        "0 background, 1 necrosis, 2 oedema, 3 enhancing",
+        meanings=_MEANINGS,
+        names=_NAMES,
+        case_names=_OLD_NAMES,
+        words=_WORDS,
+    ),
+    "prostate_zones": LabelTable(
+        "0 background, 1 peripheral zone, 2 transition zone",
+        meanings={
+            "msd": {1: _PERIPHERAL, 2: _TRANSITION},  # Medical Segmentation Decathlon, Task05
+            "prostate158": {1: (2, "central gland, transition zone"), 2: _PERIPHERAL},
+        },
+        names={r"(?i)prostate[-_ ]?158": ("prostate158",)},
+        case_names={},
+        words={r"backgr": 0, r"periph|\bpz\b": 1, r"transit|central|\b(tz|cg)\b": 2},
+    ),
+}
+LABEL_CONVENTIONS = LABEL_TABLES["brain_tumour"].mappings
+
+
+def label_table(name: str) -> LabelTable:
+    """Return one of `LABEL_TABLES`."""
+    if name not in LABEL_TABLES:
+        raise ValueError(f"table: expected one of {', '.join(LABEL_TABLES)}, got {name!r}.")
+    return LABEL_TABLES[name]
 
 
 def find_convention(
-    convention: str | Mapping[int | str, int] | None, layout: str | Mapping[str, str] | None = None
+    convention: str | Mapping[int | str, int] | None,
+    layout: str | Mapping[str, str] | None = None,
+    table: LabelTable = LABEL_TABLES["brain_tumour"],
 ) -> tuple[str, dict[int, int]]:
     """Return the name of a convention and its mapping from value to class.
 
     Args:
         convention: a name, a mapping, or None for that of the layout.
         layout: the name of a layout, or its patterns, which say nothing about numbers.
+        table: of what the labels show.
 
     Raises:
         InputError: an unknown name, no mapping from whole numbers to classes from 0 to 127, or None where the layout
             has no convention of its own.
     """
-    known = ", ".join(LABEL_CONVENTIONS)
-    if convention is None and not (isinstance(layout, str) and layout in LABEL_CONVENTIONS):
+    mappings = table.mappings
+    known = ", ".join(mappings)
+    if convention is None and not (isinstance(layout, str) and layout in mappings):
         given = f"layout {layout}" if isinstance(layout, str) else "a layout given as patterns"
         raise InputError(f"{given} does not say what a label's numbers mean; give --label_convention: {known}.")
     named = layout if convention is None else convention
-    if isinstance(named, str) and named not in LABEL_CONVENTIONS:
+    if isinstance(named, str) and named not in mappings:
         raise InputError(f"label convention {named!r} is unknown; choose one of {known}, or give a mapping.")
     if isinstance(named, str):
-        return named, LABEL_CONVENTIONS[named]
+        return named, mappings[named]
     try:
         mapping = {int(value): int(klass) for value, klass in named.items()}  # JSON keys are text
     except (AttributeError, TypeError, ValueError):
@@ -81,25 +161,33 @@ def find_convention(
     return "given in the config", mapping
 
 
-def conventions_of_name(case: str, path: str) -> tuple[str, ...]:
+def conventions_of_name(case: str, path: str, table: LabelTable = LABEL_TABLES["brain_tumour"]) -> tuple[str, ...]:
     """Return the conventions that a label's numbers may follow by its case's name or its folders; () if none says.
 
     The innermost name counts: BraTS-PED-..., -MET-, -MEN-, -MEN-RT-, -SSA-, -GLI-; BraTS2021_... and older.
+
+    Args:
+        case: its name.
+        path: of its label.
+        table: of what the labels show.
     """
-    for pattern, conventions in _OLD_NAMES.items():
+    for pattern, conventions in table.case_names.items():
         if re.search(pattern, case):
             return conventions
     for part in (case, *reversed(PurePath(path).parts)):
-        for pattern, conventions in _NAMES.items():
+        for pattern, conventions in table.names.items():
             if re.search(pattern, part):
                 return conventions
     return ()
 
 
-def describe_conventions(names: Iterable[str], values: Iterable[int]) -> str:
+def describe_conventions(
+    names: Iterable[str], values: Iterable[int], table: LabelTable = LABEL_TABLES["brain_tumour"]
+) -> str:
     """Say what every value but 0 becomes under each convention; conventions that say the same are named together."""
     readings: dict[str, list[str]] = {}
     for name in names:
-        meanings = [(value, *_MEANINGS[name][value]) for value in sorted(values) if value in _MEANINGS[name]]
+        known = table.meanings[name]
+        meanings = [(value, *known[value]) for value in sorted(values) if value in known]
         readings.setdefault(", ".join(f"{value} {text} -> {klass}" for value, klass, text in meanings), []).append(name)
     return "; ".join(f"{'/'.join(same)} ({reading})" for reading, same in readings.items())

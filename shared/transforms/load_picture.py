@@ -1,4 +1,4 @@
-"""Read pictures (PNG, BMP, TIFF, JPEG) and the label maps that belong to them."""
+"""Read 2D images (PNG, BMP, TIFF, JPEG) and their label maps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["LoadPictured", "check_size"]
 
 
 class LoadPictured(MapTransform):
-    """Read pictures into (3, H, W), float32 in [0, 1], and label maps into (1, H, W), int32; axes (row, column).
+    """Read 2D images into (3, H, W), float32 in [0, 1], and label maps into (1, H, W), int32; axes (row, column).
 
     Pictures and label maps are turned as viewers turn them, each by its own orientation tag, and grey pictures get
     three equal channels: see `picture_colours`. In label maps numbers count, not colours: see `label_numbers`. What is
@@ -58,7 +58,7 @@ class LoadPictured(MapTransform):
         highest, one_number = loaded.pop("highest_value", None), loaded.pop("one_number", None)
         if absent := [key for key in self.keys if key not in loaded and not self.allow_missing_keys]:
             case = loaded.get("case", "")
-            raise InputError(f"case {case}: has no picture under {absent[0]!r}; give one, or leave the case out.")
+            raise InputError(f"case {case}: has no image under {absent[0]!r}; give one, or leave the case out.")
         for key in self.key_iterator(loaded):
             if not _is_array(loaded[key]):
                 picture = open_picture(loaded[key])
@@ -78,7 +78,7 @@ class LoadPictured(MapTransform):
             numbers, pieces = number_components(numbers)
             if pieces > 1 and one_number is None:
                 logging.getLogger(__name__).warning(
-                    "%s: all its objects bear one number; its %d connected components are taken for the objects.",
+                    "%s: all objects have one number; the %d connected components are taken as objects.",
                     path,
                     pieces,
                 )
@@ -91,13 +91,13 @@ class LoadPictured(MapTransform):
 
 
 def check_size(label: Tensor, picture: Tensor | None, picture_key: Hashable) -> None:
-    """Refuse a label map (1, H, W) that is not as large as its picture."""
+    """Refuse a label map (1, H, W) of another size than its image."""
     if picture is not None and label.shape[1:] != picture.shape[1:]:
         (rows, columns), (picture_rows, picture_columns) = label.shape[1:], picture.shape[1:]
         raise InputError(
-            f"{source_file(label, 'label')}: is {columns} x {rows} pixels, but its picture "
+            f"{source_file(label, 'label')}: is {columns} x {rows} pixels, but its image "
             f"{source_file(picture, picture_key)} is {picture_columns} x {picture_rows}; give the label map of "
-            "this picture."
+            "this image."
         )
 
 

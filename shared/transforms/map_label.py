@@ -14,7 +14,8 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
 from ..errors import InputError
-from .label_conventions import LABEL_CONVENTIONS, conventions_of_name, describe_conventions, find_convention
+from .described_labels import described_labels
+from .label_conventions import conventions_of_name, describe_conventions, find_convention, label_table
 from .label_values import round_values, values_of_files, values_of_label
 from .source_file import source_file
 
@@ -27,12 +28,13 @@ class MapLabel(Transform):
     """Replace every value of a label map by its class.
 
     Args:
-        convention: a name in `LABEL_CONVENTIONS`, or a mapping from value to class (0 to 127) that lists every value
+        convention: a name in the table, or a mapping from value to class (0 to 127) that lists every value
             that may occur. None takes the convention of the layout, unless the name of a case says that its numbers
             are another challenge's: then the user has to choose.
         layout: see `shared.data.find_cases`; counts where no convention is given.
         cases: the cases that are used, or `split_cases`'s parts of them: their names are compared with the convention
             at once, and their labels are read before an unknown value is answered with an advice.
+        table: what the labels show, a name in `LABEL_TABLES`.
     """
 
     backend = [TransformBackends.TORCH]
@@ -42,14 +44,17 @@ class MapLabel(Transform):
         convention: str | Mapping[int | str, int] | None,
         layout: str | Mapping[str, str] | None = None,
         cases: Cases = (),
+        table: str = "brain_tumour",
     ) -> None:
-        self.name, self.mapping = find_convention(convention, layout)
+        self.table = label_table(table)
+        self.name, self.mapping = find_convention(convention, layout, self.table)
         self.is_given = convention is not None
         parts = cases.values() if isinstance(cases, Mapping) else [cases]
         used = {str(item["label"]): str(item.get("case", "")) for part in parts for item in part if item.get("label")}
         self.labels = list(used)
         for path, case in used.items():
             self.check_name(case, path)
+        self._check_description(next(iter(used), None))
 
     def __call__(self, label: Tensor) -> Tensor:
         """Map a label (1, *spatial) of any number type to classes of the same shape, int8.
@@ -74,23 +79,38 @@ class MapLabel(Transform):
 
     def check_name(self, case: str, path: str) -> None:
         """Refuse a case whose name promises other numbers than the layout's convention, where no other was given."""
-        promised = conventions_of_name(case, path)
+        promised = conventions_of_name(case, path, self.table)
         if promised and not self.is_given and self.name not in promised:
-            values = {value for name in (self.name, *promised) for value in LABEL_CONVENTIONS[name]}
-            choices = describe_conventions([*promised, self.name], values)
+            values = {value for name in (self.name, *promised) for value in self.table.mappings[name]}
+            choices = describe_conventions([*promised, self.name], values, self.table)
             raise InputError(
-                f"{path}: the name of case {case} says other label numbers than those of layout {self.name}; give "
+                f"{path}: the name of case {case} does not fit the label numbers of layout {self.name}; give "
                 f"--label_convention with what the labels follow: {choices}."
             )
+
+    def _check_description(self, path: str | None) -> None:
+        """Refuse a named convention that contradicts the names of the labels in the data set's dataset.json."""
+        described = described_labels(path, self.table.words) if path else {}
+        known = {value: klass for value, klass in described.items() if klass is not None}
+        if self.name not in self.table.mappings or all(self.mapping.get(value) == known[value] for value in known):
+            return
+        mapping = ", ".join(
+            f"{value}: {described[value] if value in known else 'CLASS'}" for value in sorted(described)
+        )
+        raise InputError(
+            f"{path}: the names of the labels in its dataset.json mean {{{mapping}}} ({self.table.classes}), but "
+            f"convention {self.name} reads {self.mapping}; give --label_convention with what is right, as "
+            f'"{{{mapping}}}".'
+        )
 
     def _refuse(self, file: str, own: set[int]) -> None:
         """Say which values do not belong here, and what all values in use would become under other conventions."""
         unknown = sorted(own - set(self.mapping))
         found = own | values_of_files(path for path in self.labels if path != file)
-        fitting = [name for name, mapping in LABEL_CONVENTIONS.items() if found <= set(mapping)]
-        promised = [name for name in conventions_of_name(Path(file).name, file) if name in fitting]
-        described = describe_conventions(promised or fitting, found)
-        mapping = 'a mapping of every value to 0 background, 1 necrosis, 2 oedema, 3 enhancing, as "{0: 0, 7: 3}"'
+        fitting = [name for name, mapping in self.table.mappings.items() if found <= set(mapping)]
+        promised = [name for name in conventions_of_name(Path(file).name, file, self.table) if name in fitting]
+        described = describe_conventions(promised or fitting, found, self.table)
+        mapping = f'a mapping of every value to {self.table.classes}, as "{{0: 0, 7: {self.table.last_class}}}"'
         all_labels = f"all {len(self.labels)} labels in use hold" if len(self.labels) > 1 else "the label holds"
         raise InputError(
             f"{file}: label value{'s' * (len(unknown) > 1)} {_short(unknown)} not in convention {self.name} "
@@ -108,6 +128,7 @@ class MapLabeld(MapTransform):
         layout: see `MapLabel`.
         cases: see `MapLabel`.
         allow_missing_keys: skip absent keys instead of raising.
+        table: see `MapLabel`.
     """
 
     backend = MapLabel.backend
@@ -119,9 +140,10 @@ class MapLabeld(MapTransform):
         layout: str | Mapping[str, str] | None = None,
         cases: Cases = (),
         allow_missing_keys: bool = False,
+        table: str = "brain_tumour",
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.map_label = MapLabel(convention, layout, cases)
+        self.map_label = MapLabel(convention, layout, cases, table)
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         mapped = dict(data)

@@ -19,7 +19,7 @@ SFORM = ("sform_code", "srow_x", "srow_y", "srow_z")
 
 
 def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabel.Nifti1Image:
-    """Make a NIfTI image of a volume that lies on an image's grid.
+    """Make a NIfTI image of a volume on the grid of an image.
 
     Programs differ in whether they believe a file's qform or its sform (MONAI takes the qform where the sform does not
     fit the voxel size). If the image came from a NIfTI file and lies on its grid, both are copied from there bit by

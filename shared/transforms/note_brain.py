@@ -14,7 +14,7 @@ __all__ = ["NoteBraind"]
 
 
 class NoteBraind(Transform):
-    """Add the mask of the brain, (1, *spatial), uint8, where a case has none; one that is there becomes 0 and 1.
+    """Add a brain mask (1, *spatial), uint8, if a case has none; turn an existing mask into 0 and 1.
 
     Runs before the image is normalised and resampled: afterwards the border of the brain is blurred, and scores that
     are taken inside of it (`CalibrationPairsd`) would count air.

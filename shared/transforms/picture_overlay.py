@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .overlay import COLOURS
+from .planes import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def draw_picture_overlay(
     image = image.detach().as_subclass(Tensor)
     low, high = float(image.min()), float(image.max())
     if not (low >= -0.01 and high <= 1.01):
-        raise ValueError(f"image must lie in [0, 1] to be shown, but reaches from {low:g} to {high:g}.")
+        raise ValueError(f"image must be in [0, 1] to be shown, got values from {low:g} to {high:g}.")
     layers = {"segmentation": segmentation, "uncertainty": uncertainty, "instances": instances}
     layers |= {"reference": reference, "reference_instances": reference_instances}
     for name, layer in layers.items():
@@ -105,7 +105,7 @@ def _sampled(layer: Tensor, size: tuple[int, int]) -> np.ndarray:
 
 
 def _inner_edges(values: np.ndarray) -> np.ndarray:
-    """Mark what is labelled and beside something else; the line grows with the image."""
+    """Mark the labelled pixels next to another value; the line grows with the image."""
     width = 2 * max(1, round(max(values.shape) / 800)) + 1
     beside_other = ndimage.minimum_filter(values, width, mode="nearest") != ndimage.maximum_filter(
         values, width, mode="nearest"
@@ -213,7 +213,7 @@ def _draw(
 def _explain_uncertainty(
     figure: Figure, shades: AxesImage, place: tuple[float, float, float, float], regions: int
 ) -> None:
-    """Put a scale in words beside the last panel."""
+    """Write a scale in words next to the last panel."""
     chances = {0: "0: sure", 0.25: "0.25: wrong one\ntime in four", 0.5: "0.5: wrong every\nsecond time"}
     guess = 1 - 1 / regions
     chances = {at: text for at, text in chances.items() if at < guess - 0.05} | {guess: f"{guess:.2f}: a guess"}

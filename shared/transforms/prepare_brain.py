@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import (
-    CastToTyped,
-    Compose,
-    CropForegroundd,
-    DeleteItemsd,
-    InvertibleTransform,
-    MapTransform,
-    Orientationd,
-    SpatialPadd,
-    Transform,
-)
-from monai.transforms.utils import allow_missing_keys_mode
+from monai.transforms import CastToTyped, CropForegroundd, DeleteItemsd, Orientationd, SpatialPadd
 from monai.utils import ensure_tuple
 
 from .brain_mask import brain_of_normalized
-from .load_modalities import LoadImageModalitiesd
-from .map_label import Cases, MapLabeld
+from .map_label import Cases
 from .normalize_in_brain import NormalizeInBraind
 from .note_brain import NoteBraind
+from .prepare_image import PrepareImaged, reading_steps
 from .safe_spacing import SafeSpacingd
-from .same_grid import RequireSameGridd
-from .stack_modalities import StackModalitiesd
 
 __all__ = ["PrepareBraind"]
 
 
-class PrepareBraind(MapTransform, InvertibleTransform):
+class PrepareBraind(PrepareImaged):
     """Load, stack, label convention, same grid, normalise in the brain, orient, resample, crop to the brain.
 
     The result has "image" (M, *spatial), float32, one channel per modality by name, NaN where a modality is absent, air
@@ -80,16 +66,19 @@ class PrepareBraind(MapTransform, InvertibleTransform):
         padded_size: Sequence[int] | None = None,
     ) -> None:
         moved = ["image", "label"] if resample_label else ["image"]
-        MapTransform.__init__(self, moved, allow_missing_keys=True)
-        has_label = layout is not None or label_convention is not None
         to_air = NormalizeInBraind(brain_key=None, shift_air=True) if shift_air else NormalizeInBraind()
-        steps: list[Transform] = [
-            LoadImageModalitiesd(
-                modalities, extra_keys=("brain", "label") if has_label else ("brain",), only_modality=only_modality
+        steps = [
+            *reading_steps(
+                modalities,
+                masks=("brain",),
+                table="brain_tumour",
+                resample=resample,
+                reference=reference,
+                only_modality=only_modality,
+                layout=layout,
+                label_convention=label_convention,
+                cases=cases,
             ),
-            StackModalitiesd(modalities, resample=resample, reference=reference, only_modality=only_modality),
-            *([MapLabeld("label", label_convention, layout, cases)] if has_label else []),
-            RequireSameGridd(),
             *([] if resample_label else [NoteBraind()]),
             *([] if shift_air else [to_air]),
             *([DeleteItemsd("brain")] if resample_label else []),
@@ -108,12 +97,4 @@ class PrepareBraind(MapTransform, InvertibleTransform):
             *([to_air] if shift_air else []),
             *([CastToTyped("label", torch.int8)] if resample_label else []),
         ]
-        self.steps = Compose(steps)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        return self.steps(dict(data))
-
-    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Bring what is on the new grid back to that of the files."""
-        with allow_missing_keys_mode(self.steps):
-            return self.steps.inverse(dict(data))
+        super().__init__(moved, steps)

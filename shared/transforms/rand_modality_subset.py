@@ -46,7 +46,7 @@ class RandModalitySubsetd(RandomizableTransform, MapTransform):
         image: Tensor = torch.as_tensor(data[self.image_key])
         present = present_modalities(image.unsqueeze(0)).squeeze(0).nonzero().flatten().tolist()
         if not present:
-            raise ValueError(f"{self.image_key}: no modality is there, every channel holds NaN.")
+            raise ValueError(f"{self.image_key}: no modality is present, every channel is NaN.")
         self.randomize(len(present))
         keep = torch.zeros(len(image), dtype=torch.bool)
         for digit, channel in enumerate(present):

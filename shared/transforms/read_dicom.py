@@ -1,4 +1,4 @@
-"""Read one DICOM series, and refuse what would be put in a wrong place."""
+"""Read one DICOM series, and refuse a series whose slices would get a wrong position."""
 
 from __future__ import annotations
 
@@ -83,7 +83,13 @@ def _files_of_series(folder: str) -> list[str]:
         raise FileNotFoundError(f"no DICOM series in {folder}")
     if len(series) > 1:
         raise InputError(f"{folder}: holds more than one DICOM series; give each series a folder of its own.")
-    return list(names.GetFileNames(series[0]))
+    files = list(names.GetFileNames(series[0]))
+    found = {Path(file).name for file in files}
+    others = (path for path in sorted(Path(folder).iterdir()) if path.name not in found and path.name[:1] != ".")
+    damaged = [path for path in others if path.suffix.lower() == ".dcm"]
+    if damaged:  # ITK leaves them out without a word, also where they are the first or last slices
+        raise InputError(f"{damaged[0]}: cannot be read as a slice of its series; copy it again, or remove the file.")
+    return files
 
 
 def _frames_of(file: str) -> _Frames:
@@ -106,7 +112,7 @@ def _frames_of(file: str) -> _Frames:
         values[name] = [_numbers(text, count) for text in texts]
         if not values[name] or any(numbers is None for numbers in values[name]):
             raise InputError(
-                f"{file}: {name} is missing or not {count} numbers, so that nobody knows where the slice is; "
+                f"{file}: {name} is missing or not {count} numbers, so the position of the slice is unknown; "
                 "export the series again with this tag (anonymising may have removed it), or give NIfTI."
             )
     count = len(values["ImagePositionPatient"])
@@ -197,7 +203,7 @@ def _check_steps(source: str, frames: _Frames) -> None:
         twice = int(steps.argmin())
         pair = " and ".join(dict.fromkeys(Path(frames.files[place]).name for place in order[twice : twice + 2]))
         raise InputError(
-            f"{source}: two slices are {steps.min():.3g} mm apart ({pair}); keep one image of each place, "
+            f"{source}: two slices are {steps.min():.3g} mm apart ({pair}); keep one image per position, "
             "and each time point or echo in a folder of its own."
         )
     if np.abs(heights - np.linspace(heights[0], heights[-1], len(heights))).max() > PLACE_MM:
@@ -208,7 +214,7 @@ def _check_steps(source: str, frames: _Frames) -> None:
 
 
 def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
-    """Refuse what ITK places elsewhere than the tags say."""
+    """Refuse slices that ITK places elsewhere than their tags."""
     import itk
 
     direction, spacing = itk.array_from_matrix(image.GetDirection()), np.asarray(image.GetSpacing())
@@ -229,7 +235,7 @@ def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
 
 
 def _set_thickness(image: Any, file: str) -> None:
-    """Give a single slice the thickness that its file names, for which ITK puts 1 mm."""
+    """Give a single slice the thickness in its file, where ITK assumes 1 mm."""
     thickness = _numbers(_header(file).get(THICKNESS, ""), 1)
     if thickness and thickness[0] > 0 and image.GetImageDimension() == 3:
         image.SetSpacing([*list(image.GetSpacing())[:2], thickness[0]])

@@ -52,7 +52,7 @@ def grid_difference(first: Tensor, second: Tensor) -> str:
 
 
 class RequireSameGridd(MapTransform):
-    """Refuse a case whose label or brain mask does not lie on the image's grid; otherwise change nothing.
+    """Refuse a case whose label or brain mask is not on the image's grid; otherwise change nothing.
 
     Args:
         keys: entries to compare with the first of them; those that are absent, or not read (a path), are passed over.
@@ -68,7 +68,7 @@ class RequireSameGridd(MapTransform):
             difference = grid_difference(first, data[key])
             if difference:
                 raise InputError(
-                    f"{source_file(data[key], key)}: the {key} lies on another grid than "
+                    f"{source_file(data[key], key)}: the {key} is on another grid than "
                     f"{source_file(first, present[0])}, {difference}; resample it onto that grid "
                     "(labels and masks by nearest neighbour)."
                 )

@@ -1,4 +1,4 @@
-"""Write what was found in a case: label map, uncertainty, picture and record."""
+"""Write the results of a case: label map, uncertainty, overlay figure and record."""
 
 from __future__ import annotations
 
@@ -97,14 +97,21 @@ class SaveImageCased(Transform):
                     label=volumes.get("label"),
                     title=case,
                 )
-            record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
+            outputs, found = self._add(data, volumes, folder, case)
+            record |= {**found, "outputs": names | outputs, "bundle": self.bundle, **circumstances(data)}
             write_record(record_path, record)
         return dict(data)
+
+    def _add(
+        self, data: Mapping[Hashable, Any], volumes: Mapping[str, Tensor], folder: Path, case: str
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Write further files of a case; return their names for "outputs", and further entries of the record."""
+        return {}, {}
 
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]
         if missing:
-            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd before.")
+            raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd first.")
         if len({volume.shape[1:] for volume in volumes.values()}) > 1:
             shapes = ", ".join(f"{self.keys[name]} {tuple(volume.shape[1:])}" for name, volume in volumes.items())
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Write what was found in a 2D case: regions, objects, uncertainty, class, picture and record."""
+"""Write the results of a 2D case: regions, objects, uncertainty, class, overlay figure and record."""
 
 from __future__ import annotations
 
@@ -120,9 +120,7 @@ class SavePictureCased(Transform):
     def _check(self, found: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image", "classes") if name not in found]
         if missing:
-            raise ValueError(
-                f"there is no tensor under {missing}; a transform as MaskAndClassd makes them from logits."
-            )
+            raise ValueError(f"there is no tensor under {missing}; run a transform such as MaskAndClassd first.")
         maps = {self.keys[name]: tuple(value.shape[1:]) for name, value in found.items() if name != "classes"}
         if len(set(maps.values())) > 1 or found["image"].ndim != 3:
             raise ValueError(f"all must be on one grid (H, W), got {maps}.")

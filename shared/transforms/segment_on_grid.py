@@ -22,7 +22,7 @@ LARGEST = 1e4  # logits are cut off here, since infinity times the weight 0 is n
 
 
 def classes_and_uncertainty(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Most probable class, the first one of equals, and 1 - its probability under the softmax.
+    """Most probable class (the first of equals), and 1 - its probability under the softmax.
 
     Args:
         logits: (C, *spatial), float32.

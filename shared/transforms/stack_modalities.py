@@ -181,7 +181,9 @@ class StackModalitiesd(MapTransform):
 
     def _nothing(self, data: Mapping[Hashable, Any]) -> InputError:
         names = ", ".join(map(str, self.keys))
-        return InputError(f"case {data.get('case', '(unnamed)')}: none of its modalities ({names}) is there; give one.")
+        return InputError(
+            f"case {data.get('case', '(unnamed)')}: none of its modalities ({names}) is present; give one."
+        )
 
 
 def _resampled(volume: MetaTensor, grid: MetaTensor, mode: str) -> MetaTensor:

@@ -104,7 +104,7 @@ def test_a_class_without_folder_and_a_mask_without_picture_are_reported(put, cap
     folder = put("benign/a.png", "benign/a_mask.png", "benign/b_mask.png")
     assert len(find_breast_cases(folder, CLASSES)) == 1
     assert "holds no image of class normal, malignant" in caplog.text
-    assert "1 masks have no picture" in caplog.text
+    assert "1 masks have no image" in caplog.text
     assert "b_mask.png" in caplog.text
 
 
@@ -134,7 +134,7 @@ def test_a_class_without_pictures_is_refused_in_training(busi):
     (busi / "gutartig").rename(busi / "notes")
     (busi / "benign").mkdir()
     with pytest.raises(
-        InputError, match=r"holds no image of class benign \(.*/benign without pictures, and other folders"
+        InputError, match=r"holds no image of class benign \(.*/benign without images, and other folders"
     ):
         find_breast_cases(busi, CLASSES, needs_label=True)
 
@@ -142,7 +142,7 @@ def test_a_class_without_pictures_is_refused_in_training(busi):
 def test_folders_of_other_names_are_named(put):
     folder = put("gutartig/a.png", "boesartig/b.png")
     with pytest.raises(
-        InputError, match=r"no picture found .*classes are normal, .* its folders boesartig, gutartig: ren"
+        InputError, match=r"no image found .*classes are normal, .* its folders boesartig, gutartig: ren"
     ):
         find_breast_cases(folder, CLASSES)
 
@@ -198,7 +198,7 @@ def test_table(table):
 def test_a_lesion_without_outline_is_unknown_and_not_empty(table):
     (case,) = from_table(table("image,class\np/a.bmp,benign\n"))
     assert "mask" not in case
-    with pytest.raises(InputError, match=r"a.bmp: has no mask .*\(1 of the 1 pictures"):
+    with pytest.raises(InputError, match=r"a.bmp: has no mask .*\(1 of the 1 images"):
         from_table(table("image,class\np/a.bmp,benign\n"), needs_label=True)
 
 
@@ -233,7 +233,7 @@ def test_bad_folders_are_named(busi, put):
     (busi / "x").mkdir()
     for name in CLASSES:
         (busi / name).rename(busi / "x" / name)
-    with pytest.raises(InputError, match=rf"no picture found .*give {busi}/x\.$"):
+    with pytest.raises(InputError, match=rf"no image found .*give {busi}/x\.$"):
         find_breast_cases(busi, CLASSES)
     for name in CLASSES:
         (busi / "x" / name).rename(busi / name)
@@ -244,7 +244,7 @@ def test_bad_folders_are_named(busi, put):
         find_breast_cases(busi, CLASSES)
     (busi / "normal/normal (1).jpg").unlink()
     (busi / "benign/benign (1)_mask.png").unlink()
-    with pytest.raises(InputError, match=r"benign \(1\).png: has no mask .*1 of the 5 pictures"):
+    with pytest.raises(InputError, match=r"benign \(1\).png: has no mask .*1 of the 5 images"):
         find_breast_cases(busi, CLASSES, needs_label=True)
     put("flat/a.png")
     with pytest.raises(InputError, match=r"a.png: has no class"):

@@ -97,7 +97,7 @@ def test_a_single_picture(tmp_path):
     touch(tmp_path, "slide.1.png")
     path = tmp_path / "slide.1.png"
     assert find_gland_cases(path) == [{"case": "slide.1", "patient": "slide.1", "image": str(path)}]
-    with pytest.raises(InputError, match=r"slide.1.png: one picture has no annotation; give the folder"):
+    with pytest.raises(InputError, match=r"slide.1.png: one image has no annotation; give the folder"):
         find_gland_cases(path, needs_label=True)
 
 
@@ -108,7 +108,7 @@ def test_stored_region_maps(published, tmp_path):
     assert [case.get("label") for case in cases] == [None, *(str(maps / f"train_{i}_regions.png") for i in (1, 2))]
     with pytest.raises(InputError, match=r"testA_1.bmp: has no region map .*1 of the 3.*"):
         find_gland_cases(published, needs_label=True, label_dir=maps)
-    with pytest.raises(InputError, match=r"nowhere: no such folder; give the one with the region maps"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder; give the folder with the region maps"):
         find_gland_cases(published, label_dir=tmp_path / "nowhere")
 
 
@@ -129,18 +129,18 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such folder"):
         find_gland_cases(tmp_path / "nowhere")
     touch(tmp_path, "Grade.csv", "deeper/train_1.bmp", "train_1_anno.bmp")
-    with pytest.raises(InputError, match=r"no picture found \(looked for .bmp, .png"):
+    with pytest.raises(InputError, match=r"no image found \(looked for .bmp, .png"):
         find_gland_cases(tmp_path)
 
 
 def test_what_training_needs_is_named(published):
     (published / "train_2_anno.bmp").unlink()
-    with pytest.raises(InputError, match=r"train_2.bmp: has no annotation \(train_2_anno\).*\(1 of the 3 pictures"):
+    with pytest.raises(InputError, match=r"train_2.bmp: has no annotation \(train_2_anno\).*\(1 of the 3 images"):
         find_gland_cases(published, needs_label=True)
     assert "instances" not in find_gland_cases(published)[2]
     touch(published, "train_2_anno.bmp")
     write_grades(published, "testA_1,4, benign", "train_1,3,", "train_2")
-    with pytest.raises(InputError, match=r"train_1.bmp: has no grade in Grade.csv; add .*\(2 of the 3 pictures"):
+    with pytest.raises(InputError, match=r"train_1.bmp: has no grade in Grade.csv; add .*\(2 of the 3 images"):
         find_gland_cases(published, needs_label=True)
 
 
@@ -157,7 +157,7 @@ def test_the_same_case_twice(published):
 def test_an_annotation_without_a_picture_is_left_out_with_a_word(published, caplog):
     (published / "train_1.bmp").unlink()
     assert [case["case"] for case in find_gland_cases(published)] == ["testA_1", "train_2"]
-    assert "1 annotations have no picture" in caplog.text
+    assert "1 annotations have no image" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_own_data_are_split_in_three_by_patient(tmp_path):
 
 
 def test_wrong_splits():
-    with pytest.raises(InputError, match=r"validation_fraction 1, .* leaves something to train on"):
+    with pytest.raises(InputError, match=r"validation_fraction 1, .* the first below 1"):
         split_gland_cases([], validation_fraction=1)
     with pytest.raises(InputError, match=r"all images for training are of one patient, a;"):
         split_gland_cases(cases_of(a=(3, 3)))

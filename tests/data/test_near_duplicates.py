@@ -107,7 +107,7 @@ def test_nothing_to_compare():
 
 def test_bad_input_is_named(tmp_path, write, scenes):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"broken.png: cannot be read as a picture"):
+    with pytest.raises(InputError, match=r"broken.png: cannot be read as an image"):
         group_near_duplicates([write("a.png", scenes[0]), tmp_path / "broken.png"])
     with pytest.raises(InputError, match=r"similarity 50: is a correlation"):
         group_near_duplicates([], similarity=50)

@@ -87,7 +87,7 @@ def test_all_deep_pictures_share_the_highest_value(cases, caplog, tmp_path):
     deep = np.arange(600, dtype=np.uint16).reshape(20, 30)
     found = highest(cases("image", dark=deep, bright=deep * 6 + 100, plain=TWO))
     assert found == {"dark": 3694, "bright": 3694, "plain": None}
-    assert "2 of 3 pictures have 16 bits but values up to 3694 only: white is taken to be 4095 in all" in caplog.text
+    assert "2 of 3 images have 16 bits but values up to 3694 only: white is taken to be 4095 in all" in caplog.text
     caplog.clear()
     assert highest(cases("image", dark=deep, full=deep * 100)) == {"dark": 59900, "full": 59900}
     assert not caplog.text

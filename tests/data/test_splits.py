@@ -116,8 +116,8 @@ def test_refuses_a_list_that_is_not_there(tmp_path):
         (9, {"fractions": (0.7, 0.1, 0.1)}, "sum to one"),
         (9, {"fractions": (1.2, -0.2, 0)}, "give three shares"),
         (4, {"num_folds": 5}, "num_folds 5: needs as many patients, found 4"),
-        (9, {"num_folds": 3, "fold": 3}, "a fold from 0 to one less"),
-        (9, {"num_folds": 1}, "take at least 2 folds"),
+        (9, {"num_folds": 3, "fold": 3}, "a fold from 0 to num_folds - 1"),
+        (9, {"num_folds": 1}, "expected at least 2 folds"),
         (9, {"num_folds": 3, "fractions": (0, 0, 1)}, "give training or validation a share"),
     ],
 )

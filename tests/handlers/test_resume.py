@@ -173,6 +173,7 @@ def test_any_other_setting_is_refused_by_name_with_both_values(tmp_path, monkeyp
 def test_paths_hardware_intervals_and_logging_may_change(tmp_path, monkeypatch):
     settings_with(monkeypatch, tmp_path, CONFIG)
     changed = {"_desc_": "other", "dataset_dir": "b", "num_workers": 3, "device": "cuda", "resume": True, "amp": False}
+    changed |= {"line_interval_epochs": 5, "term_interval_iterations": 9}
     changed["train"] = {**CONFIG["train"], "handlers": []}
     settings_with(monkeypatch, tmp_path, {**CONFIG, **changed, "patch_size": (8, 8)}, resume=True)
 

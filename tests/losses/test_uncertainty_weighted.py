@@ -404,12 +404,12 @@ def test_a_constant_prediction_drives_the_learned_weight_of_the_geometry_loss_to
     [
         (
             {"weights": {"mask": 1, "shape": 1}},
-            "weights: .*'shape'.* names no losses that there are; choose from class",
+            "weights: .*'shape'.* names unknown losses; choose from class",
         ),
-        ({"terms": ["masks"]}, r"terms: \['masks'\] names no losses that there are; choose from class, mask"),
-        ({"terms": "mask"}, "terms: mask names no losses"),
-        ({"terms": []}, "no loss takes part; name one or more of class, mask, topology, geometry"),
-        ({"weights": {}}, "no loss takes part"),
+        ({"terms": ["masks"]}, r"terms: \['masks'\] names unknown losses; choose from class, mask"),
+        ({"terms": "mask"}, "terms: mask names unknown losses"),
+        ({"terms": []}, "no loss is chosen; name one or more of class, mask, topology, geometry"),
+        ({"weights": {}}, "no loss is chosen"),
         ({"weights": {"mask": -1}}, r"the loss 'mask' needs a finite weight of at least 0 \(None: learned\), got -1"),
         (
             {"weights": {"mask": math.nan}},
@@ -441,9 +441,9 @@ def test_refuses_a_loss_by_the_name_of_the_sum():
 
 def test_says_which_part_is_missing():
     prediction, target = gland_case()
-    with pytest.raises(ValueError, match="the loss 'class' reads 'grade', which is not there: label; correct"):
+    with pytest.raises(ValueError, match="the loss 'class' reads 'grade', which is missing: label; correct"):
         make()(prediction, {"label": target["label"]})
-    with pytest.raises(ValueError, match="the loss 'class' reads 'class_logits', which is not there: a tensor"):
+    with pytest.raises(ValueError, match="the loss 'class' reads 'class_logits', which is missing: a tensor"):
         make()(prediction["pred"], target)
 
 

@@ -7,18 +7,18 @@ from shared.metrics.class_scores import class_scores, confusion_counts, one_vs_r
 def test_confusion_and_scores_by_hand():
     counts = confusion_counts(np.array([0, 0, 0, 1, 2, 2]), np.array([0, 0, 2, 1, 2, 2]), 4)
     np.testing.assert_array_equal(counts, [[2, 0, 1, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
-    precision, recall, f1 = class_scores(counts)
-    np.testing.assert_allclose(precision, [1, 1, 2 / 3, np.nan])
-    np.testing.assert_allclose(recall, [2 / 3, 1, 1, np.nan])
-    np.testing.assert_allclose(f1, [0.8, 1, 0.8, np.nan])
+    scores = class_scores(counts)
+    np.testing.assert_allclose(scores["precision"], [1, 1, 2 / 3, np.nan])
+    np.testing.assert_allclose(scores["recall"], [2 / 3, 1, 1, np.nan])
+    np.testing.assert_allclose(scores["F1"], [0.8, 1, 0.8, np.nan])
 
 
 def test_classes_on_one_side_only_score_zero():
     """Three images of class 0, one of them called 1; none of the two of class 2 recognised."""
-    precision, recall, f1 = class_scores(np.array([[2, 1, 0], [0, 0, 0], [2, 0, 0]]))
-    np.testing.assert_allclose(precision, [1 / 2, 0, 0])
-    np.testing.assert_allclose(recall, [2 / 3, 0, 0])
-    np.testing.assert_allclose(f1, [4 / 7, 0, 0])
+    scores = class_scores(np.array([[2, 1, 0], [0, 0, 0], [2, 0, 0]]))
+    np.testing.assert_allclose(scores["precision"], [1 / 2, 0, 0])
+    np.testing.assert_allclose(scores["recall"], [2 / 3, 0, 0])
+    np.testing.assert_allclose(scores["F1"], [4 / 7, 0, 0])
 
 
 def test_area_is_the_share_of_pairs_in_order():

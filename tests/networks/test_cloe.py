@@ -7,7 +7,7 @@ from plain_layers import conv, double, normal_act
 from torch.utils.flop_counter import FlopCounterMode
 
 from shared.errors import InputError
-from shared.networks import CLoE, ExpertGate, RFNet, agreement_scores, expert_similarities
+from shared.networks import CLoE, ExpertGate, RFNet, agreement_scores, expert_similarities, gate_strength_setter
 
 NAN = float("nan")
 SIZE = (16, 16, 24)
@@ -396,3 +396,25 @@ def test_every_subset_of_a_trained_network_gives_another_segmentation():
         if any(keep):
             outputs.append(run(network, image, torch.tensor([keep])))
     assert all((a - b).abs().max() > 1e-3 for a, b in itertools.combinations(outputs, 2))
+
+
+@pytest.mark.parametrize("available", [(0, 1, 2, 3), (0, 2), (3,)])
+def test_segment_with_experts_is_the_segmentation_and_what_it_was_made_of(available):
+    network, image = make(branches=["content"]).eval(), volume()
+    image[:, [m for m in range(4) if m not in available]] = NAN
+    with torch.no_grad():
+        parts = network.segment_with_experts(image)
+        torch.testing.assert_close(parts["pred"], network(image), rtol=1e-3, atol=1e-3)
+        expected = network.experts(image)
+        torch.testing.assert_close(parts["experts"], expected["experts"])
+        torch.testing.assert_close(parts["region"], expected["region"])
+        torch.testing.assert_close(parts["weights"], network.train()(image)["weights"], rtol=1e-3, atol=1e-4)
+    assert "content" not in parts
+
+
+def test_strength_of_a_gate_is_set_where_there_is_one():
+    network = make()
+    gate_strength_setter(network)(0.25)
+    assert network.gate.strength == 0.25
+    for without in (make(fusion="mean"), RFNet(features=2)):
+        gate_strength_setter(without)(0.25)

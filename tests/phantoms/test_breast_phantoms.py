@@ -163,6 +163,6 @@ def test_the_command_paints_them(tmp_path, capsys):
         main(["paint-phantoms", *arguments])
 
     run(*options, "--num_malignant", "1", "--size", "[64,64]")
-    assert capsys.readouterr().out == f"3 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
+    assert capsys.readouterr().out == f"3 phantoms (painted, no patients) are in {tmp_path / 'set'}\n"
     with pytest.raises(InputError, match="option --num_train is unknown for kind breast; choose from num_norm"):
         run(*options, "--num_train", "3")

@@ -242,7 +242,7 @@ def test_the_command_paints_either_kind(tmp_path, capsys):
         main(["paint-phantoms", *arguments])
 
     run(*options)
-    assert capsys.readouterr().out == f"3 phantoms (painted, no patients) lie in {tmp_path / 'set'}\n"
+    assert capsys.readouterr().out == f"3 phantoms (painted, no patients) are in {tmp_path / 'set'}\n"
     assert len(find_gland_cases(tmp_path / "set", needs_label=True)) == 3
     with pytest.raises(InputError, match="suffix 'gif' is unknown"):
         run(*options, "--suffix", "gif")

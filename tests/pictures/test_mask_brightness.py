@@ -105,23 +105,23 @@ def test_a_mask_that_fills_the_picture_is_refused(read, picture):
 @pytest.mark.parametrize(("lesion", "rest"), [(RED, WHITE), (BLUE, WHITE), (BLUE, YELLOW)])
 def test_colours_that_do_not_tell_what_the_lesion_is_are_refused(read, lesion, rest):
     for picture in (drawn(lesion, rest), palette(LESION, rest, lesion)):
-        with pytest.raises(InputError, match=r"a.png: its colours do not tell the lesion from the rest"):
+        with pytest.raises(InputError, match=r"a.png: its colours do not separate the lesion from the background"):
             read(picture)
     hole = np.dstack([np.zeros((*LESION.shape, 3)), np.where(LESION, 0, 255)]).astype(np.uint8)
-    with pytest.raises(InputError, match=r"do not tell the lesion from the rest"):
+    with pytest.raises(InputError, match=r"do not separate the lesion from the background"):
         read(hole)
 
 
 def test_a_picture_is_no_mask(read):
     colours = np.random.default_rng(0).integers(0, 255, (*LESION.shape, 3), dtype=np.uint8)
-    with pytest.raises(InputError, match=r"a.png: holds many colours, as a picture does; give its mask"):
+    with pytest.raises(InputError, match=r"a.png: holds many colours, like the image itself; give its mask"):
         read(colours)
 
 
 def test_a_mask_turned_over_is_refused(read):
     outside_white = np.dstack([drawn(BLACK, WHITE), np.where(LESION, 255, 0)]).astype(np.uint8)
     for picture in (drawn(BLACK, WHITE), palette(LESION, WHITE, BLACK), outside_white):
-        with pytest.raises(InputError, match=r"a.png: is bright in 88% of the picture and in all its corners"):
+        with pytest.raises(InputError, match=r"a.png: is bright in 88% of the image and in all its corners"):
             read(picture)
 
 
@@ -141,7 +141,7 @@ def test_lesions_of_different_brightness_are_refused_rather_than_lost(read):
 
 def test_a_grey_picture_is_no_mask(read):
     shades = np.random.default_rng(0).integers(0, 255, LESION.shape, dtype=np.uint8)
-    with pytest.raises(InputError, match=r"a.png: holds many shades, as a picture does; give its mask"):
+    with pytest.raises(InputError, match=r"a.png: holds many shades, as an image does; give its mask"):
         read(shades)
 
 

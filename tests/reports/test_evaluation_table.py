@@ -85,7 +85,7 @@ def test_nan_stays_out_of_the_mean(tmp_path):
     table = EvaluationTable(str(tmp_path), {"dice": ["dice_a", "dice_b"]}, "With holes")
     evaluator = evaluate(tmp_path / "whole", squares())
     evaluator.state.metric_details["dice"] = torch.tensor([[float("nan"), float("nan")], [0.5, float("nan")]])
-    table.cases = ["first", "second"]
+    table.cases = [{"case": "first"}, {"case": "second"}]
     table.write(evaluator)
     rows = list(csv.reader((tmp_path / "evaluation.csv").open()))
     assert rows[1:] == [

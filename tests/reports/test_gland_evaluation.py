@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -9,7 +10,8 @@ from monai.handlers import IgniteMetricHandler, from_engine
 
 from shared.errors import InputError
 from shared.metrics import ObjectDiceMetric
-from shared.reports import GlandEvaluation, gather_cases, scored_gland_image
+from shared.reports import GlandEvaluation, evaluation_writer
+from shared.reports.gland_scores import score_glands
 
 EXPECTED = """\
 case,part,object_f1,object_dice,object_hausdorff_um,pixel_accuracy,class_correct,malignant_probability
@@ -141,11 +143,8 @@ def test_second_run_starts_anew_and_gives_the_same_bytes(tmp_path):
 
 def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypatch):
     """The other process scored the last image and, as there were not enough, the first one again."""
-    first, _, last = [scored_gland_image.score_image(case, postprocess(case), pixel_size_um=0.5) for case in items()]
-    sent = []
-    monkeypatch.setattr(gather_cases, "string_list_all_gather", lambda texts: sent.extend(texts) or texts)
-    assert gather_cases.gather_cases([last, first], scored_gland_image.image_of) == [last, first]
-    monkeypatch.setattr(gather_cases, "string_list_all_gather", lambda texts: texts + sent)
+    first, _, last = [json.dumps(score_glands(case, postprocess(case), pixel_size_um=0.5)) for case in items()]
+    monkeypatch.setattr(evaluation_writer, "string_list_all_gather", lambda texts: [*texts, last, first])
     evaluate(tmp_path, items()[:2])
     assert (tmp_path / "evaluation.csv").read_text() == EXPECTED
 
@@ -155,10 +154,10 @@ def test_only_the_first_process_writes(tmp_path):
     evaluator = evaluate(tmp_path / "first", items())
     evaluator.state.rank = 1
     evaluator.state.metrics = {}
-    table.cases = ["an earlier run's"]
+    table.cases = [{"case": "an earlier run's"}]
     table.start(evaluator)
     assert table.cases == []
-    table.cases = [scored_gland_image.score_image(items()[2], postprocess(items()[2]), 0.5)]
+    table.cases = [score_glands(items()[2], postprocess(items()[2]), 0.5)]
     table.write(evaluator)
     assert not (tmp_path / "none").exists()
     assert evaluator.state.metrics["object_f1"] == 1
@@ -169,7 +168,7 @@ def test_says_what_an_image_lacks(tmp_path, key):
     case = items()[0]
     del case[key]
     with pytest.raises(InputError, match=f"case testA_1 has no {key}; evaluate images whose glands are annotated"):
-        scored_gland_image.score_image(case, postprocess({"instances": None, **case}), 0.5)
+        score_glands(case, postprocess({"instances": None, **case}), 0.5)
 
 
 def test_says_at_the_start_that_the_folder_cannot_be_written(tmp_path):

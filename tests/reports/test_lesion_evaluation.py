@@ -1,16 +1,17 @@
+import json
 import logging
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
+from pandas import DataFrame
 
 from shared.errors import InputError
-from shared.metrics import calibration_bins, expected_calibration_error
-from shared.reports import LesionEvaluation, gather_cases, lesion_evaluation, scored_lesion_image
+from shared.metrics import calibration_bins, error_of_bins, expected_calibration_error
+from shared.reports import LesionEvaluation, evaluation_writer, lesion_evaluation
+from shared.reports.lesion_scores import lesion_scores, score_mask
 
 CLASSES = ["normal", "benign", "malignant"]
 FILES = {"evaluation.csv", "evaluation.md", "evaluation.png", "confusion.png", "roc.png", "reliability.png"}
@@ -86,7 +87,7 @@ def evaluate(folder, cases, class_names=CLASSES, **options):
 def no_drawing(monkeypatch):
     """Pictures are empty files, which are there sooner."""
     for name in ("draw_points", "draw_confusion", "draw_roc", "draw_reliability"):
-        monkeypatch.setattr(lesion_evaluation, name, lambda path, *others: path.write_text(""))
+        monkeypatch.setattr(lesion_evaluation, name, lambda path, **others: path.write_text(""))
 
 
 def rows_in(folder):
@@ -228,14 +229,8 @@ def test_some_classes_unknown(tmp_path, no_drawing):
 
 def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypatch, no_drawing):
     """The other process scored the last image and, as there were not enough, the first one again."""
-    scored = [scored_lesion_image.score_mask(case, postprocess(case), 3) for case in items()]
-    sent = []
-    monkeypatch.setattr(gather_cases, "string_list_all_gather", lambda texts: sent.extend(texts) or texts)
-    assert gather_cases.gather_cases([scored[4], scored[0]], scored_lesion_image.ScoredLesionImage) == [
-        scored[4],
-        scored[0],
-    ]
-    monkeypatch.setattr(gather_cases, "string_list_all_gather", lambda texts: texts + sent)
+    scored = [json.dumps(score_mask(case, postprocess(case), 3)) for case in items()]
+    monkeypatch.setattr(evaluation_writer, "string_list_all_gather", lambda texts: [*texts, scored[4], scored[0]])
     evaluate(tmp_path, items()[:4])
     assert (tmp_path / "evaluation.csv").read_text() == EXPECTED
 
@@ -244,10 +239,10 @@ def test_only_the_first_process_writes(tmp_path):
     table = LesionEvaluation(str(tmp_path / "none"), CLASSES, "Breasts")
     engine = Engine(lambda engine, batch: None)
     engine.state.rank = 1
-    table.cases = ["an earlier run's"]
+    table.cases = [{"case": "an earlier run's"}]
     table.start(engine)
     assert table.cases == []
-    table.cases = [scored_lesion_image.score_mask(items()[0], postprocess(items()[0]), 3)]
+    table.cases = [score_mask(items()[0], postprocess(items()[0]), 3)]
     table.write(engine)
     assert not (tmp_path / "none").exists()
     assert engine.state.metrics["dice"] == pytest.approx(8 / 9)
@@ -256,31 +251,29 @@ def test_only_the_first_process_writes(tmp_path):
 def test_mask_calibration_of_many_images_is_that_of_their_pixels():
     found = [torch.rand(1, 30, 40) / 2 for _ in range(3)]
     right = [torch.rand(1, 30, 40) < 0.8 for _ in range(3)]
-    sums = sum(calibration_bins(1 - unsure, of, 10) for unsure, of in zip(found, right, strict=True))
-    error = (sums[:, 2] - sums[:, 1]).abs().sum() / sums[:, 0].sum()
+    bins = sum(calibration_bins(1 - unsure, of, 10) for unsure, of in zip(found, right, strict=True))
     expected = expected_calibration_error(1 - torch.cat(found), torch.cat(right), 10)
-    torch.testing.assert_close(error, expected)
+    torch.testing.assert_close(error_of_bins(bins), expected)
 
 
 def test_lesion_scores_are_symmetric_as_they_should_be():
     """Exchanging truth and prediction exchanges sensitivity and precision and leaves Dice and IoU."""
-    image = scored_lesion_image.score_mask(items()[2], postprocess(items()[2]), 3)
-    exchanged = replace(image, true_pixels=image.found_pixels, found_pixels=image.true_pixels)
-    dice, iou, sensitivity, precision = scored_lesion_image.lesion_scores([image])
-    assert scored_lesion_image.lesion_scores([exchanged]) == [dice, iou, precision, sensitivity]
+    image = DataFrame([score_mask(items()[2], postprocess(items()[2]), 3)])
+    exchanged = image.rename(columns={"true_pixels": "found_pixels", "found_pixels": "true_pixels"})
+    dice, iou, sensitivity, precision = lesion_scores(image).iloc[0]
+    assert lesion_scores(exchanged).iloc[0].tolist() == [dice, iou, precision, sensitivity]
     assert dice == pytest.approx(2 * iou / (1 + iou))
-    assert np.isnan(scored_lesion_image.lesion_scores([])).all()
 
 
 def test_says_what_does_not_fit(tmp_path):
     case = items()[0]
     with pytest.raises(ValueError, match="class_names must name 3 classes, as there are; it names 2"):
-        scored_lesion_image.score_mask(case, postprocess(case), 2)
+        score_mask(case, postprocess(case), 2)
     with pytest.raises(ValueError, match=r"label \(1, 5, 20\) and pred \(1, 10, 20\) must agree"):
-        scored_lesion_image.score_mask({**case, "label": case["label"][:, :5]}, postprocess(case), 3)
+        score_mask({**case, "label": case["label"][:, :5]}, postprocess(case), 3)
     del case["label"]
     with pytest.raises(InputError, match=r"case benign \(1\) has no mask; evaluate images whose lesions are outlined"):
-        scored_lesion_image.score_mask(case, postprocess(case), 3)
+        score_mask(case, postprocess(case), 3)
     (tmp_path / "file").write_text("in the way")
     engine = Engine(lambda engine, batch: None)
     engine.state.rank = 0

@@ -94,7 +94,7 @@ def test_unknown_masks(image):
 
 
 def test_bad_masks_are_named(image, write, tmp_path):
-    with pytest.raises(InputError, match=r"m.png: is 4 x 2 pixels, but its picture .*a.png is 5 x 3"):
+    with pytest.raises(InputError, match=r"m.png: is 4 x 2 pixels, but its image .*a.png is 5 x 3"):
         join(image, [write("m.png", np.zeros((2, 4), np.uint8))])
     with pytest.raises(InputError, match=r"m.png: its highest value is 75; store a mask with 255"):
         join(image, [write("m.png", spot(1, 1, 75))])

@@ -1,6 +1,12 @@
 import pytest
 
-from shared.transforms.label_conventions import conventions_of_name, describe_conventions
+from shared.transforms.label_conventions import (
+    LABEL_TABLES,
+    conventions_of_name,
+    describe_conventions,
+    find_convention,
+    label_table,
+)
 
 GLIOMA, AFTER_TREATMENT = ("brats2023", "brats2024_glioma"), ("brats2024_glioma",)
 
@@ -33,6 +39,7 @@ def test_the_innermost_name_counts():
     folder = "/data/ASNR-MICCAI-BraTS2023-PED-Challenge-TrainingData"
     assert conventions_of_name("p1", f"{folder}/p1/p1-seg.nii.gz") == ("brats_pediatric",)
     assert conventions_of_name("BraTS-GLI-00005-001", f"{folder}/x/x-seg.nii.gz") == GLIOMA
+    assert conventions_of_name("p1", "/raw/Dataset138_BraTSPED/labelsTr/p1.nii.gz") == ("brats_pediatric",)
     assert conventions_of_name("p1", "/data/brats2021_mapped/p1_seg.nii.gz") == ()
 
 
@@ -40,3 +47,20 @@ def test_equal_readings_are_named_together():
     assert describe_conventions(["brats2023", "brats_africa", "msd"], [0, 2]) == (
         "brats2023/brats_africa (2 oedema -> 2); msd (2 non-enhancing tumour -> 1)"
     )
+
+
+def test_prostates_have_a_table_of_their_own():
+    """Task05 and Prostate158 number the zones in opposite order; "msd" of brains is another task."""
+    table = LABEL_TABLES["prostate_zones"]
+    assert find_convention(None, "msd", table) == ("msd", {0: 0, 1: 1, 2: 2})
+    assert find_convention(None, "prostate158", table) == ("prostate158", {0: 0, 1: 2, 2: 1})
+    assert find_convention(None, "msd")[1] == {0: 0, 1: 2, 2: 1, 3: 3}
+    assert conventions_of_name("001", "/data/Prostate158/train/001/x.nii.gz", table) == ("prostate158",)
+    assert conventions_of_name("BraTS2021_00000", "/data/a", table) == ()
+    assert describe_conventions(["prostate158"], {0, 1, 2}, table) == (
+        "prostate158 (1 central gland, transition zone -> 2, 2 peripheral zone -> 1)"
+    )
+    with pytest.raises(ValueError, match="label convention 'brats2021' is unknown; choose one of msd, prostate158"):
+        find_convention("brats2021", None, table)
+    with pytest.raises(ValueError, match="table: expected one of brain_tumour, prostate_zones, got 'liver'"):
+        label_table("liver")

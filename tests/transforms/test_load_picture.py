@@ -110,7 +110,7 @@ def test_one_number_for_all_objects(write, colours, caplog):
     by_file = load(image, instances=path, label=path)
     assert by_file["instances"].unique().tolist() == [0, 1, 2]
     assert by_file["label"].unique().tolist() == [0, 255], "regions are classes and stay as they are"
-    assert "m.png: all its objects bear one number; its 2 connected components are taken for the obj" in caplog.text
+    assert "m.png: all objects have one number; the 2 connected components are taken as objects" in caplog.text
     told = load(image, instances=path, one_number=False)
     assert told["instances"].unique().tolist() == [0, 255]
     assert "one_number" not in told
@@ -179,19 +179,19 @@ def test_what_is_a_tensor_or_no_picture_stays(write, colours):
     assert loaded["image"] is tensor
     assert LoadPictured("image")({"image": write("a.png", colours), "case": "mine"})["case"] == "mine"
     assert LoadPictured("image", allow_missing_keys=True)({"grade": 1}) == {"grade": 1}
-    with pytest.raises(InputError, match="case : has no picture under 'image'; give one"):
+    with pytest.raises(InputError, match="case : has no image under 'image'; give one"):
         LoadPictured("image")({"grade": 1})
 
 
 def test_a_label_of_another_size_is_refused(write, colours):
     label = write("train_9_anno.png", np.zeros((COLUMNS, ROWS), np.uint8))
-    with pytest.raises(InputError, match=r"train_9_anno.png: is 4 x 7 pixels, but its picture .*train_9.png is 7 x 4"):
+    with pytest.raises(InputError, match=r"train_9_anno.png: is 4 x 7 pixels, but its image .*train_9.png is 7 x 4"):
         load(write("train_9.png", colours), instances=label)
 
 
 def test_a_label_with_colours_or_fractions_is_refused(write, colours):
     image = write("image.png", colours)
-    with pytest.raises(InputError, match=r"anno.png: a label map holds one number per pixel, this picture holds col"):
+    with pytest.raises(InputError, match=r"anno.png: a label map holds one number per pixel, this image holds col"):
         load(image, instances=write("anno.png", colours))
     with pytest.raises(InputError, match=r"anno.tif: holds fractions; store whole numbers of 8 or 16 bits"):
         load(image, instances=write("anno.tif", np.zeros((ROWS, COLUMNS), np.float32)))
@@ -203,7 +203,7 @@ def test_unusual_pictures_are_refused_by_name(write, colours):
     with pytest.raises(InputError, match=r"b.tif: values reach from 0 to 1200000; store it with 8 or 16 bits"):
         load(write("b.tif", colours[..., 0].astype(np.int32) * 10000))
     pages = [Image.fromarray(colours)] * 2
-    with pytest.raises(InputError, match=r"c.tif: holds 2 pages; store the one that is meant"):
+    with pytest.raises(InputError, match=r"c.tif: holds 2 pages; store the page that is meant"):
         load(write("c.tif", pages[0], save_all=True, append_images=pages[1:]))
 
 
@@ -214,20 +214,20 @@ def test_a_truncated_file_is_named(tmp_path, write, name):
     whole = (tmp_path / name).read_bytes()
     for kept in (len(whole) // 2, 20, 0):
         (tmp_path / name).write_bytes(whole[:kept])
-        with pytest.raises(InputError, match=rf"{name}: cannot be read as a picture, it is damaged") as caught:
+        with pytest.raises(InputError, match=rf"{name}: cannot be read as an image, it is damaged") as caught:
             load(path)
         assert "\n" not in str(caught.value)
 
 
 def test_no_picture_at_all(tmp_path, write, colours):
     (tmp_path / "notes.png").write_text("these are notes")
-    with pytest.raises(InputError, match=r"notes.png: cannot be read as a picture"):
+    with pytest.raises(InputError, match=r"notes.png: cannot be read as an image"):
         load(tmp_path / "notes.png")
     with pytest.raises(InputError, match=r"gone.png: no such file; correct the path"):
         load(str(tmp_path / "gone.png"))
     with pytest.raises(InputError, match=r"no such file"):
         load(write("a.png", colours), label=str(tmp_path))
-    with pytest.raises(InputError, match=r"expected the path of a picture, got \['a.png', 'b.png'\]"):
+    with pytest.raises(InputError, match=r"expected the path of an image, got \['a.png', 'b.png'\]"):
         LoadPictured("image")({"image": ["a.png", "b.png"], "case": "a"})
 
 

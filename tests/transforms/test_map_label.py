@@ -121,9 +121,7 @@ def test_the_name_narrows_the_advice(tmp_path, write_nifti):
 def test_a_name_of_another_challenge_is_asked_about(tmp_path, write_nifti):
     """1 is enhancing tumour and 4 oedema in BraTS-PED, 1 necrosis and 3 enhancing tumour in the layout's numbers."""
     cases = write_labels(tmp_path, write_nifti, **{"BraTS-GLI-00000-000": [0], "BraTS-PED-00002-000": [0, 1]})
-    text = (
-        r"BraTS-PED-00002-000 says other label numbers .* layout brats2023; give --label_convention .*brats_pediatric"
-    )
+    text = r"BraTS-PED-00002-000 does not fit the label numbers of layout brats2023; give .*brats_pediatric"
     with pytest.raises(InputError, match=text):
         MapLabeld("label", None, "brats2023", {"train": cases})
     loaded = {"case": "BraTS-PED-00002-000", "label": label_of([0, 1])}

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from shared.transforms import draw_picture_overlay, picture_overlay
-from shared.transforms.overlay import COLOURS
+from shared.transforms.planes import COLOURS
 
 NAMES = ["stroma", "epithelium", "lumen"]
 BLUE, YELLOW = ([int(code[start : start + 2], 16) for start in (1, 3, 5)] for code in COLOURS[:2])
@@ -206,9 +206,9 @@ def test_real_glands(tmp_path):
     ("change", "message"),
     [
         ({"image": torch.rand(4, 60, 90)}, r"image must be \(3, H, W\) or \(1, H, W\), got shape \(4, 60, 90\)"),
-        ({"image": 255 * torch.ones(3, 60, 90)}, r"must lie in \[0, 1\] to be shown, but reaches from 255 to 255"),
-        ({"image": -torch.ones(3, 60, 90)}, r"must lie in \[0, 1\]"),
-        ({"image": torch.full((3, 60, 90), torch.nan)}, r"must lie in \[0, 1\]"),
+        ({"image": 255 * torch.ones(3, 60, 90)}, r"must be in \[0, 1\] to be shown, got values from 255 to 255"),
+        ({"image": -torch.ones(3, 60, 90)}, r"must be in \[0, 1\]"),
+        ({"image": torch.full((3, 60, 90), torch.nan)}, r"must be in \[0, 1\]"),
         ({"segmentation": torch.zeros(1, 30, 45)}, r"segmentation must be \(1, H, W\) .* got shape \(1, 30, 45\)"),
         ({"reference_instances": torch.zeros(60, 90)}, "reference_instances must be"),
     ],

@@ -69,7 +69,7 @@ def test_the_same_seed_draws_the_same_and_the_global_generators_have_no_part():
 
 
 def test_a_case_without_modalities_is_refused():
-    with pytest.raises(ValueError, match="no modality is there"):
+    with pytest.raises(ValueError, match="no modality is present"):
         RandModalitySubsetd()({"image": image_of((False, False))})
 
 

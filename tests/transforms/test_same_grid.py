@@ -73,13 +73,13 @@ def test_a_label_of_another_shape_names_both_files():
     data = {"image": image((4, 5, 4, 3), name="a_t1.nii"), "label": image((1, 5, 4, 2), name="a_seg.nii")}
     with pytest.raises(
         InputError,
-        match=r"a_seg.nii: the label lies on another grid than a_t1.nii, shapes are 5 x 4 x 3 and 5 x 4 x 2; resample",
+        match=r"a_seg.nii: the label is on another grid than a_t1.nii, shapes are 5 x 4 x 3 and 5 x 4 x 2; resample",
     ):
         RequireSameGridd()(data)
 
 
 def test_a_mask_at_another_place_is_refused_without_a_label():
-    with pytest.raises(InputError, match="brain: the brain lies on another grid than image"):
+    with pytest.raises(InputError, match="brain: the brain is on another grid than image"):
         RequireSameGridd()({"image": image(), "brain": image(affine=moved(5))})
 
 

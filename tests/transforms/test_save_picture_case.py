@@ -244,8 +244,8 @@ def test_rejects_a_pixel_without_size(tmp_path, pixel_size_um):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"case": "../P1"}, "must name the case, without slashes"),
-        ({"case": ".."}, "must name the case, without slashes"),
+        ({"case": "../P1"}, "expected a name without slashes"),
+        ({"case": ".."}, "expected a name without slashes"),
         ({"uncertainty": None}, r"no tensor under \['uncertainty'\]"),
         ({"image": torch.zeros(3, 3, 3)}, r"one grid \(H, W\), got .*'image': \(3, 3\)"),
         ({"pred": torch.full((1, 8, 10), 3)}, "region 3 has no name"),

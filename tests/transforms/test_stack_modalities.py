@@ -110,7 +110,7 @@ def test_a_modality_of_nan_is_absent_one_of_infinity_is_wrong():
 
 @pytest.mark.parametrize("data", [{}, {"t1": modality(torch.nan)}, {"image": torch.full((4, 5, 4, 3), torch.nan)}])
 def test_no_modality_at_all(data):
-    with pytest.raises(InputError, match=r"case B_7: none of its modalities \(t1, t1ce, t2, flair\) is there"):
+    with pytest.raises(InputError, match=r"case B_7: none of its modalities \(t1, t1ce, t2, flair\) is present"):
         StackModalitiesd(ALL)({"case": "B_7", **data})
 
 
@@ -151,7 +151,7 @@ def test_a_modality_of_one_single_value_is_absent_with_a_word(value, caplog):
     image = StackModalitiesd(ALL)({"image": whole})["image"]
     assert image.isnan().flatten(1).any(dim=1).tolist() == [False, True, False, False]
     assert (whole[1] == value).all()  # the input stays as it was
-    with pytest.raises(InputError, match=r"none of its modalities \(t1, t1ce, t2, flair\) is there"):
+    with pytest.raises(InputError, match=r"none of its modalities \(t1, t1ce, t2, flair\) is present"):
         StackModalitiesd(ALL)({"t2": placeholder})
 
 

@@ -33,10 +33,10 @@ def batches():
 
 
 def test_a_row_per_case_and_level():
-    rows = interactions.interactions_of(TwoLevels(), batches(), torch.device("cpu"))
-    assert [row[:2] for row in rows] == [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("c", 1), ("c", 2)]
-    assert interactions.MEASURES == ["displacement_seg", "displacement_clf", "omega_seg", "omega_clf"]
-    assert rows[3][2] == pytest.approx([2.12, 2.13, 2.1, 2.11])
+    table = interactions.interactions_of(TwoLevels(), batches(), torch.device("cpu")).set_index(["case", "level"])
+    assert list(table.index) == [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("c", 1), ("c", 2)]
+    assert list(table) == ["displacement_seg", "displacement_clf", "omega_seg", "omega_clf"]
+    assert table.loc["b", 2].tolist() == pytest.approx([2.12, 2.13, 2.1, 2.11])
 
 
 def test_bars_are_the_means_over_cases(tmp_path, monkeypatch):

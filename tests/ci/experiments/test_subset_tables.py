@@ -74,9 +74,9 @@ def test_picture_shows_the_scores_and_the_differences_of_all_but_the_first(runs,
     main(f"ours={runs[0]}", out=str(tmp_path / "alone"))
     (_, modalities, (scores, gains)), (_, _, alone) = drawn
     assert modalities == ["t2", "adc"]
-    assert list(scores.rows) == ["PZ, ours", "PZ, base", "PZ_pp, ours", "PZ_pp, base"]
-    np.testing.assert_allclose(scores.rows["PZ, ours"], [71, 41, 84])
-    np.testing.assert_allclose(gains.rows["PZ, base"], [-1, -11, -3])
+    assert list(scores.rows.index) == ["PZ, ours", "PZ, base", "PZ_pp, ours", "PZ_pp, base"]
+    np.testing.assert_allclose(scores.rows.loc["PZ, ours"], [71, 41, 84])
+    np.testing.assert_allclose(gains.rows.loc["PZ, base"], [-1, -11, -3])
     assert gains.limits == pytest.approx((-11, 11))
     assert len(alone) == 1
 

@@ -1,12 +1,12 @@
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from pandas import DataFrame
 
-from ci.experiments.tables import main, within_spread
+from ci.__main__ import main as command_line
+from ci.experiments.run_spread import over_runs
+from ci.experiments.tables import main
 from shared.errors import InputError
 
 HEAD = "case,dice_WT,dice_TC,dice_ET,dice_ET_pp500,hausdorff_95_mm_WT,hausdorff_95_mm_TC,expected_calibration_error"
@@ -91,7 +91,16 @@ def test_where_some_methods_have_one_run_chance_is_unknown_of_those(runs, tmp_pa
     [([5.0], [5.0], False), ([5.0, 7.0], [7.5], True), ([5.0, 7.0], [8.5], False), ([4.5], [2.0, 5.0], True)],
 )
 def test_mark_compares_the_difference_with_the_larger_range(values, reference, within):
-    assert within_spread(np.array(values), np.array(reference)) == within
+    runs = DataFrame({"Dice": reference + values}, ["first"] * len(reference) + ["other"] * len(values))
+    table = over_runs(runs)
+    assert table.loc[("other", "Dice"), "within_spread_of_first"] == within
+    assert not table.loc[("first", "Dice"), "within_spread_of_first"]
+
+
+def test_a_run_without_a_score_leaves_its_method_without_a_mean():
+    table = over_runs(DataFrame({"Dice": [0.5, float("nan"), 0.6]}, ["first", "first", "other"]))
+    assert table.loc[("first", "Dice"), ["mean", "smallest", "largest"]].isna().all()
+    assert not table["within_spread_of_first"].any()
 
 
 def test_other_regions_and_no_distance(tmp_path, capsys):
@@ -273,24 +282,20 @@ def test_rejects_rows_that_are_not_there(runs, gland_runs, breast_runs, tmp_path
         (["ours={4}"], "columns auc: none is a Dice"),
         (["ours={0}+{1}"], "case a is in another fold too; join folds"),
         (["ours={5}"], "empty.csv: has no case"),
+        (["ours={0}+{6}"], "columns.csv: other columns than .*; join folds"),
     ],
 )
 def test_rejects_what_cannot_be_compared(runs, tmp_path, arguments, message):
     other = evaluation(tmp_path / "other.csv", {"a": [0.5] * 7})
     (tmp_path / "no_columns.csv").write_text("case,auc\na,1\n")
     (tmp_path / "empty.csv").write_text(HEAD + "\n")
-    paths = [*runs, other, tmp_path / "no_columns.csv", tmp_path / "empty.csv"]
+    (tmp_path / "columns.csv").write_text("case,dice_WT\nc,0.5\n")
+    paths = [*runs, other, *(tmp_path / f"{name}.csv" for name in ("no_columns", "empty", "columns"))]
     with pytest.raises(InputError, match=message):
         main(*[argument.format(*paths) for argument in arguments], out=str(tmp_path / "table"))
     assert not (tmp_path / "table.md").exists()
 
 
-def test_command_line(runs, tmp_path):
-    command = [sys.executable, "-m", "ci", "tables", "--out", str(tmp_path / "table")]
-    done = subprocess.run([*command, f"our own={runs[0]}"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout == (tmp_path / "table.md").read_text()
-    failed = subprocess.run([*command, "ours=nowhere.csv"], capture_output=True, text=True)
-    assert (failed.returncode, failed.stdout) == (1, "")
-    assert failed.stderr.splitlines()[-1].startswith("Error: nowhere.csv: is not a table")
-    assert "Traceback" not in failed.stderr
+def test_command_line(runs, tmp_path, capsys):
+    command_line(["tables", "--out", str(tmp_path / "table"), f"our own={runs[0]}"])
+    assert capsys.readouterr().out == (tmp_path / "table.md").read_text()

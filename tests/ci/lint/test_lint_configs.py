@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ci.lint.config_files import bundles_below
+from ci.lint.config_files import bases_of, bundles_below
 from ci.lint.lint_configs import RULES, lint, main
 from shared.errors import InputError
 
@@ -389,24 +389,43 @@ def test_what_a_note_describes_may_lack_arguments_but_have_no_wrong_ones(bundle)
 
 
 def test_an_overlay_for_several_gpus_needs_the_local_rank(bundle):
-    device = {"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"}
-    bundle.configs |= {"multi_gpu_train": device, "multi_gpu_inference": device}
-    assert ["LOCAL_RANK stands nowhere" in fault for fault in bundle.lint()] == [True, True]
+    overlay = {"initialize": ["$torch.distributed.init_process_group('gloo')"], "device": HEAD["device"]}
+    bundle.configs |= {"two_trainings": overlay, "two_inferences": {**overlay, "handlers": []}}
+    assert ["several processes need LOCAL_RANK" in fault for fault in bundle.lint()] == [True, True]
 
 
-def test_the_local_rank_may_stand_beside_the_device(bundle):
+def test_the_local_rank_may_be_read_outside_the_device(bundle):
     bundle.configs["multi_gpu_train"] = {
         "+imports": ["$import os"],
+        "initialize": ["$torch.distributed.init_process_group('gloo')"],
         "rank": "$int(os.environ['LOCAL_RANK'])",
         "device": "$torch.device('cuda', @rank) if torch.cuda.is_available() else torch.device('cpu')",
     }
     assert bundle.lint() == []
 
 
-def test_an_overlay_of_inference_follows_inference(bundle):
-    bundle.configs["inference_trt"] = {"num_workers": 1}
+@pytest.mark.parametrize(
+    ("overlay", "bases"),
+    [
+        ({"handlers": []}, ["inference"]),
+        ({"dataset::data": [], "num_workers": 0}, ["inference"]),
+        ({"max_epochs": 2}, ["train"]),
+        ({"validate::dataset::data": [], "+validate::handlers": [], "handlers": []}, ["train"]),
+        ({"network_def": {"_target_": "UNet"}, "_desc_": "another network"}, ["train", "inference"]),
+        ({"bundle_root": ".", "handlers": []}, []),
+    ],
+)
+def test_an_overlay_follows_what_it_overrides_whatever_its_name(bundle, overlay, bases):
+    bundle.lint()
+    path = bundle.folder / "configs" / "any_name.json"
+    assert [base.stem for base in bases_of(path, overlay)] == bases
+
+
+def test_an_overlay_of_both_is_linted_on_both_and_a_common_fault_is_named_once(bundle):
+    bundle.configs["any_name"] = {"num_workers": 1, "network": "@nobody"}
     assert bundle.lint() == [
-        "inference_trt.json: dataloader: workers: num_workers is not 0; inference reads in its own process"
+        "any_name.json: network: reference: @nobody is not defined",
+        "any_name.json: dataloader: workers: num_workers is not 0; inference reads in its own process",
     ]
 
 
@@ -423,7 +442,7 @@ def test_without_a_list_of_modalities_nothing_is_absent(bundle):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('{"bundle_root": ".", "a": {"b": 1, "b": 2}}', "b: duplicate-key: stands twice"),
+        ('{"bundle_root": ".", "a": {"b": 1, "b": 2}}', "b: duplicate-key: is twice"),
         ('{"bundle_root": "."', ": json: Expecting ',' delimiter"),
     ],
 )
@@ -433,8 +452,8 @@ def test_a_file_that_python_would_read_wrongly_or_not(bundle, text, fault):
 
 
 def test_an_overlay_that_cannot_be_merged_keeps_its_other_faults(bundle):
-    bundle.configs["evaluate"] = '{"run": [], "run": [], "nowhere::x": 1}'
-    assert [line.split(": ")[1:3] for line in bundle.lint()] == [["run", "duplicate-key"], ["", "merge"]]
+    bundle.configs["evaluate"] = '{"validate": {}, "validate": {}, "nowhere::x": 1}'
+    assert [line.split(": ")[1:3] for line in bundle.lint()] == [["validate", "duplicate-key"], ["", "merge"]]
 
 
 def test_an_overlay_without_its_base_cannot_be_merged(bundle):

@@ -1,0 +1,102 @@
+"""Planes of a volume as a doctor looks at them: cut, laid, tinted and lettered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import nibabel
+import numpy as np
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "PLANES",
+    "box_around",
+    "canonical",
+    "fullest_slices",
+    "grey_values",
+    "mark_sides",
+    "name_classes",
+    "paint_classes",
+    "view",
+]
+
+COLOURS = ("#56B4E9", "#F0E442", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00")  # Okabe and Ito, 2008
+# plane: the canonical axes (x to the right, y to the front, z up) that run across and down the picture, both reversed,
+# and the letters at its left, right and top
+PLANES = {"axial": (0, 1, "RLA"), "coronal": (0, 2, "RLS"), "sagittal": (1, 2, "APS")}
+MARGIN = 3  # voxels around the brain
+
+
+def name_classes(figure: Figure, class_names: Sequence[str]) -> None:
+    """Put the legend of the classes, from 1 on, below a figure."""
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color=colour_of(value), label=name) for value, name in enumerate(class_names, start=1)]
+    figure.legend(handles=patches, loc="lower center", ncols=min(4, len(patches)), frameon=False)
+
+
+def canonical(volume: Tensor, orientation: np.ndarray) -> np.ndarray:
+    """Turn and flip (x, y, z) so that the axes point to the patient's right, front and top as nearly as they can."""
+    return nibabel.orientations.apply_orientation(np.asarray(volume.detach().cpu()), orientation)
+
+
+def box_around(inside: np.ndarray) -> tuple[slice, ...]:
+    """Return the part of the volume that a mask reaches, with a margin; all of it for an empty mask."""
+    places = np.argwhere(inside) if inside.any() else np.array([[0, 0, 0], inside.shape])
+    low, high = np.maximum(places.min(axis=0) - MARGIN, 0), places.max(axis=0) + MARGIN + 1
+    return tuple(map(slice, low, high))
+
+
+def grey_values(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Spread the brain's values, without their last percents, over [0, 1]; air becomes 0."""
+    low, high = np.percentile(image[brain], [0.5, 99.5]) if brain.any() else (0, 1)
+    return np.where(brain, np.clip((image - low) / max(high - low, 1e-6), 0, 1), 0)
+
+
+def fullest_slices(mask: np.ndarray) -> list[int]:
+    """Return, along every axis, the slice that holds most of the mask; of equal ones the middle one."""
+    counts = [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    fullest = [np.flatnonzero(count == count.max()) for count in counts]
+    return [int(places[len(places) // 2]) for places in fullest]
+
+
+def view(volume: np.ndarray, plane: str, slices: list[int]) -> np.ndarray:
+    """Cut a plane out and lay it as it is shown: rows from the top down, columns from the left on."""
+    across, down, _ = PLANES[plane]
+    (through,) = {0, 1, 2} - {across, down}
+    return np.take(volume, slices[through], axis=through).T[::-1, ::-1]
+
+
+def colour_of(value: int) -> str:
+    return COLOURS[(value - 1) % len(COLOURS)]
+
+
+def paint_classes(ax: Axes, classes: np.ndarray, geometry: dict) -> None:
+    """Tint every class and draw its outline."""
+    from matplotlib.colors import to_rgba
+
+    tint = np.zeros((*classes.shape, 4))
+    for value in np.unique(classes[classes > 0]).astype(int):
+        tint[classes == value] = to_rgba(colour_of(value), alpha=0.4)
+        if min(classes.shape) > 1:
+            ax.contour(classes == value, levels=[0.5], colors=[colour_of(value)], linewidths=0.8)
+    ax.imshow(tint, **geometry)
+
+
+def mark_sides(ax: Axes, letters: str) -> None:
+    """Write at the left, right and top where the patient's right, left and so on are; remove the ticks."""
+    style = {"color": "white", "va": "top", "fontsize": 8, "transform": ax.transAxes}
+    style["bbox"] = {"facecolor": "black", "alpha": 0.6, "pad": 0.8, "linewidth": 0}
+    for letter, (x, y), side in zip(
+        letters, [(0.02, 0.5), (0.98, 0.5), (0.5, 0.98)], ["left", "right", "center"], strict=True
+    ):
+        ax.text(x, y, letter, ha=side, **style)
+    ax.set_facecolor("black")
+    ax.set_xticks([])
+    ax.set_yticks([])
