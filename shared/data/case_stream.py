@@ -43,14 +43,13 @@ class CaseStream(IterableDataset):
         self.transform = transform
         self.longest_ending = None if case_names == "hash" else longest_ending
         self.failures: list[str] = []
-        self.unexpected: list[Exception] = []
         self.done_before: dict[str, Any] = {}
         if not len(data) and not _several_processes():
             raise InputError(NO_CASE)
         refuse_same_names(data)
 
     def __iter__(self) -> Iterator:
-        self.failures, self.unexpected, self.done_before = [], [], {}
+        self.failures, self.done_before = [], {}
         unusable = {index: fault for index, case in enumerate(self.data) if (fault := self._fault(case))}
         for fault in unusable.values():
             self.skip(InputError(fault))
@@ -68,8 +67,7 @@ class CaseStream(IterableDataset):
     def skip(self, error: Exception, case: str = "a case") -> None:
         """Pass over a case with which something went wrong.
 
-        What is no `InputError` is named with its type; the traceback is in the log at level debug. Should every case
-        end so, it is the program's fault rather than that of a case, and `raise_failures` raises the first one again.
+        What is no `InputError` is named with its type; the traceback is in the log at level debug.
 
         Args:
             error: what went wrong.
@@ -82,8 +80,7 @@ class CaseStream(IterableDataset):
             raise error
         failure = find_input_error(error)
         if failure is None:
-            self.unexpected.append(error)
-            failure = f"case {case}: unexpected {_in_one_line(error)}"
+            failure = f"case {case}: unexpected {_in_one_line(error)} (its traceback is in the log at level DEBUG)"
         logger = logging.getLogger(type(self).__name__)
         self.failures.append(str(failure))
         logger.error("Skipped: %s", failure)
@@ -102,11 +99,10 @@ class CaseStream(IterableDataset):
         if not sum(counts):
             raise InputError(NO_CASE)
         skipped = [failure for part in failures for failure in part]
-        if self.unexpected and len(self.unexpected) == len(skipped) == sum(counts):
-            raise self.unexpected[0]
         if skipped:
-            done = sum(counts) - len(skipped)
-            raise InputError(f"{done} of {sum(counts)} cases done; not done: " + " | ".join(skipped))
+            done, more = sum(counts) - len(skipped), len(skipped) - MOST_NAMED
+            rest = f" | and {more} more, named above as skipped" if more > 0 else ""
+            raise InputError(f"{done} of {sum(counts)} cases done; not done: {' | '.join(skipped[:MOST_NAMED])}{rest}")
 
     def _fault(self, case: Any) -> str | None:
         if self.longest_ending is None or not isinstance(case, Mapping) or "case" not in case:
@@ -125,6 +121,7 @@ class CaseStream(IterableDataset):
         self.done_before[name] = case
 
 
+MOST_NAMED = 20  # cases in one line
 NO_CASE = "the list of cases is empty, so there is nothing to do; give --dataset_dir or --datalist with cases."
 
 
