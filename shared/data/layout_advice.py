@@ -11,6 +11,7 @@ from .layouts import KNOWN_LAYOUTS, LAYOUTS, read_layout, title_of_layout
 
 __all__ = ["advise_layout", "nothing_found"]
 
+LISTING = "dataset.json"
 NUMBERED = {  # nnU-Net's names without its dataset.json: images -> labels
     f"{folder}{{case}}_000{{channel}}{ending}": f"{labels}{{case}}{ending}"
     for folder, labels in (("imagesTr/", "labelsTr/"), ("imagesTs/", "labelsTs/"), ("", "labels/"))
@@ -50,20 +51,38 @@ def advise_layout(root: Path, names: Sequence[str], layout: str | Mapping[str, s
     best = max(counts, key=counts.__getitem__)
     if counts[best]:
         return f"{counts[best]} case{'s' * (counts[best] > 1)} would fit another: use --layout {best}."
-    return _advise_numbers(paths_below(root), names[0])
+    paths = paths_below(root)
+    inside = next((path.parent for name, path in paths.items() if name.count("/") == 1 and path.name == LISTING), None)
+    if inside is not None:
+        return f"{inside} holds a {LISTING}: give that folder with --dataset_dir."
+    series = next((path.parent for path in paths.values() if path.suffix.lower() == ".dcm"), None)
+    if series is not None:
+        return _advise_series(series.relative_to(root).parts, root, names[0], needs_label)
+    return _advise_numbers(paths, names[0], needs_label)
 
 
-def _advise_numbers(paths: Mapping[str, Path], name: str) -> str:
+def _advise_series(folders: Sequence[str], root: Path, name: str, needs_label: bool) -> str:
+    """Return how to name a DICOM series that is in some folders below `root`."""
+    if len(folders) > 1:
+        pattern = f"{{'{name}': '{{case}}/{'/'.join(folders[1:])}/'}}"
+        return f'DICOM is in it: give --layout a pattern per modality, with a slash at the end, as in "{pattern}".'
+    if needs_label:
+        return ""
+    item = f"[{{'{name}': '{root.joinpath(*folders)}'}}]"
+    return f'DICOM is in it: name the folder of each series, as in --datalist "{item}".'
+
+
+def _advise_numbers(paths: Mapping[str, Path], name: str, needs_label: bool) -> str:
     """Return a pattern for files that end with the number of a channel, or ""."""
     for numbered, label in NUMBERED.items():
         patterns = {str(number): numbered.replace("{channel}", str(number)) for number in range(10)}
         found = {number: match_files(paths, {name: pattern})[0] for number, pattern in patterns.items()}
         channels = [number for number, cases in found.items() if cases]
-        if channels:
-            labelled = f", 'label': '{label}'" if match_files(paths, {"label": label})[0] else ""
+        labelled = f", 'label': '{label}'" if match_files(paths, {"label": label})[0] else ""
+        if channels and (labelled or not needs_label):
             return (
-                f"{len(found[channels[0]])} cases are numbered as in nnU-Net (channels {', '.join(channels)}), and no "
-                "dataset.json says which are these: give --layout a pattern per modality, with its number, as in "
+                f"{len(found[channels[0]])} cases are numbered as in nnU-Net (channels {', '.join(channels)}), but no "
+                "dataset.json names these modalities: give --layout a pattern per modality, with its number, as in "
                 f"\"{{'{name}': '{patterns[channels[0]]}'{labelled}}}\"."
             )
     return ""

@@ -35,6 +35,8 @@ def nnunet_patterns(folder: Path, modalities: Sequence[str], needs_label: bool) 
         raise InputError(
             f'{listing}: not as in nnU-Net ({reason}); it must hold "channel_names" {{"0": name, ...}}.'
         ) from error
+    if inside and needs_label:
+        raise InputError(f"{folder}: holds images without labels; give {listing.parent} with --dataset_dir.")
     images, labels = ("imagesTr/", "labelsTr/") if needs_label else ("images*/", "labels*/")
     if inside:
         images, labels = "", "labels/"  # which are not inside

@@ -79,6 +79,8 @@ def load_tensors(content: bytes, path: Path, remedy: str) -> Any:
         if "Unsupported global: GLOBAL" in str(error):
             name = str(error).split("Unsupported global: GLOBAL ")[1].split()[0]
             reason = f"it holds a {name}, only tensors are read; save network.state_dict()"
+        elif path.suffix == ".safetensors":
+            reason = "safetensors are not read; save them with torch.save(safetensors.torch.load_file(FILE), NEW)"
         elif "TorchScript" in str(error):
             reason = "a TorchScript archive; the state dict is needed"
         raise InputError(f"{path}: not a readable checkpoint ({reason}); {remedy}") from error

@@ -13,7 +13,6 @@ from .hierarchical_segmentation import HierarchicalSegmentationd
 from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
-from .keep_label import KeepLabeld
 from .label_conventions import LABEL_CONVENTIONS
 from .label_hierarchy import label_states, state_log_probabilities
 from .load_modalities import LoadImageModalitiesd
@@ -57,7 +56,6 @@ __all__ = [
     "GlandRegionsd",
     "HierarchicalSegmentationd",
     "JoinMasksd",
-    "KeepLabeld",
     "LoadImageModalitiesd",
     "LoadPictured",
     "MapLabel",

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from .source_file import source_of_channel
 
-__all__ = ["brain_from_air"]
+__all__ = ["brain_from_air", "check_volume"]
 
 CORNER_SIDE = 0.1  # part of each side of the box; at least one voxel
 CORNER_NOISE = 0.001  # share of a corner's voxels that may differ from air
@@ -49,9 +49,7 @@ def brain_from_air(image: Tensor) -> Tensor:
             continue
         not_air = voxels != _air(voxels, source_of_channel(image, channel))
         _check_isolated(not_air, source_of_channel(image, channel))
-        if isinstance(image, MetaTensor):
-            voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
-            _check_volume(float(not_air.sum()) * voxel_ml, not_air, source_of_channel(image, channel))
+        check_volume(not_air, image, source_of_channel(image, channel))
         brain |= not_air
     return brain
 
@@ -89,11 +87,15 @@ def _check_isolated(not_air: Tensor, source: str) -> None:
         )
 
 
-def _check_volume(millilitres: float, not_air: Tensor, source: str) -> None:
+def check_volume(brain: Tensor, image: Tensor, source: str, remedy: str = REMEDY) -> None:
+    """Refuse a brain (*spatial) that is larger than any; its voxels' size is that of `image`, if this has an affine."""
+    if not isinstance(image, MetaTensor):
+        return
+    millilitres = float(brain.sum()) * abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
     if millilitres > MOST_ML:
         raise InputError(
-            f"{source}: {millilitres:.0f} ml ({float(not_air.double().mean()):.0%} of the box) are not air, but no "
-            f"brain is larger than {MOST_ML:.0f} ml; {REMEDY}"
+            f"{source}: {millilitres:.0f} ml ({float(brain.double().mean()):.0%} of the box) are not air, but no "
+            f"brain is larger than {MOST_ML:.0f} ml; {remedy}"
         )
 
 

@@ -6,7 +6,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from ..errors import InputError
-from .brain_from_air import brain_from_air
+from .brain_from_air import brain_from_air, check_volume
 from .source_file import source_file
 
 __all__ = ["brain_of_normalized", "in_brain"]
@@ -23,14 +23,24 @@ def in_brain(image: Tensor, brain: Tensor | None = None) -> Tensor:
         (1, *spatial), boolean: the mask, else what differs from air (`brain_from_air`, which may refuse the image).
     """
     if brain is None:
-        return brain_from_air(image)
+        found = brain_from_air(image)
+        _refuse_empty(found, source_file(image, "image"))
+        return found
     mask = convert_to_tensor(brain, track_meta=False)
     if mask.shape != (1, *image.shape[1:]):
         raise InputError(
             f"{source_file(brain, 'brain')}: the mask has shape {tuple(mask.shape)}, "
             f"but {(1, *image.shape[1:])} is needed for {source_file(image, 'the image')}."
         )
-    return mask > 0.5
+    found = mask > 0.5
+    _refuse_empty(found, source_file(brain, "brain"))
+    check_volume(found[0], image, source_file(brain, "brain"), "give a mask that is 1 in the brain and 0 outside.")
+    return found
+
+
+def _refuse_empty(brain: Tensor, source: str) -> None:
+    if not brain.any():
+        raise InputError(f"{source}: the brain is empty, no voxel is inside; give an image or mask that is not 0.")
 
 
 def brain_of_normalized(image: Tensor) -> Tensor:

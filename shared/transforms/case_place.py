@@ -16,7 +16,7 @@ __all__ = ["case_place"]
 
 @contextmanager
 def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[Path]:
-    """Give the folder of a case for writing, unless it holds the complete results of other files.
+    """Give the folder of a case for writing, unless it holds the complete results of other files, or the images.
 
     Until the block ends, other processes on this machine wait for the folder. The same files may be done again.
 
@@ -26,9 +26,14 @@ def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[P
         inputs: what the case was read from, as the record has it.
 
     Raises:
-        InputError: the folder cannot be made, or holds a record of other files.
+        InputError: the folder cannot be made, holds a record of other files, or a file that the case was read from
+            (a label next to it would be replaced: in BraTS it has the name of a result).
     """
     place = Path(folder) / name
+    if place.resolve() in {Path(source).expanduser().resolve().parent for source in _texts(inputs)}:
+        raise InputError(
+            f"{place}: holds {_first(inputs)}; results do not go among images, choose another --output_dir."
+        )
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,6 +79,15 @@ def _absolute(source: Any) -> Any:
     if isinstance(source, (list, tuple)):
         return [_absolute(value) for value in source]
     return os.path.abspath(os.path.expanduser(source)) if isinstance(source, str) else source
+
+
+def _texts(source: Any) -> Iterator[str]:
+    """Walk over the paths that inputs name."""
+    if isinstance(source, str):
+        yield source
+    elif isinstance(source, (Mapping, list, tuple)):
+        for part in source.values() if isinstance(source, Mapping) else source:
+            yield from _texts(part)
 
 
 def _first(inputs: Mapping[str, Any]) -> str:

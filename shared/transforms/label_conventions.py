@@ -29,12 +29,14 @@ class LabelTable:
         meanings: convention -> value in the file -> class here, what it is.
         names: regular expression in the name of a case or a folder -> conventions that its numbers may follow.
         case_names: the same in the name of a case only: folders of data that were converted keep their old names.
+        words: regular expression in the name of a label, in small letters -> class here; the first that fits counts.
     """
 
     classes: str
     meanings: Mapping[str, Mapping[int, tuple[int, str]]]
     names: Mapping[str, tuple[str, ...]]
     case_names: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, int]
 
     @property
     def mappings(self) -> dict[str, dict[int, int]]:
@@ -68,7 +70,7 @@ _MEANINGS: dict[str, dict[int, tuple[int, str]]] = {  # value in the file -> cla
     "msd": {1: _OEDEMA, 2: (1, "non-enhancing tumour"), 3: _ENHANCING},  # Medical Segmentation Decathlon, Task01
 }
 
-_CHALLENGE = r"(?i)brats.*(?<![a-z])({})(?![a-z])"  # BraTS-PED-00001-000, but not brats2021_cropped
+_CHALLENGE = r"(?i)brats(?:.*(?<![a-z]))?({})(?![a-z])"  # BraTS-PED-00001-000, BraTSPED, but not brats2021_cropped
 _NAMES = {  # regular expression in the name of a case or a folder -> conventions that its numbers may follow
     _CHALLENGE.format("men[-_]?rt"): ("brats_men_rt",),
     _CHALLENGE.format("peds?|pa?ediatrics?"): ("brats_pediatric",),
@@ -82,12 +84,23 @@ _OLD_NAMES = {  # in the name of a case only: folders of data that were converte
     r"(?i)^brats[-_]?(20)?(17|18|19|20|21)(?!\d)": ("brats2021",),
     r"(?i)^brats[-_]?(20)?(12|13|14|15)(?!\d)": ("brats2013", "brats2021"),
 }
-
+_WORDS = {
+    r"backgr": 0,
+    r"necro|non.?enh|cyst|\b(ncr|netc?|cc)\b": 1,
+    r"o?edema|\b(ed|snfh)\b": 2,
+    r"enhanc|\b(et|at)\b": 3,
+    r"whole|\bwt\b": 2,  # nnU-Net's nested regions: what each adds to the smaller ones
+    r"core|\btc\b": 1,
+}
 
 _PERIPHERAL, _TRANSITION = (1, "peripheral zone"), (2, "transition zone")
 LABEL_TABLES = {
     "brain_tumour": LabelTable(
-        "0 background, 1 necrosis, 2 oedema, 3 enhancing", meanings=_MEANINGS, names=_NAMES, case_names=_OLD_NAMES
+        "0 background, 1 necrosis, 2 oedema, 3 enhancing",
+        meanings=_MEANINGS,
+        names=_NAMES,
+        case_names=_OLD_NAMES,
+        words=_WORDS,
     ),
     "prostate_zones": LabelTable(
         "0 background, 1 peripheral zone, 2 transition zone",
@@ -97,6 +110,7 @@ LABEL_TABLES = {
         },
         names={r"(?i)prostate[-_ ]?158": ("prostate158",)},
         case_names={},
+        words={r"backgr": 0, r"periph|\bpz\b": 1, r"transit|central|\b(tz|cg)\b": 2},
     ),
 }
 LABEL_CONVENTIONS = LABEL_TABLES["brain_tumour"].mappings

@@ -23,7 +23,7 @@ from .small_suffix import with_small_suffix
 
 __all__ = ["LoadImageModalitiesd"]
 
-EXTENT_MM = (50.0, 1000.0)  # no part of a body that is scanned in 3D is smaller or larger
+EXTENT_MM = (35.0, 1000.0)  # a head in centimetres has 30 at most; no part of a body scanned in 3D is larger
 
 
 class LoadImageModalitiesd(MapTransform):
@@ -86,6 +86,11 @@ class LoadImageModalitiesd(MapTransform):
             return {name: [image, channel] for channel, name in enumerate(self.keys)}
         if channels == 1 and self.only_modality:
             return {self.only_modality: [image, 0]}
+        if volume.shape[1] == len(self.keys) > 1 and channels > 1:
+            raise InputError(
+                f"{image}: has shape {_shape_in_file(volume)}, with the modalities on the first axis; "
+                "store them on the last one."
+            )
         raise InputError(wrong_channels(str(image), channels, self.keys) + _remedy_for_slices(volume))
 
     def _one_channel(self, source: Any, name: Hashable, volumes: dict[str, MetaTensor]) -> MetaTensor:
@@ -154,6 +159,8 @@ def _reader_for(path: Path) -> ITKReader | NibabelReader | None:
         return DicomReader()
     if path.name.lower().endswith((".nii", ".nii.gz")):
         return NiftiReader()
+    if path.name.lower().endswith((".mgh", ".mgz")):  # FreeSurfer's, which MONAI would give to ITK
+        return NibabelReader()
     return DicomReader() if is_dicom(path) else None
 
 

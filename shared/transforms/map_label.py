@@ -14,6 +14,7 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
 from ..errors import InputError
+from .described_labels import described_labels
 from .label_conventions import conventions_of_name, describe_conventions, find_convention, label_table
 from .label_values import round_values, values_of_files, values_of_label
 from .source_file import source_file
@@ -53,6 +54,7 @@ class MapLabel(Transform):
         self.labels = list(used)
         for path, case in used.items():
             self.check_name(case, path)
+        self._check_description(next(iter(used), None))
 
     def __call__(self, label: Tensor) -> Tensor:
         """Map a label (1, *spatial) of any number type to classes of the same shape, int8.
@@ -85,6 +87,21 @@ class MapLabel(Transform):
                 f"{path}: the name of case {case} does not fit the label numbers of layout {self.name}; give "
                 f"--label_convention with what the labels follow: {choices}."
             )
+
+    def _check_description(self, path: str | None) -> None:
+        """Refuse a named convention that contradicts the names of the labels in the data set's dataset.json."""
+        described = described_labels(path, self.table.words) if path else {}
+        known = {value: klass for value, klass in described.items() if klass is not None}
+        if self.name not in self.table.mappings or all(self.mapping.get(value) == known[value] for value in known):
+            return
+        mapping = ", ".join(
+            f"{value}: {described[value] if value in known else 'CLASS'}" for value in sorted(described)
+        )
+        raise InputError(
+            f"{path}: the names of the labels in its dataset.json mean {{{mapping}}} ({self.table.classes}), but "
+            f"convention {self.name} reads {self.mapping}; give --label_convention with what is right, as "
+            f'"{{{mapping}}}".'
+        )
 
     def _refuse(self, file: str, own: set[int]) -> None:
         """Say which values do not belong here, and what all values in use would become under other conventions."""

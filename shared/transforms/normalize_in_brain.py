@@ -41,9 +41,6 @@ class NormalizeInBrain(Transform):
         """Normalise an image (M, *spatial); see `in_brain` for the mask."""
         values = convert_to_tensor(image, dtype=torch.float32, track_meta=False)
         inside = in_brain(image, brain)[0]
-        if not inside.any():
-            where = source_file(image if brain is None else brain, "image")
-            raise InputError(f"{where}: the brain is empty, no voxel is inside; give an image or mask that is not 0.")
         changed = torch.ones_like(inside) if self.shift_air else inside
         normalized, constants = torch.zeros_like(values), []
         for channel, voxels in enumerate(values):

@@ -34,6 +34,7 @@ def wrong_channels(file: str, channels: int, modalities: Sequence[Hashable]) -> 
     expected = "one modality is" if len(modalities) == 1 else f"{len(modalities)} modalities are"
     name = modalities[0] if len(modalities) == 1 else "NAME"
     remedy = f"say which one it is: --datalist \"[{{'{name}': {source}}}]\""
-    remedy += " with CHANNEL from 0" * (channels > 1) + f" with NAME one of {known}" * (len(modalities) > 1)
+    meant = ["CHANNEL from 0"] * (channels > 1) + [f"NAME one of {known}"] * (len(modalities) > 1)
+    remedy += f" with {' and '.join(meant)}" * bool(meant)
     remedy += ", or --only_modality NAME" * (channels == 1)
     return f"{file}: has {channels} channel{'s' * (channels > 1)}, but {expected} expected ({known}); {remedy}."

@@ -44,7 +44,7 @@ def draw_overlay(
 
     Every plane goes through the slice with most segmented voxels (where nothing is segmented: with most brain), in
     radiological display: the patient's right is on the left, front and top are up, sizes in proportion to millimetres.
-    Of the image, the first modality that is there is shown.
+    Of the image, the first modality that is there is shown; those that are absent are named below the heading.
 
     Args:
         image: (M, *spatial), 3D, 0 outside the brain, NaN where a modality is absent; its affine says how the patient
@@ -72,7 +72,9 @@ def draw_overlay(
     grey = grey_values(canonical(shown, orientation), brain)[box]
     slices = fullest_slices((tumour if tumour.any() else brain)[box])
 
-    _draw(path, {modalities[present[0]]: grey, **layers}, spacing_mm, slices, class_names, title)
+    absent = [name for number, name in enumerate(modalities) if number not in present]
+    headings = [title, f"absent: {', '.join(absent)}" if absent else ""]
+    _draw(path, {modalities[present[0]]: grey, **layers}, spacing_mm, slices, class_names, headings)
 
 
 def _draw(
@@ -81,7 +83,7 @@ def _draw(
     spacing_mm: np.ndarray,
     slices: list[int],
     class_names: Sequence[str],
-    title: str,
+    headings: Sequence[str],
 ) -> None:
     """Draw a column per layer, the first of which is the image, and a row per plane.
 
@@ -116,5 +118,6 @@ def _draw(
         bar = figure.add_axes((edges["right"] + 0.1 / width, 0.25, 0.15 / width, 0.5))
         figure.colorbar(shades, cax=bar, label="1 - probability of the class shown")
     name_classes(figure, class_names)
-    figure.suptitle(title, y=1 - 0.1 / height, va="top")
+    figure.suptitle(headings[0], y=1 - 0.1 / height, va="top")
+    figure.text(0.5, 1 - 0.32 / height, headings[1], ha="center", va="top", fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})

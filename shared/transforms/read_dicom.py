@@ -83,7 +83,13 @@ def _files_of_series(folder: str) -> list[str]:
         raise FileNotFoundError(f"no DICOM series in {folder}")
     if len(series) > 1:
         raise InputError(f"{folder}: holds more than one DICOM series; give each series a folder of its own.")
-    return list(names.GetFileNames(series[0]))
+    files = list(names.GetFileNames(series[0]))
+    found = {Path(file).name for file in files}
+    others = (path for path in sorted(Path(folder).iterdir()) if path.name not in found and path.name[:1] != ".")
+    damaged = [path for path in others if path.suffix.lower() == ".dcm"]
+    if damaged:  # ITK leaves them out without a word, also where they are the first or last slices
+        raise InputError(f"{damaged[0]}: cannot be read as a slice of its series; copy it again, or remove the file.")
+    return files
 
 
 def _frames_of(file: str) -> _Frames:

@@ -22,6 +22,12 @@ class NiftiReader(NibabelReader):
 
     def get_data(self, img: Any) -> tuple[np.ndarray, dict]:
         """Return the values, (x, y, z) or (x, y, z, C), and the metadata."""
+        if (kind := img.get_data_dtype()).kind not in "biuf":
+            names = "+".join(kind.names) if kind.names else kind.name
+            raise InputError(
+                f"{img.get_filename()}: holds {names} values, but one number per voxel is expected; "
+                "store the magnitude of complex numbers, or one colour."
+            )
         values, meta = super().get_data(img)
         scale = MILLIMETRES.get(int(img.header["xyzt_units"]) % 8, 1.0)
         for key in ("affine", "original_affine"):

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 from shared.handlers import unknown_settings
 
 BUNDLES = sorted(path.parents[1] for path in Path("bundles").glob("*_expert_consistency/configs/train.json"))
-OVERLAYS = ["no_mec", "no_rec", "no_gate", "no_weighted_fusion", "network_rfnet", "network_dcseg"]
+OVERLAYS = ["no_mec", "no_rec", "no_gate", "no_weighted_fusion", "no_contrast", "network_rfnet", "network_dcseg"]
 
 
 def parser_of(bundle, *names):

@@ -344,6 +344,26 @@ def test_nnunet_without_names_is_advised_a_pattern_that_fits(tmp_path, described
             find_cases(root, ["flair"], "nnunet")
 
 
+def test_the_folder_above_or_below_the_one_with_the_listing(tmp_path):
+    root = nnunet_folder(tmp_path / "Dataset001_X", channel_names={"0": "T1", "1": "T1ce", "2": "T2", "3": "FLAIR"})
+    with pytest.raises(InputError, match=rf"{root} holds a dataset.json: give that folder with --dataset_dir\.$"):
+        find_cases(tmp_path, ["flair"], "nnunet")
+    with pytest.raises(InputError, match=rf"imagesTr: holds images without labels; give {root} with --dataset_dir\.$"):
+        find_cases(root / "imagesTr", ["flair"], "nnunet", needs_label=True)
+
+
+def test_a_folder_of_dicom_is_advised_what_finds_it(tmp_path):
+    touch(tmp_path, *[f"study/{patient}/T1/0.dcm" for patient in ("P1", "P2")])
+    with pytest.raises(InputError, match="DICOM is in it: give --layout a pattern per modality") as error:
+        find_cases(tmp_path / "study", ["t1"], needs_label=True)
+    pattern = ast.literal_eval(str(error.value).split('"')[1])
+    assert [case["case"] for case in find_cases(tmp_path / "study", ["t1"], pattern)] == ["P1", "P2"]
+    for folder in (tmp_path / "study/P1", tmp_path / "study/P1/T1"):
+        with pytest.raises(InputError, match=r"as in --datalist") as error:
+            find_cases(folder, ["t1"])
+        assert ast.literal_eval(str(error.value).split('"')[1]) == [{"t1": str(tmp_path / "study/P1/T1")}]
+
+
 def test_two_channels_of_one_modality_are_refused(tmp_path):
     nnunet_folder(tmp_path, channel_names={"0": "T1", "1": "t1w", "2": "T2", "3": "FLAIR"})
     with pytest.raises(InputError, match=r"not as in nnU-Net \(ValueError: two channels are called t1\)"):
@@ -367,6 +387,7 @@ def test_radiotherapy_of_meningioma(tmp_path):
         ({"modalities": ["t2"], "layout": {"t2": "T2.nii"}}, r"pattern 'T2.nii' for t2: write \{case\} in place"),
         ({"modalities": ["t2"], "patient_pattern": r"(x)\d"}, "finds no patient in the name of case a"),
         ({"modalities": ["t2"], "patient_pattern": "a"}, "not a regular expression with a group"),
+        ({"modalities": ["t2"], "patient_pattern": 5}, "not a regular expression with a group"),
         ({"modalities": ["t2"], "patient_pattern": "(a"}, "not a regular expression with a group"),
     ],
 )

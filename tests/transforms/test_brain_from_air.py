@@ -84,4 +84,7 @@ def test_a_skull_that_was_not_removed_is_refused_by_its_volume():
     assert millilitres > 2500
     with pytest.raises(InputError, match=rf"t1.nii \(t1\): {millilitres:.0f} ml \(33% of the box\) are not air, but"):
         in_brain(image)
-    assert in_brain(image, ball()[None]).sum() == ball().sum()
+    assert in_brain(image, ball(0.8)[None]).sum() == ball(0.8).sum()
+    inverted = MetaTensor(~ball()[None], meta={"filename_or_obj": "mask.nii"})
+    with pytest.raises(InputError, match=r"mask.nii: \d+ ml \(67% of the box\) .*; give a mask that is 1 in the brain"):
+        in_brain(image, inverted)

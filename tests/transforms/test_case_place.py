@@ -52,3 +52,13 @@ def test_of_two_that_write_at_a_time_the_second_waits_and_is_refused(tmp_path):
         (place / "P1.json").write_text(json.dumps({"inputs": {"flair": "a.nii"}}))
     thread.join(timeout=10)
     assert len(refusals) == 1
+
+
+@pytest.mark.parametrize("channel", [[], [2]], ids=["file", "channel of a file"])
+def test_results_do_not_go_among_the_images(tmp_path, channel):
+    """`a_seg.nii.gz` may be the reference there."""
+    path = str(tmp_path / "a" / "a_flair.nii.gz")
+    inputs = {"flair": [path, *channel] if channel else path}
+    with pytest.raises(InputError, match=r"a: holds .*a_flair.nii.gz; results do not go among images, choose another"):
+        done(tmp_path, inputs, name="a")
+    done(tmp_path / "eval", inputs, name="a")

@@ -39,6 +39,7 @@ def test_the_innermost_name_counts():
     folder = "/data/ASNR-MICCAI-BraTS2023-PED-Challenge-TrainingData"
     assert conventions_of_name("p1", f"{folder}/p1/p1-seg.nii.gz") == ("brats_pediatric",)
     assert conventions_of_name("BraTS-GLI-00005-001", f"{folder}/x/x-seg.nii.gz") == GLIOMA
+    assert conventions_of_name("p1", "/raw/Dataset138_BraTSPED/labelsTr/p1.nii.gz") == ("brats_pediatric",)
     assert conventions_of_name("p1", "/data/brats2021_mapped/p1_seg.nii.gz") == ()
 
 

@@ -5,7 +5,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, CropForegroundd, Invertd, NormalizeIntensity
 
 from shared.errors import InputError
-from shared.transforms import NormalizeInBrain, NormalizeInBraind, brain_of_normalized, in_brain
+from shared.transforms import NormalizeInBrain, NormalizeInBraind, NoteBraind, brain_of_normalized, in_brain
 
 
 @pytest.fixture
@@ -95,6 +95,8 @@ def test_a_modality_that_is_constant_inside_the_brain_is_absent(head, block, cap
 
 def test_refuses_an_empty_brain_and_a_mask_of_another_shape(head):
     mask = MetaTensor(torch.zeros(1, 10, 9, 8), meta={"filename_or_obj": "mask.nii"})
+    with pytest.raises(InputError, match=r"mask.nii: the brain is empty, no voxel is inside"):
+        NoteBraind()({"image": head, "brain": mask})
     with pytest.raises(InputError, match=r"mask.nii: the brain is empty, no voxel is inside"):
         NormalizeInBrain()(head, mask)
     with pytest.raises(InputError, match=r"a.nii: the brain is empty"):

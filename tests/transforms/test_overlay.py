@@ -2,6 +2,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from monai.data import MetaTensor
 from scipy import ndimage
@@ -83,6 +84,18 @@ def test_modality_that_is_there_is_shown_in_its_own_greys(tmp_path):
     assert panel[3, 3] == 0
     assert panel[10:-10, 10:-10].max() > 0.9
     assert panel[10:-10, 10:-10].min() < 0.1
+
+
+def test_absent_modalities_are_named(tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **o: texts.extend(t.get_text() for t in self.texts))
+    head, tumour = phantom()
+    volumes = [MetaTensor(torch.as_tensor(values), affine=RAS) for values in (np.stack([head, head]), tumour[None])]
+    draw_overlay(*volumes, tmp_path / "overlay.png", **NAMES)
+    assert "absent: " not in "".join(texts)
+    volumes[0][0] = torch.nan
+    draw_overlay(*volumes, tmp_path / "overlay.png", **NAMES)
+    assert "absent: t1ce" in texts
 
 
 def test_nothing_segmented(tmp_path):

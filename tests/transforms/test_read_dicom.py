@@ -87,6 +87,17 @@ def test_missing_and_doubled_slices(tmp_path, volume):
         read(folder)
 
 
+@pytest.mark.parametrize("slice_", ["000.dcm", "007.dcm"])
+def test_a_damaged_slice_at_an_end_is_not_left_out(tmp_path, volume, slice_):
+    """ITK reads the others as a shorter stack."""
+    folder = tmp_path / "s"
+    write_series(folder, volume, UPRIGHT)
+    (folder / "notes.txt").write_text("no slice")
+    (folder / slice_).write_bytes(b"")
+    with pytest.raises(InputError, match=rf"{slice_}: cannot be read as a slice of its series; copy it again"):
+        read(folder)
+
+
 def test_a_slice_of_another_direction_or_size(tmp_path, volume):
     folder = tmp_path / "s"
     write_series(folder, volume, UPRIGHT)

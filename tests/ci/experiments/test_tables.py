@@ -97,6 +97,12 @@ def test_mark_compares_the_difference_with_the_larger_range(values, reference, w
     assert not table.loc[("first", "Dice"), "within_spread_of_first"]
 
 
+def test_a_run_without_a_score_leaves_its_method_without_a_mean():
+    table = over_runs(DataFrame({"Dice": [0.5, float("nan"), 0.6]}, ["first", "first", "other"]))
+    assert table.loc[("first", "Dice"), ["mean", "smallest", "largest"]].isna().all()
+    assert not table["within_spread_of_first"].any()
+
+
 def test_other_regions_and_no_distance(tmp_path, capsys):
     (tmp_path / "evaluation.csv").write_text("case,dice_PZ,dice_TZ,auc\na,0.5,0.7,1\n")
     main(f"ours={tmp_path}/evaluation.csv", out=str(tmp_path / "table"))
