@@ -26,8 +26,8 @@ class CalibrationPairsd(Transform):
         pred_key: predicted classes, (1, *spatial).
         uncertainty_key: 1 - probability of the predicted class, (1, *spatial).
         image_key: (M, *spatial), 0 outside the brain, NaN where a modality is absent.
-        brain_key: mask of the brain, (1, *spatial), not needed. None, for other organs: all voxels count that are not 0 in
-            every modality, which is what the network saw.
+        brain_key: mask of the brain, (1, *spatial), not needed. None, for other organs: all voxels count at which a
+            modality is not 0, which is what the network saw.
     """
 
     backend = [TransformBackends.TORCH]
