@@ -8,12 +8,14 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import fire
 from fire.decorators import SetParseFn
 from fire.parser import DefaultParseValue
 
 from shared.errors import InputError, install_excepthook
+from shared.handlers.setting_paths import is_path_name
 
 COMMANDS = {  # folder to its commands, each with its module
     "experiments": {"study": "study", "tables": "tables", "gradients": "gradients", "interactions": "interactions"},
@@ -39,8 +41,17 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def with_texts_as_typed(command: Callable[..., None]) -> Callable[..., None]:
-    """Make Fire hand texts (folders, files, names) on as they are typed: it reads `2021` as a number, `a#b` as `a`."""
+def with_texts_as_typed(command: Callable[..., None], words: Sequence[str] = ()) -> Callable[..., None]:
+    """Make Fire hand texts (folders, files, names) on as they are typed: it reads `2021` as a number, `a#b` as `a`.
+
+    Args:
+        command: the function; its annotations say what is a text.
+        words: of the command line; settings of a bundle in it that hold paths are texts too, unless they are None or a
+            dictionary.
+    """
+    for name in (word.lstrip("-").partition("=")[0].replace("-", "_") for word in words if word.startswith("--")):
+        if is_path_name(name):
+            SetParseFn(_path_as_typed, name)(command)
     for parameter in inspect.signature(command).parameters.values():
         is_text = getattr(parameter.annotation, "__name__", str(parameter.annotation)) in ("str", "str | None")
         if parameter.kind is parameter.VAR_POSITIONAL and is_text:
@@ -48,6 +59,11 @@ def with_texts_as_typed(command: Callable[..., None]) -> Callable[..., None]:
         elif parameter.kind is not parameter.VAR_KEYWORD:
             SetParseFn(str if is_text else DefaultParseValue, parameter.name)(command)
     return command
+
+
+def _path_as_typed(word: str) -> Any:
+    value = DefaultParseValue(word)
+    return value if value is None or isinstance(value, dict) else word
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -66,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     module = importlib.import_module(modules[command])
     if "--help" in options or "-h" in options:
         print(module.__doc__)
-    fire.Fire(with_texts_as_typed(module.main), options, name=command)
+    fire.Fire(with_texts_as_typed(module.main, options), options, name=command)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,10 @@ OUTSIDE_CAUSES = {
         "use fewer (--num_workers 0) or a smaller --cache_rate."
     ),
     r"No space left on device": "the disk is full; free some space or choose another output folder.",
+    r"Expected more than 1 (value per channel|spatial element) when training": (
+        "the network halves the patches until one value is left; use a larger --patch_size or --batch_size."
+    ),
+    r"the referring item `@([^`]+)` is not defined": r"@\1 names no setting; correct the setting that refers to it.",
     r"expected input\[[^]]*\] to have (\d+) channels, but got (\d+) channels": (
         r"the network takes images of \1 channels, but these have \2; make --network_def#in_channels and the images "
         "(--modalities, where the bundle has it) agree."

@@ -25,6 +25,14 @@ def chained(cause):
         (chained(InputError("data: no such folder.")), "data: no such folder."),
         (RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"), "a data loading process was ended"),
         (chained(RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed.")), "a data loading process"),
+        (
+            chained(ValueError("the referring item `@lr` is not defined in the config content.")),
+            "@lr names no setting; ",
+        ),
+        (
+            ValueError("Expected more than 1 value per channel when training, got input size [1, 8, 1, 1]"),
+            "--patch_size",
+        ),
         (RuntimeError("unable to write to file </torch_1_2>: No space left on device (28)"), "--shm-size"),
     ],
 )

@@ -128,6 +128,6 @@ def _patient_of(case: str, layout: str | Mapping[str, str], given_pattern: str |
     try:
         match = re.search(pattern, case)
         patient = match[1] if match else None
-    except (re.error, IndexError) as error:
+    except (re.error, IndexError, TypeError) as error:
         raise InputError(f"patient_pattern {pattern!r}: not a regular expression with a group ({error}).") from error
     return patient or (None if given_pattern else case)

@@ -201,11 +201,11 @@ def _check_names(cases: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _sort(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return {name: picture} and {name: masks} of a folder; hidden files are passed over."""
+    """Return {name: picture} and {name: masks} of a folder; hidden files are passed over, broken links are not."""
     pictures: dict[str, str] = {}
     masks: dict[str, list[str]] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
             continue
         if match := MASK.fullmatch(path.stem):
             masks.setdefault(match["picture"], []).append(str(path))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -33,14 +35,19 @@ def fault_of_name(name: Any, longest_ending: str) -> str | None:
 def refuse_same_names(cases: Sequence[Any]) -> None:
     """Refuse two cases of one name: the results of one would overwrite those of the other.
 
+    Without "case" a picture has the name of its file, as `LoadPictured` gives it.
+
     Raises:
         InputError: names both by their files.
     """
     first: dict[str, Mapping[str, Any]] = {}
     for item in cases:
-        if not isinstance(item, Mapping) or "case" not in item:
+        if not isinstance(item, Mapping):
             continue
-        name = str(item["case"])
+        picture = item.get("image")
+        name = str(item.get("case", Path(picture).stem if isinstance(picture, (str, os.PathLike)) else ""))
+        if not name:
+            continue
         if name in first:
             raise InputError(
                 f"case {name!r}: two cases have this name, {_files(first[name])} and {_files(item)}, and their results "

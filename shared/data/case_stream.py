@@ -43,14 +43,13 @@ class CaseStream(IterableDataset):
         self.transform = transform
         self.longest_ending = None if case_names == "hash" else longest_ending
         self.failures: list[str] = []
-        self.unexpected: list[Exception] = []
         self.done_before: dict[str, Any] = {}
         if not len(data) and not _several_processes():
             raise InputError(NO_CASE)
         refuse_same_names(data)
 
     def __iter__(self) -> Iterator:
-        self.failures, self.unexpected, self.done_before = [], [], {}
+        self.failures, self.done_before = [], {}
         unusable = {index: fault for index, case in enumerate(self.data) if (fault := self._fault(case))}
         for fault in unusable.values():
             self.skip(InputError(fault))
@@ -68,8 +67,7 @@ class CaseStream(IterableDataset):
     def skip(self, error: Exception, case: str = "a case") -> None:
         """Pass over a case with which something went wrong.
 
-        What is no `InputError` is named with its type; the traceback is in the log at level debug. Should every case
-        end so, it is the program's fault rather than that of a case, and `raise_failures` raises the first one again.
+        What is no `InputError` is named with its type; the traceback is in the log at level debug.
 
         Args:
             error: what went wrong.
@@ -82,8 +80,7 @@ class CaseStream(IterableDataset):
             raise error
         failure = find_input_error(error)
         if failure is None:
-            self.unexpected.append(error)
-            failure = f"case {case}: unexpected {_in_one_line(error)}"
+            failure = f"case {case}: unexpected {_in_one_line(error)} (its traceback is in the log at level DEBUG)"
         logger = logging.getLogger(type(self).__name__)
         self.failures.append(str(failure))
         logger.error("Skipped: %s", failure)
@@ -92,22 +89,20 @@ class CaseStream(IterableDataset):
     def raise_failures(self) -> None:
         """Raise one `InputError` that names every case that was skipped, if any was.
 
-        Where several processes share the cases, each waits here for the others, and the first one raises for all: a
-        process that ended with an error before would make `torchrun` end the others amid their cases.
+        Where several processes share the cases, each waits here for the others, and all raise the same: a process
+        that ended before would make `torchrun` end the others amid their cases, and one that went on would wait for
+        those that ended.
         """
         counts, failures = [len(self.data)], [self.failures]
         if _several_processes():
             counts, failures = _gathered(len(self.data)), _gathered(self.failures)
-            if dist.get_rank() > 0:
-                return
         if not sum(counts):
             raise InputError(NO_CASE)
         skipped = [failure for part in failures for failure in part]
-        if self.unexpected and len(self.unexpected) == len(skipped) == sum(counts):
-            raise self.unexpected[0]
         if skipped:
-            done = sum(counts) - len(skipped)
-            raise InputError(f"{done} of {sum(counts)} cases done; not done: " + " | ".join(skipped))
+            done, more = sum(counts) - len(skipped), len(skipped) - MOST_NAMED
+            rest = f" | and {more} more, named above as skipped" if more > 0 else ""
+            raise InputError(f"{done} of {sum(counts)} cases done; not done: {' | '.join(skipped[:MOST_NAMED])}{rest}")
 
     def _fault(self, case: Any) -> str | None:
         if self.longest_ending is None or not isinstance(case, Mapping) or "case" not in case:
@@ -126,6 +121,7 @@ class CaseStream(IterableDataset):
         self.done_before[name] = case
 
 
+MOST_NAMED = 20  # cases in one line
 NO_CASE = "the list of cases is empty, so there is nothing to do; give --dataset_dir or --datalist with cases."
 
 

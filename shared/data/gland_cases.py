@@ -152,10 +152,10 @@ def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _pictures_by_name(folder: Path) -> dict[str, str]:
-    """Return {name without suffix: path} of all pictures in a folder; hidden files are passed over."""
+    """Return {name without suffix: path} of the images in a folder, broken links too, hidden files not."""
     found: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
             continue
         if path.stem in found:
             raise InputError(f"{path}: there is also {Path(found[path.stem]).name}; remove one of the two.")

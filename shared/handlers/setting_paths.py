@@ -39,6 +39,8 @@ def refuse_bad_paths(parser: ConfigParser, files: Sequence[Mapping[str, Any]]) -
     config = parser.get()
     typed = _typed_words()
     for name, word in typed.items():
+        if word == "None" and name in parser and parser[name] is not None:
+            raise InputError(f"--{name}: MONAI takes None for an option that is not given; write '$None' or a value.")
         if is_path_name(name) and name in config and not word.startswith(("$", "@", "%")):
             _refuse_separator(name, word)
     for place, value in _paths(config):

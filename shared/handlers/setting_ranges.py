@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-__all__ = ["CHOICES", "RANGES", "Range", "nested_numbers", "range_of"]
+__all__ = ["CHOICES", "LISTS", "RANGES", "Range", "nested_numbers", "range_of"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Range:
             limits = f"{low} and {'below' if self.below else 'at most'} {self.high}"
         else:
             limits = f"from {self.low} to {self.high}"
-        return f"a {kind} {limits}{' (or None)' * self.optional}"
+        return f"a {kind} {limits}" + " (or '$None')" * self.optional
 
 
 POSITIVE, NOT_NEGATIVE, SHARE = Range(above=True), Range(), Range(high=1)
@@ -66,6 +67,7 @@ RANGES: dict[str, Range] = {
     "consistency_ramp_epochs": COUNT_OR_ZERO,
     "patience_epochs": Range(low=1, whole=True, optional=True),
     "*_interval": COUNT,
+    "*_interval_*": COUNT,
     "batch_size": COUNT,
     "sw_batch_size": COUNT,
     "num_workers": COUNT_OR_ZERO,
@@ -92,9 +94,9 @@ RANGES: dict[str, Range] = {
     "*_consistency": NOT_NEGATIVE,
     "max_gradient_norm": Range(above=True, optional=True),
     "max_log_variance": Range(above=True, optional=True),
-    "pixel_size_um": Range(above=True, optional=True),
+    "pixel_size_um": POSITIVE,
     "spacing_mm": POSITIVE,
-    "patch_size": COUNT,
+    "patch_size": Range(low=16, whole=True),
     "patch_size_um": POSITIVE,
     "window_size_um": POSITIVE,
     "elastic_spacing_*": POSITIVE,
@@ -111,10 +113,12 @@ RANGES: dict[str, Range] = {
     "membership_radius": COUNT,
     "feature_size": COUNT,
     "features": COUNT,
+    "channels": COUNT,
     "*_channels": COUNT,
     "hidden_size": COUNT,
     "mlp_dim": COUNT,
     "curriculum_start": SHARE,
+    "curriculum_width": POSITIVE,
     "curriculum_full_at_share": Range(high=1, above=True),
 }
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -122,6 +126,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "case_names": ("plain", "hash"),
     "gate_scope": ("window", "case"),
 }
+LISTS = re.compile(r"(_mm|_px|_um|size|channels|features|fractions)$")  # settings whose value may be a list
+
 # What means the same wherever it is written, so that `--inferer::overlap 1.5` is found as well.
 EVERYWHERE = ("overlap", "sw_batch_size", "batch_size", "num_workers", "cache_rate", "max_epochs")
 

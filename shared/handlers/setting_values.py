@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from monai.bundle import ConfigParser
 
 from ..errors import InputError
 from .setting_paths import is_path_name
-from .setting_ranges import CHOICES, nested_numbers, range_of
+from .setting_ranges import CHOICES, LISTS, nested_numbers, range_of
 
 __all__ = ["refuse_bad_values"]
 
@@ -40,12 +41,14 @@ def refuse_bad_values(parser: ConfigParser, files: Sequence[Mapping[str, Any]]) 
             _refuse_type(key, config[key], own)
     values = {key: _value(parser, key) for key in settings if range_of(key) or key in CHOICES or key == "class_names"}
     for key, value in values.items():
-        if value is not UNKNOWN:
+        may_be_none = value is None and any(file.get(key, 0) is None for file in files)
+        if value is not UNKNOWN and not may_be_none:
             _refuse_range(key, value, config[key])
     for place, number in nested_numbers(config):
         limits = range_of(place.split("::")[-1])
         if limits is not None and not limits.holds(number):
             raise InputError(f"--{place}: expected {limits}, got {number!r}; correct it.")
+    _refuse_device(_value(parser, "device") if "device" in config else UNKNOWN)
     _refuse_disagreement(config, {key: value for key, value in values.items() if value is not UNKNOWN})
 
 
@@ -76,10 +79,12 @@ def _refuse_type(key: str, given: Any, own: Sequence[Any]) -> None:
     """Compare the type of a value with those in the files, the first of which is the complete one."""
     if not _is_plain(given) or (given is None and (any(value is None for value in own) or range_of(key))):
         return
+    if any(isinstance(value, bool) for value in own) and given not in (True, False):
+        raise InputError(f"--{key}: expected True or False, got {given!r}; correct it.")
     plain = [value for value in own if _is_plain(value) and value is not None and not isinstance(value, bool)]
     if not plain:
         expression = next((value for value in own if isinstance(value, str) and value.startswith("$")), None)
-        if isinstance(given, str) and expression is not None and key in NEVER_TEXTS:
+        if expression is not None and key in NEVER_TEXTS and not isinstance(given, (bool, torch.device)):
             raise InputError(f"--{key}: expected an expression such as {expression!r}, got {given!r}; begin it with $.")
         return
     example = plain[0]
@@ -102,10 +107,10 @@ def _is_list_like(given: Any, example: Sequence[Any], key: str) -> bool:
     """Whether it is a list of the same kind of items; of as many, where they are lengths along the axes or shares."""
     if not isinstance(given, (list, tuple)) or (not given and example):
         return False
-    if len(given) != len(example) and re.search(r"_(mm|um|px|size|fractions)$", key):
+    if len(given) != len(example) and re.search(r"_(mm|um|px|size|fractions)$|^region_names$", key):
         return False
     for kind in (_is_number, lambda item: isinstance(item, str)):
-        if all(map(kind, example)):
+        if example and all(map(kind, example)):
             return all(kind(item) or (isinstance(item, str) and not _is_plain(item)) for item in given)
     return True
 
@@ -113,7 +118,7 @@ def _is_list_like(given: Any, example: Sequence[Any], key: str) -> bool:
 def _refuse_range(key: str, value: Any, written: Any) -> None:
     limits = range_of(key)
     shown = repr(value) if value is written or written == value else f"{value!r} (from {written!r})"
-    if limits is not None and not limits.holds(value):
+    if limits is not None and not (limits.holds(value) and (LISTS.search(key) or not isinstance(value, (list, tuple)))):
         raise InputError(f"--{key}: expected {limits}, got {shown}; correct it.")
     if key in CHOICES and value not in CHOICES[key]:
         raise InputError(f"--{key}: expected {' or '.join(CHOICES[key])}, got {shown}; choose one of them.")
@@ -121,6 +126,18 @@ def _refuse_range(key: str, value: Any, written: Any) -> None:
         raise InputError(
             f"--{key}: expected three shares that sum to 1 (train, validation, test), got {shown}; correct it."
         )
+
+
+def _refuse_device(device: Any) -> None:
+    """Refuse what is no device, and a GPU that is not there."""
+    if device is UNKNOWN:
+        return
+    example = "write \"$torch.device('cpu')\" or another"
+    if not isinstance(device, torch.device):
+        raise InputError(f"--device: expected a device, got {device!r}; {example}.")
+    gpus = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        raise InputError(f"--device: got {str(device)!r}, but this machine has {gpus} GPUs; {example}.")
 
 
 def _refuse_disagreement(config: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -140,7 +157,7 @@ def _refuse_disagreement(config: Mapping[str, Any], values: Mapping[str, Any]) -
             )
     _refuse_class_names(config, values)
     for key in INPUT_SIZES:
-        if isinstance(values.get(key), (list, tuple)):
+        if key in values:
             _refuse_size(key, values[key], config.get(ConfigParser.meta_key, {}))
 
 
@@ -160,11 +177,13 @@ def _refuse_class_names(config: Mapping[str, Any], values: Mapping[str, Any]) ->
             )
 
 
-def _refuse_size(key: str, size: Sequence[Any], metadata: Mapping[str, Any]) -> None:
+def _refuse_size(key: str, size: Any, metadata: Mapping[str, Any]) -> None:
     """Compare a size with what the metadata say that the network takes, such as ["16*n", "16*n", "16*n+16"]."""
     shape = metadata.get("network_data_format", {}).get("inputs", {}).get("image", {}).get("spatial_shape", [])
     rules = [re.fullmatch(r"(\d+)\*n(?:\+(\d+))?", str(axis).replace(" ", "")) for axis in shape]
-    if len(rules) != len(size) or not all(rules):
+    if shape and (not isinstance(size, (list, tuple)) or len(size) != len(shape)):
+        raise InputError(f"--{key}: expected a list of {len(shape)} whole numbers, got {size!r}; correct it.")
+    if not all(rules):
         return
     steps = [int(rule[1]) for rule in rules]
     smallest = sorted(int(rule[1]) + int(rule[2] or 0) for rule in rules)

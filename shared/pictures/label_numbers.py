@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import label
+from scipy.ndimage import label, maximum_filter, minimum_filter
 
 from ..errors import InputError
 from .picture_file import PictureFile
 
-__all__ = ["label_numbers", "number_components", "shape_in_alpha"]
+__all__ = ["is_flat", "label_numbers", "number_components", "shape_in_alpha"]
 
 LOSSY = ("JPEG", "MPO")
 NEAR = 32  # grey values that a lossy or smoothed black or white may be off
 COLOUR_NOISE = 24  # of a grey JPEG
-SHADES = 8  # more than these between black and white are the soft border of a mask,
-SOFT_SHARE = 0.2  # which covers at most this share of the picture, and less than white
+SOFT_SHARE = 0.2  # most of a JPEG that the soft border of a mask covers, and less than white
 
 
 def label_numbers(picture: PictureFile, one_number: bool = False) -> np.ndarray:
@@ -22,7 +21,8 @@ def label_numbers(picture: PictureFile, one_number: bool = False) -> np.ndarray:
 
     Numbers count here, not colours: those of a palette are its indices, and 1-bit pictures hold 0 and 1. Alpha is the
     label, 0 or 255, if all else is the same everywhere. Of a TIFF with 0 for white those numbers count among which
-    there is a 0. A soft border between black and white, as JPEG or a change of size leaves it, is cut in the middle.
+    there is a 0. A soft border between black and white, as JPEG or a change of size leaves it, is cut in the middle;
+    most of its numbers fill no square of 3 x 3 pixels.
 
     Args:
         picture: an opened file.
@@ -36,25 +36,36 @@ def label_numbers(picture: PictureFile, one_number: bool = False) -> np.ndarray:
     if numbers.max(initial=0) > 255:
         return numbers
     lossy = picture.format in LOSSY
-    between = (numbers > NEAR) & (numbers < 255 - NEAR) if lossy else (numbers > 0) & (numbers < 255)
-    white = (numbers > 127) & ~between
-    two_levels = white.sum() > between.sum() and between.mean() <= SOFT_SHARE
-    if two_levels and (lossy or len(np.unique(numbers[between])) > SHADES):
+    between = (numbers > NEAR) & (numbers < 255 - NEAR)
+    if lossy:
+        is_soft = (numbers >= 255 - NEAR).sum() > between.sum() and between.mean() <= SOFT_SHARE
+    else:
+        flat = np.unique(numbers[is_flat(numbers) & (numbers > 0)])
+        is_soft = 255 in flat and 2 * len(flat) <= len(np.unique(numbers[numbers > 0]))
+    if is_soft:
         return np.where(numbers > 127, 255, 0)
     if lossy and numbers.any():
         raise InputError(f"{picture.path}: JPEG changes the numbers of a label map; store it as PNG.")
     return numbers
 
 
+def is_flat(values: np.ndarray) -> np.ndarray:
+    """Return (H, W), boolean: where a pixel and its 8 neighbours have the same value."""
+    return maximum_filter(values, 3) == minimum_filter(values, 3)
+
+
 def shape_in_alpha(picture: PictureFile) -> np.ndarray | None:
-    """Return alpha (H, W), 0 to 255, where the colours are the same everywhere and alpha is not, or is 0; else None."""
+    """Return (H, W), boolean: what is opaque, where the colours are the same everywhere and alpha is not, or is 0.
+
+    Opaque is more than half of the highest alpha. None for all other pictures.
+    """
     if not picture.shown.has_transparency_data:
         return None
     *colours, alpha = picture.shown.convert("RGBA").split()
     low, high = alpha.getextrema()
     if any(len(set(colour.getextrema())) > 1 for colour in colours) or low == high > 0:
         return None
-    return np.array(alpha)
+    return np.array(alpha) > high / 2
 
 
 def _stored(picture: PictureFile, one_number: bool) -> np.ndarray:
@@ -64,7 +75,7 @@ def _stored(picture: PictureFile, one_number: bool) -> np.ndarray:
     if shown.mode == "P":
         return np.array(shown.convert("L") if one_number and _black_and_white(picture) else shown).astype(np.int64)
     if (alpha := shape_in_alpha(picture)) is not None:
-        return np.where(alpha > 127, 255, 0)
+        return np.where(alpha, 255, 0)
     if shown.mode in ("LA", "PA"):
         shown = shown.getchannel(0)
     numbers = np.array(shown if shown.mode in ("1", "L") else shown.convert("RGB")).astype(np.int64)

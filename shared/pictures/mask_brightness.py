@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
 from ..errors import InputError
-from .label_numbers import shape_in_alpha
+from .label_numbers import NEAR, SOFT_SHARE, is_flat, shape_in_alpha
 from .picture_file import PictureFile
 
 __all__ = ["bright_part"]
@@ -15,6 +13,8 @@ __all__ = ["bright_part"]
 THRESHOLD = 127  # of 255: masks stored as JPEG, or made smaller, hold values between
 COLOURED = 64  # least difference between two colours of a pixel that is not grey
 FEW_COLOURS, FEW_SHARE = 4, 0.95  # so many colours cover so much of a coloured mask; a picture has more
+SHADES = 8  # a mask with more has soft borders
+DIM_SHARE = 0.1  # of the bright part, that parts of another brightness may have
 DARK_SHARE = 0.02  # of the pixels: less are the border between two colours
 LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -28,21 +28,19 @@ def bright_part(picture: PictureFile) -> np.ndarray:
     everywhere, what is opaque counts as bright.
 
     Raises:
-        InputError: all of the mask is bright, or nothing tells what is.
+        InputError: all of the mask is bright, or all of its corners, or nothing tells what is.
     """
     alpha = shape_in_alpha(picture)
-    bright = _bright(_colours(picture), picture) if alpha is None else _inside(alpha > THRESHOLD, picture)
+    bright = _bright(_colours(picture), picture) if alpha is None else _inside(alpha, picture)
     if bright.all():
         raise InputError(
             f"{picture.path}: all of this mask is bright, the lesion would fill the image; store a mask with 255 (or "
             "1) for the lesion and 0 elsewhere."
         )
-    if bright.mean() > 0.5 and bright[[0, 0, -1, -1], [0, -1, 0, -1]].all():
-        logging.getLogger(__name__).warning(
-            "%s: is bright in %d %% of the image and in all its corners; bright is the lesion, so turn the mask over "
-            "if this is the background.",
-            picture.path,
-            round(100 * bright.mean()),
+    if bright[[0, 0, -1, -1], [0, -1, 0, -1]].all():
+        raise InputError(
+            f"{picture.path}: is bright in {bright.mean():.0%} of the image and in all its corners, as a background "
+            "is; store a mask with 255 (or 1) for the lesion and 0 elsewhere."
         )
     return bright
 
@@ -77,6 +75,7 @@ def _bright(colours: np.ndarray, picture: PictureFile) -> np.ndarray:
         colours = colours * 255 // highest
         value = colours.max(axis=-1)
     coloured = value - colours.min(axis=-1) > COLOURED
+    _refuse_greys(value, picture)
     if not coloured.any():
         return value > THRESHOLD
     _, counts = np.unique(colours.reshape(-1, 3) // COLOURED, axis=0, return_counts=True)
@@ -86,6 +85,21 @@ def _bright(colours: np.ndarray, picture: PictureFile) -> np.ndarray:
         return value > THRESHOLD
     luminance = colours @ np.array(LUMINANCE)
     return _inside(luminance > (luminance.min() + luminance.max()) / 2, picture)
+
+
+def _refuse_greys(value: np.ndarray, picture: PictureFile) -> None:
+    """Refuse a picture in place of a mask, and parts that are neither the ground nor bright."""
+    if len(np.unique(value)) > SHADES:
+        between = (value > NEAR) & (value < 255 - NEAR)
+        if between.mean() > SOFT_SHARE and between.sum() > 2 * (value >= 255 - NEAR).sum():
+            raise InputError(f"{picture.path}: holds many shades, as an image does; give its mask, bright on dark.")
+        return
+    dim = value[is_flat(value) & (value > NEAR) & (value <= THRESHOLD) & (value != value[0, 0])]
+    if dim.size > DIM_SHARE * (value > THRESHOLD).sum():
+        raise InputError(
+            f"{picture.path}: has parts of brightness {dim[0]} and of {value.max()}; store a mask with 255 (or 1) for "
+            "the lesion and 0 elsewhere."
+        )
 
 
 def _inside(bright: np.ndarray, picture: PictureFile) -> np.ndarray:

@@ -61,7 +61,8 @@ def picture_colours(picture: PictureFile, highest: int | None = None) -> np.ndar
     values = _black_is_zero(picture, white).astype(np.float32)
     if values.ndim == 2:
         return np.repeat(values[None] / white, 3, axis=0)
-    alpha = values[..., 3:] / picture.highest if values.shape[-1] == 4 else 1
+    opaque = white if values[..., -1].max() <= white else picture.highest
+    alpha = values[..., 3:] / opaque if values.shape[-1] == 4 else 1
     return np.moveaxis(alpha * values[..., :3] / white + (1 - alpha), -1, 0).astype(np.float32)
 
 

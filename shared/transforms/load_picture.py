@@ -82,6 +82,11 @@ class LoadPictured(MapTransform):
                     path,
                     pieces,
                 )
+        if objects and len(corners := np.unique(numbers[[0, 0, -1, -1], [0, -1, 0, -1]])) == 1 and corners[0]:
+            raise InputError(
+                f"{path}: object {corners[0]} has all four corners, as the ground does; number the objects from 1 and "
+                "store 0 elsewhere."
+            )
         return _with_meta(numbers[None].astype(np.int32), picture.path)
 
 

@@ -72,5 +72,8 @@ def test_other_options_of_a_command_are_read_as_python_reads_them():
     def command(*, out: str, **settings: object) -> None:
         seen.append((out, settings))
 
-    fire.Fire(with_texts_as_typed(command), ["--out", "(x)", "--size", "[1,2]", "--seed=3"])
-    assert seen == [("(x)", {"size": [1, 2], "seed": 3})]
+    words = ["--out", "(x)", "--size", "[1,2]", "--seed=3", "--dataset-dir", "2021", "--label_dir=a#b"]
+    words += ["--grades_file", "None", "--split_files", "{'train': 'a'}"]
+    fire.Fire(with_texts_as_typed(command, words), words)
+    paths = {"dataset_dir": "2021", "label_dir": "a#b", "grades_file": None, "split_files": {"train": "a"}}
+    assert seen == [("(x)", {"size": [1, 2], "seed": 3, **paths})]

@@ -387,6 +387,7 @@ def test_radiotherapy_of_meningioma(tmp_path):
         ({"modalities": ["t2"], "layout": {"t2": "T2.nii"}}, r"pattern 'T2.nii' for t2: write \{case\} in place"),
         ({"modalities": ["t2"], "patient_pattern": r"(x)\d"}, "finds no patient in the name of case a"),
         ({"modalities": ["t2"], "patient_pattern": "a"}, "not a regular expression with a group"),
+        ({"modalities": ["t2"], "patient_pattern": 5}, "not a regular expression with a group"),
         ({"modalities": ["t2"], "patient_pattern": "(a"}, "not a regular expression with a group"),
     ],
 )

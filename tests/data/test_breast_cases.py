@@ -336,3 +336,8 @@ def test_busi_itself():
     assert Counter(case["class"] for case in cases) == {0: 112, 1: 371, 2: 178}
     assert Counter(len(case["mask"]) for case in cases) == {1: 647, 2: 13, 3: 1}
     assert sum(len(case["mask"]) for case in cases) == len(list(folder.glob("*/*_mask*.png")))
+
+
+def test_a_broken_link_is_a_case_that_cannot_be_read_rather_than_none(tmp_path):
+    (tmp_path / "a.png").symlink_to("nowhere.png")
+    assert [case["case"] for case in find_breast_cases(tmp_path, ("normal", "benign"))] == ["a"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.data import CaseStream
+from shared.data import CaseStream, process_share
 from shared.errors import InputError
 
 
@@ -47,11 +47,14 @@ def test_what_goes_wrong_with_one_case_alone_is_named_with_its_type(caplog):
     assert "Traceback (most recent call last)" in caplog.text
 
 
-def test_a_fault_of_the_program_that_every_case_meets_is_not_hidden():
-    stream = CaseStream(["bug 1", "bug 2"], read)
+@pytest.mark.parametrize("cases", [1, 30])
+def test_what_every_case_meets_is_one_line_too(cases, caplog):
+    stream = CaseStream([f"bug {number}" for number in range(cases)], read)
     assert list(stream) == []
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(InputError, match=rf"^0 of {cases} cases done; not done: case bug 0: unexpected Zero") as raised:
         stream.raise_failures()
+    assert ("and 10 more, named above as skipped" in str(raised.value)) == (cases == 30)
+    assert len(caplog.records) == cases
 
 
 @pytest.mark.parametrize(
@@ -83,10 +86,17 @@ def test_two_cases_of_one_name_are_refused_before_the_first():
 
 
 def test_two_files_of_one_name_do_not_become_one_case():
-    stream = CaseStream([{"image": "p1/x.png"}, {"image": "p2/x.png"}, {"image": "y.png"}], name)
-    assert [case["case"] for case in stream] == ["x", "y"]
-    with pytest.raises(InputError, match=r"2 of 3 .*'x': two cases have this name, p1/x\.png and p2/x\.png"):
-        stream.raise_failures()
+    unnamed = [{"image": "p1/x.png"}, {"image": "p2/x.png"}]
+    for cases in (unnamed, [{"image": "z.png", "case": "x"}, unnamed[1]]):
+        with pytest.raises(InputError, match=r"'x': two cases have this name, \S+\.png and p2/x\.png"):
+            CaseStream(cases, name)
+        with pytest.raises(InputError, match=r"'x': two cases have this name"):
+            process_share(cases)
+    assert len(list(CaseStream([*unnamed[:1], {"image": "y.png"}], name))) == 2
+    by_reader = CaseStream([{"t1": "p1/x.nii"}, {"t1": "p2/x.nii"}], lambda item: item | {"case": "x"})
+    assert len(list(by_reader)) == 1
+    with pytest.raises(InputError, match=r"1 of 2 .*'x': two cases have this name, p1/x\.nii and p2/x\.nii"):
+        by_reader.raise_failures()
 
 
 @pytest.mark.parametrize("unusable", ["p1/flair", "", "..", "a\nb", "é" * 119, None])

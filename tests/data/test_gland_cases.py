@@ -273,3 +273,8 @@ def test_test_images_of_the_real_grade_file_come_from_known_patients(real, tmp_p
     assert count_cases_sharing(parts["testA"], parts["train"], "patient") == 59
     assert count_cases_sharing(parts["testB"], parts["train"], "patient") == 20
     assert len({case["patient"] for case in cases}) == 16
+
+
+def test_a_broken_link_is_a_case_that_cannot_be_read_rather_than_none(tmp_path):
+    (tmp_path / "a.png").symlink_to("nowhere.png")
+    assert [case["case"] for case in find_gland_cases(tmp_path)] == ["a"]

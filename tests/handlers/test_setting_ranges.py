@@ -14,7 +14,7 @@ from shared.handlers.setting_ranges import CHOICES, RANGES, Range, nested_number
         ),
         (Range(high=1), [0, 0.5, 1], [-0.1, 1.1, float("nan")], "a number from 0 to 1"),
         (Range(high=1, below=True), [0, 0.99], [1, 1.5], "a number of at least 0 and below 1"),
-        (Range(above=True, optional=True), [0.1, None], [0, float("inf")], "a number above 0 (or None)"),
+        (Range(above=True, optional=True), [0.1, None], [0, float("inf")], "a number above 0 (or '$None')"),
     ],
 )
 def test_ranges(limits, inside, outside, text):

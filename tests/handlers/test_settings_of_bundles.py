@@ -50,6 +50,11 @@ def test_every_configuration_passes_with_its_own_settings(answer, bundle):
     assert tried >= 4
 
 
+@pytest.mark.parametrize("bundle", ALL, ids=lambda path: path.name)
+def test_the_option_that_allows_other_settings_takes_what_its_advice_says(answer, bundle):
+    assert answer(bundle, "inference", "--settings_may_differ", "['spacing_mm', 'modalities']") is None
+
+
 def path_settings(bundle, command):
     config = json.loads((bundle / "configs" / f"{command}.json").read_text())
     return [name for name in config if name.endswith(("_dir", "_path", "_root", "_file", "_files"))]
@@ -107,7 +112,20 @@ def test_other_words_that_are_no_paths(answer):
         (VNET, "inference", "layout", "5", "a text such as 'brats2021', got 5"),
         (VNET, "inference", "device", "cpu", 'an expression such as "$torch.device('),
         (VNET, "inference", "case_names", "none", "plain or hash, got 'none'"),
-        (GLAND, "inference", "pixel_size_um", "0", "a number above 0 (or None), got 0"),
+        (GLAND, "inference", "pixel_size_um", "0", "a number above 0, got 0"),
+        (GLAND, "inference", "device", "0", 'an expression such as "$torch.device('),
+        (GLAND, "inference", "device", "$'cpu'", "a device, got 'cpu'"),
+        (GLAND, "train", "patch_size", "64", "a list of 2 whole numbers, got 64"),
+        (GLAND, "train", "patch_size", "[64]", "a list of 2 whole numbers, got [64]"),
+        (GLAND, "train", "patch_size", "[4,4]", "a whole number of at least 16, got [4, 4]"),
+        (GLAND, "train", "term_interval_iterations", "0", "a whole number of at least 1, got 0"),
+        (GLAND, "train", "line_interval_epochs", "2.5", "a whole number of at least 1, got 2.5"),
+        (GLAND, "train", "loss_learning_rate", "[3]", "a number of at least 0, got [3]"),
+        (GLAND, "train", "resume", "[]", "True or False, got []"),
+        (GLAND, "inference", "region_names", "['a']", "a list such as ['stroma', 'epithelium', 'lumen'], got ['a']"),
+        (BRAIN, "train", "num_folds", "[3]", "a whole number of at least 2 (or '$None'), got [3]"),
+        (BRAIN, "train curriculum", "curriculum_width", "-1", "a number above 0, got -1"),
+        (BREAST, "train network_unet", "channels", "[-1,-1]", "a whole number of at least 1, got [-1, -1]"),
         (VNET, "train", "max_epochs", "0", "a whole number of at least 1, got 0"),
         (VNET, "train", "max_epochs", "1.5", "a whole number of at least 1, got 1.5"),
         (VNET, "train", "max_epochs", "many", "a number such as 1000, got 'many'"),
@@ -143,3 +161,24 @@ def test_values_that_can(answer):
     assert answer(GLAND, "train", "--validation_fraction", "0.2") is None
     assert answer(BREAST, "inference", "--class_names", "['normal','benign']") is None
     assert answer(BRAIN, "inference", "--layout", "{'flair': '{case}.nii'}", "--modalities", "['flair']") is None
+
+
+def test_a_gpu_that_is_not_there(answer):
+    line = answer(GLAND, "inference", "--device", "$torch.device('cuda:99')")
+    assert line.startswith("--device: got 'cuda:99', but this machine has ")
+
+
+def test_none_is_no_value_on_the_command_line(answer, monkeypatch):
+    real, none = (
+        ConfigWorkflow.__init__,
+        "--{}: MONAI takes None for an option that is not given; write '$None' or a value.",
+    )
+
+    def as_monai_runs(self, *arguments, **options):
+        real(self, *arguments, **{key: value for key, value in options.items() if value is not None})
+
+    monkeypatch.setattr(ConfigWorkflow, "__init__", as_monai_runs)
+    for setting in ("output_dir", "max_log_variance"):
+        assert answer(GLAND, "train", f"--{setting}", "None") == none.format(setting)
+        assert answer(GLAND, "train", f"--{setting}", "$None") is None
+    assert answer(GLAND, "train", "--grades_file", "None") is None

@@ -54,6 +54,7 @@ def test_shape_in_alpha(read):
     opaque = np.full_like(BINARY, 255)
     np.testing.assert_array_equal(read(np.stack([NUMBERS, NUMBERS, NUMBERS, opaque], -1)), NUMBERS)
     np.testing.assert_array_equal(read(np.stack([NUMBERS, NUMBERS, NUMBERS, BINARY], -1)), NUMBERS)
+    np.testing.assert_array_equal(read(np.stack([flat, flat, flat, BINARY // 3], -1)), BINARY)
 
 
 def test_one_bit(read):
@@ -78,6 +79,14 @@ def test_a_soft_border_between_black_and_white_is_cut_in_the_middle(read):
         found = read(picture, name)
         assert np.unique(found).tolist() == [0, 255]
         assert (found == BINARY).mean() > 0.99
+
+
+def test_few_shades_at_the_border_of_a_mask_are_no_objects(read):
+    half = Image.fromarray(BINARY).resize((81, 61), Image.Resampling.BOX)
+    assert set(np.unique(half)) - {0, 255}
+    assert np.unique(read(half)).tolist() == [0, 255]
+    wide = Image.fromarray(BINARY).filter(ImageFilter.GaussianBlur(6))  # its border is larger than its white
+    assert np.unique(read(wide)).tolist() == [0, 255]
 
 
 def test_numbers_in_a_jpeg_are_refused(read):

@@ -118,9 +118,31 @@ def test_a_picture_is_no_mask(read):
         read(colours)
 
 
-def test_a_mask_turned_over_is_named(read, caplog):
-    assert (read(drawn(BLACK, WHITE)) == ~LESION).all()
-    assert "a.png: is bright in 88 % of the image and in all its corners" in caplog.text
+def test_a_mask_turned_over_is_refused(read):
+    outside_white = np.dstack([drawn(BLACK, WHITE), np.where(LESION, 255, 0)]).astype(np.uint8)
+    for picture in (drawn(BLACK, WHITE), palette(LESION, WHITE, BLACK), outside_white):
+        with pytest.raises(InputError, match=r"a.png: is bright in 88% of the image and in all its corners"):
+            read(picture)
+
+
+def test_half_transparent_shapes(read):
+    flat = np.zeros_like(LESION, np.uint8)
+    np.testing.assert_array_equal(read(np.dstack([flat, flat, flat, (LESION * 100).astype(np.uint8)])), LESION)
+
+
+def test_lesions_of_different_brightness_are_refused_rather_than_lost(read):
+    second = np.roll(LESION, 9, axis=0)
+    for picture in (LESION * 255 + second * 85, LESION * 170 + second * 85):
+        with pytest.raises(InputError, match=r"a.png: has parts of brightness 85 and of (255|170); store a mask"):
+            read(picture.astype(np.uint8))
+    with pytest.raises(InputError, match="has parts of brightness 64 and of 128"):
+        read(palette(LESION + 2 * second, BLACK, WINE, (64, 0, 0)))
+
+
+def test_a_grey_picture_is_no_mask(read):
+    shades = np.random.default_rng(0).integers(0, 255, LESION.shape, dtype=np.uint8)
+    with pytest.raises(InputError, match=r"a.png: holds many shades, as an image does; give its mask"):
+        read(shades)
 
 
 def test_a_blurred_mask_is_cut_at_127(read):

@@ -127,3 +127,11 @@ def test_pictures_of_eight_bits_look_as_pillow_shows_them(tmp_path, mode, caplog
     with caplog.at_level(logging.INFO):
         np.testing.assert_allclose(np.moveaxis(read(tmp_path / name), 0, -1), expected)
     assert not [record for record in caplog.records if record.name.startswith("shared")]
+
+
+def test_alpha_has_as_many_bits_as_the_colours(tmp_path):
+    grey = np.linspace(0, 4095, 24).round().reshape(4, 6)
+    for white in (4095, 65535):
+        rgba = np.dstack([grey, grey, grey, np.full_like(grey, white)]).astype(np.uint16)
+        tifffile.imwrite(tmp_path / "a.tif", rgba, photometric="rgb", extrasamples=["unassalpha"])
+        np.testing.assert_allclose(picture_colours(open_picture(tmp_path / "a.tif"))[0], grey / 4095, atol=1e-6)

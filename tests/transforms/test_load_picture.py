@@ -119,6 +119,16 @@ def test_one_number_for_all_objects(write, colours, caplog):
     assert not caplog.text
 
 
+def test_a_ground_that_counts_as_an_object_is_refused(write, colours):
+    glands = np.zeros((ROWS, COLUMNS), np.uint8)
+    glands[1:3, 1:3] = glands[1, 5] = 1
+    picture = write("a.png", colours)
+    for number, turned in {255: 255 * (1 - glands), 1: 1 + glands, 7: 7 * (1 - glands)}.items():
+        with pytest.raises(InputError, match=rf"b.png: object {number} has all four corners, as the ground does"):
+            load(picture, instances=write("b.png", turned))
+        assert load(picture, label=write("b.png", turned))["label"].max() == turned.max()  # regions may have corners
+
+
 def test_a_perfect_segmentation_of_a_mask_scores_one(write):
     mask = np.zeros((60, 90), np.uint8)
     mask[5:25, 5:40] = mask[32:55, 20:80] = 255
