@@ -89,14 +89,13 @@ class CaseStream(IterableDataset):
     def raise_failures(self) -> None:
         """Raise one `InputError` that names every case that was skipped, if any was.
 
-        Where several processes share the cases, each waits here for the others, and the first one raises for all: a
-        process that ended with an error before would make `torchrun` end the others amid their cases.
+        Where several processes share the cases, each waits here for the others, and all raise the same: a process
+        that ended before would make `torchrun` end the others amid their cases, and one that went on would wait for
+        those that ended.
         """
         counts, failures = [len(self.data)], [self.failures]
         if _several_processes():
             counts, failures = _gathered(len(self.data)), _gathered(self.failures)
-            if dist.get_rank() > 0:
-                return
         if not sum(counts):
             raise InputError(NO_CASE)
         skipped = [failure for part in failures for failure in part]

@@ -123,7 +123,7 @@ def test_two_processes_train_evaluate_and_end_cleanly(two_processes, trained, tm
 
 @pytest.mark.parametrize("with_a_bad_case", [False, True], ids=["all good", "one bad"])
 def test_two_processes_infer_every_case_once_and_end_with_one_status(two_processes, trained, tmp_path, with_a_bad_case):
-    """The bad case falls to the second process, and the first one tells of it."""
+    """The bad case falls to the second process, and both tell of it."""
     if not (trained.root / "configs" / "multi_gpu_inference.json").exists():
         pytest.skip("This bundle has no overlay for several processes.")
     cases = trained.workflow("inference").parser.get_parsed_content("datalist")[:3]
@@ -137,5 +137,6 @@ def test_two_processes_infer_every_case_once_and_end_with_one_status(two_process
     ended = two_processes(trained.command("inference", "multi_gpu_inference", **options))
     assert ended.status == int(with_a_bad_case), ended.errors[-3000:]
     assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.errors) == with_a_bad_case
+    assert "Traceback" not in ended.errors
     assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.output)) == done
     assert sorted(path.parent.name for path in tmp_path.glob("*/*.json")) == done
