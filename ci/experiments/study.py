@@ -87,6 +87,8 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
 def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None:
     """Run train.json with overlays and settings, as `python -m monai.bundle run` would."""
     files = [str(bundle / "configs" / f"{name}.json") for name in ("train", *overlays)]
+    if absent := [file for file in files if not Path(file).is_file()]:
+        raise InputError(f"{absent[0]}: no such file; correct --bundle or the overlays in --variants.")
     workflow = ConfigWorkflow(
         files,
         workflow_type="train",

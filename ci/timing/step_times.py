@@ -29,6 +29,7 @@ from monai.engines.utils import IterationEvents
 from monai.utils import convert_to_tensor, set_determinism
 
 from shared.errors import InputError
+from shared.handlers.setting_paths import refuse_bad_paths
 
 PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
@@ -112,6 +113,7 @@ def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: di
             raise InputError(f"--{name}: no such setting of {bundle.name}.")
         parser[name] = value
     parser["bundle_root"] = str(bundle)
+    refuse_bad_paths(parser, [ConfigParser.load_config_file(str(file)) for file in files])
     device = parser.get_parsed_content("device")
     if not isinstance(device, torch.device):
         raise InputError(f"""--device: write "$torch.device('cpu')", not {device!r}.""")

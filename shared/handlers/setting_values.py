@@ -110,7 +110,7 @@ def _is_list_like(given: Any, example: Sequence[Any], key: str) -> bool:
     if len(given) != len(example) and re.search(r"_(mm|um|px|size|fractions)$|^region_names$", key):
         return False
     for kind in (_is_number, lambda item: isinstance(item, str)):
-        if all(map(kind, example)):
+        if example and all(map(kind, example)):
             return all(kind(item) or (isinstance(item, str) and not _is_plain(item)) for item in given)
     return True
 

@@ -149,7 +149,7 @@ def _numbers(experts: Experts, number: int) -> str:
     columns = {"weight": experts.weights, "agrees": experts.agreement, "in region": experts.region_agreement}
     values = {name: float(column[number]) for name, column in columns.items() if column is not None}
     weight, *agreement = [f"{name} {value:.2f}" * (not np.isnan(value)) for name, value in values.items()]
-    return (f", {weight}" if weight else "") + "\n" + ", ".join(filter(None, agreement))
+    return (f", {weight}" if weight else "") + f"\n{', '.join(filter(None, agreement))}".rstrip()
 
 
 def _geometry(cut: _Cut) -> dict[str, Any]:

@@ -119,5 +119,5 @@ def _draw(
         figure.colorbar(shades, cax=bar, label="1 - probability of the class shown")
     name_classes(figure, class_names)
     figure.suptitle(headings[0], y=1 - 0.1 / height, va="top")
-    figure.text(0.5, 1 - 0.32 / height, headings[1], ha="center", va="top", fontsize=9)
+    figure.text(0.5, 1 - 0.3 / height, headings[1], ha="center", va="top", fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -50,6 +50,11 @@ def test_every_configuration_passes_with_its_own_settings(answer, bundle):
     assert tried >= 4
 
 
+@pytest.mark.parametrize("bundle", ALL, ids=lambda path: path.name)
+def test_the_option_that_allows_other_settings_takes_what_its_advice_says(answer, bundle):
+    assert answer(bundle, "inference", "--settings_may_differ", "['spacing_mm', 'modalities']") is None
+
+
 def path_settings(bundle, command):
     config = json.loads((bundle / "configs" / f"{command}.json").read_text())
     return [name for name in config if name.endswith(("_dir", "_path", "_root", "_file", "_files"))]

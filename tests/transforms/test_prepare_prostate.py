@@ -162,7 +162,8 @@ def test_real_prostate158_has_no_adc_and_its_own_numbers(real_data):
     raw = nibabel.load(items[0]["label"])
     voxel_ml = [np.prod(grid) / 1000 for grid in (raw.header.get_zooms(), (0.625, 0.625, 3.0))]
     peripheral = (np.asarray(raw.dataobj) == 2).sum() * voxel_ml[0]
-    assert float((label == 1).sum()) * voxel_ml[1] == pytest.approx(peripheral, rel=0.06)  # slices of 3.15 mm, nearest neighbour
+    # slices of 3.15 mm, nearest neighbour
+    assert float((label == 1).sum()) * voxel_ml[1] == pytest.approx(peripheral, rel=0.06)
 
 
 def test_real_task05_labels_have_the_peripheral_zone_behind(real_data):

@@ -58,6 +58,12 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+def test_a_bundle_and_overlays_that_there_are_not_are_named(tmp_path):
+    for bundle, variant in (("nowhere", "a"), (str(BUNDLE), "a: nowhere")):
+        with pytest.raises(InputError, match=r"nowhere\S*\.json: no such file; correct --bundle or the overlays"):
+            study.main(bundle, str(tmp_path / variant[-1]), variant)
+
+
 @pytest.mark.parametrize("jobs", [0, "two"])
 def test_a_senseless_number_of_jobs_is_refused(tmp_path, jobs):
     with pytest.raises(InputError, match="jobs: give how many"):

@@ -81,6 +81,7 @@ def test_forms():
     [
         (["nowhere"], {}, "nowhere.json: no such file"),
         ([], {"patchsize": 3}, "--patchsize: no such setting"),
+        ([], {"dataset_dir": "run#2"}, "--dataset_dir: 'run#2' holds '#'"),
         ([], {"max_epochs": 3}, "--max_epochs: is set by this command"),
         ([], {"device": "cpu"}, "--device: write"),
     ],
