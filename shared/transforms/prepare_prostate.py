@@ -94,5 +94,7 @@ def _voxels(crop_mm: Sequence[float], spacing_mm: Sequence[float]) -> list[int]:
     """Return how many voxels are kept along every axis, -1 for all of them."""
     sides = ensure_tuple(crop_mm)
     if len(sides) != 2 or not all(isinstance(side, (int, float)) and side > 0 for side in sides):
-        raise InputError(f"crop_mm: give two lengths, as [120.0, 120.0], or None for the whole image, not {crop_mm!r}.")
+        raise InputError(
+            f"crop_mm: give two lengths above 0, as [120.0, 120.0] (large ones for the whole image), not {crop_mm!r}."
+        )
     return [max(1, round(side / edge)) for side, edge in zip(sides, spacing_mm[:2], strict=True)] + [-1]
