@@ -56,13 +56,16 @@ def _is_package(root: Path, name: str) -> bool:
 
 
 def _split(root: Path, name: str) -> tuple[str, str]:
-    """Return the module that a dotted name lies in, and what is left: "" for the module itself."""
-    for module, attribute in ((name, ""), (name.rpartition(".")[0], name.rpartition(".")[2])):
-        is_package = _is_package(root, module)
-        if is_package and attribute in _exports(root, module):
-            return module, attribute
-        if not is_package and root.joinpath(*module.split(".")).with_suffix(".py").is_file():
-            return module, attribute
+    """Return the module that a dotted name lies in, and what is left: "" for the module itself.
+
+    What a package exports hides a module of the same name, as in Python.
+    """
+    parent, _, attribute = name.rpartition(".")
+    if _is_package(root, parent) and attribute in _exports(root, parent):
+        return parent, attribute
+    for module, rest in ((name, ""), (parent, attribute)):
+        if not _is_package(root, module) and root.joinpath(*module.split(".")).with_suffix(".py").is_file():
+            return module, rest
     raise InputError(f"{name}: no such module or name under {root}.")
 
 

@@ -183,7 +183,7 @@ def _refuse_size(key: str, size: Any, metadata: Mapping[str, Any]) -> None:
     rules = [re.fullmatch(r"(\d+)\*n(?:\+(\d+))?", str(axis).replace(" ", "")) for axis in shape]
     if shape and (not isinstance(size, (list, tuple)) or len(size) != len(shape)):
         raise InputError(f"--{key}: expected a list of {len(shape)} whole numbers, got {size!r}; correct it.")
-    if not all(rules):
+    if not shape or not all(rules):  # MONAI Label reads no metadata
         return
     steps = [int(rule[1]) for rule in rules]
     smallest = sorted(int(rule[1]) + int(rule[2] or 0) for rule in rules)

@@ -250,5 +250,5 @@ def test_the_command_paints_either_kind(tmp_path, capsys):
         run(*options, "--num_cases", "3")
     with pytest.raises(InputError, match="option --num_train is unknown for kind brats; choose from num_cases,"):
         run("--out", str(tmp_path / "other"), "--num_train", "3")
-    with pytest.raises(InputError, match="kind 'prostate' is unknown; choose brats or gland"):
-        run("--out", str(tmp_path / "other"), "--kind", "prostate")
+    with pytest.raises(InputError, match="kind 'liver' is unknown; choose brats or gland"):
+        run("--out", str(tmp_path / "other"), "--kind", "liver")

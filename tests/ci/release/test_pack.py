@@ -84,6 +84,15 @@ def test_a_folder_s_init_keeps_the_names_that_are_used(toy_bundle, tmp_path):
     assert not [path for path in files if "metrics" in path]
 
 
+def test_a_function_that_is_named_like_its_module_stays_the_function(toy_bundle, tmp_path):
+    shared = toy_bundle.parents[1] / "shared"
+    (shared / "data" / "twice.py").write_text("def twice(number):\n    return 2 * number\n")
+    (shared / "data" / "__init__.py").write_text("from .twice import twice\n")
+    files = unpacked(toy_bundle, tmp_path)
+    assert "from .twice import twice" in files["toy_segmentation_lib/data/__init__.py"].decode()
+    assert "toy_segmentation_lib/data/twice.py" in files
+
+
 def test_an_init_that_does_more_than_export_is_refused(toy_bundle, tmp_path):
     init = toy_bundle.parents[1] / "shared" / "networks" / "__init__.py"
     init.write_text(f"{init.read_text()}print('hello')\n")
