@@ -75,7 +75,7 @@ def test_words_of_json_on_a_command_line_are_refused(tmp_path, word, value):
 @pytest.mark.parametrize("value", ["FALSE", "no", "off"])
 def test_a_text_where_the_file_has_a_boolean_is_refused(tmp_path, value):
     assert refused(tmp_path, is_on=value) == f"--is_on: {value!r} is no value; write True or False, as in Python."
-    for fine in (False, "$1 > 2", "@patch_size", "%patch_size"):
+    for fine in (False, "$1 > 2", "@patch_size"):
         make_workflow(tmp_path, is_on=fine).initialize()
     assert refused(tmp_path, is_on=None) == "--is_on: expected True or False, got None; correct it."
 
