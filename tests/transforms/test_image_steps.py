@@ -16,3 +16,7 @@ def test_steps_inside_a_step_count():
     steps = image_steps(Compose([PrepareBraind("t1", (1, 2, 3), axcodes="LPS")]))
     assert [step.split()[0] for step in steps] == ["NormalizeInBraind", "Orientationd", "SafeSpacingd"]
     assert steps[1:] == ["Orientationd axcodes=LPS", "SafeSpacingd pixdim=[1, 2, 3]"]
+
+
+def test_brains_are_brought_to_ras_by_default():
+    assert "Orientationd axcodes=RAS" in image_steps(Compose([PrepareBraind("t1", (1, 1, 1))]))
