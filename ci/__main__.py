@@ -18,7 +18,13 @@ from shared.errors import InputError, install_excepthook
 from shared.handlers.setting_paths import is_path_name
 
 COMMANDS = {  # folder to its commands, each with its module
-    "experiments": {"study": "study", "tables": "tables", "gradients": "gradients", "interactions": "interactions"},
+    "experiments": {
+        "study": "study",
+        "tables": "tables",
+        "gradients": "gradients",
+        "interactions": "interactions",
+        "reliability": "reliability",
+    },
     "prepare": {
         "paint-phantoms": "paint_phantoms",
         "convert-checkpoint": "convert_checkpoint",
