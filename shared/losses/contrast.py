@@ -45,7 +45,8 @@ def pairwise_contrast(similarities: Tensor, alike: Tensor, temperature: float = 
 class ContentContrastLoss(nn.Module):
     """`pairwise_contrast` of contents: those of one subject are alike in all modalities, those of others are not.
 
-    A batch of one subject has no pair that should differ, and all contents are only drawn together: a warning says so.
+    A batch of one subject has no pair that should differ, and all contents are only drawn together: if the first batch
+    is one, a warning says so. (The last batch of an epoch may be.)
 
     Args:
         similarity: "ssim" (see `pairwise_structural_similarity`) or "cosine" of the means over space.
@@ -62,6 +63,7 @@ class ContentContrastLoss(nn.Module):
         self.similarity = similarity
         self.window_size = window_size
         self.temperature = temperature
+        self.is_first_batch = True
 
     def forward(self, content: Tensor, present: Tensor) -> Tensor:
         """Return the loss, a scalar, computed in float32 under autocast as well.
@@ -70,11 +72,12 @@ class ContentContrastLoss(nn.Module):
             content: (B, M, C, *spatial).
             present: boolean (B, M), which contents count.
         """
-        if len(present) == 1:
+        if self.is_first_batch and len(present) == 1:
             warnings.warn(
                 "content contrast: a batch of one subject has no pair that should differ; set batch_size to 2 or more.",
                 stacklevel=2,
             )
+        self.is_first_batch = False
         with torch.autocast(content.device.type, enabled=False):
             subjects, modalities = present.nonzero(as_tuple=True)
             maps = content[subjects, modalities].float()

@@ -100,6 +100,14 @@ def test_absent_modalities_have_no_influence_and_no_gradient():
         assert broken.grad[present].flatten(1).any(1).all()
 
 
+def test_a_small_last_batch_is_no_reason_to_warn():
+    content, _, present = batch()
+    loss = ContentContrastLoss()
+    with warnings.catch_warnings(action="error"):
+        loss(content, present)
+        loss(content[:1], present[:1])
+
+
 def test_a_batch_of_one_subject_is_warned_of_and_only_attracts():
     content, _, present = batch()
     with pytest.warns(UserWarning, match="a batch of one subject has no pair that should differ; set batch_size to 2"):
