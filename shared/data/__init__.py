@@ -1,7 +1,8 @@
 """Which files exist and how cases are dealt out."""
 
 from .brain_cases import find_cases
-from .breast_cases import find_breast_cases, split_breast_cases
+from .breast_cases import find_breast_cases
+from .breast_split import split_breast_cases
 from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
