@@ -19,8 +19,10 @@ class ExpertGate(nn.Module):
     .. math:: w_m = \frac{\exp g_m}{\sum_{k \in A} \exp g_k}, \qquad g_m = G(u_m, v_m)
 
     Eq. 7 of Tong et al., "CLoE: Expert Consistency Learning for Missing Modality Segmentation" (2026). G is one
-    perceptron for all modalities; its size, 16 hidden units, is open in the paper. Its last layer starts at zero: the
-    weights start equal. It has no bias, to which a softmax is blind.
+    perceptron for all modalities; its form is open in the paper. Here it reads -log(1 - u) and -log(1 - v), with
+    distances below 1e-4 as 1e-4: cosines of segmentations lie between 0.9 and 1, where raw scores differ too little for
+    a gate to learn from. It has 16 hidden units. Its last layer starts at zero: the weights start equal. It has no
+    bias, to which a softmax is blind.
 
     With two available modalities the gate cannot act: a cosine is symmetric, so both have the same scores and the
     same logit. There the logits are zero here, and the scores need not be known. `modality_bias` lets those two differ.
@@ -58,7 +60,8 @@ class ExpertGate(nn.Module):
             return self._weights(scores, available, slots)
 
     def _weights(self, scores: Tensor, available: Tensor, slots: Tensor) -> Tensor:
-        logits = self.perceptron(scores.to(self.strength.dtype)).squeeze(2).float()
+        closeness = -(1 - scores.to(self.strength.dtype)).clamp(min=1e-4).log()
+        logits = self.perceptron(closeness).squeeze(2).float()
         logits = torch.where(can_decide(available).unsqueeze(1), logits, 0.0)
         bias = self.bias
         if bias is not None:

@@ -84,6 +84,10 @@ def test_similarities_are_computed_in_single_precision_under_autocast(dtype):
     assert similarity.item() == pytest.approx(0.5**0.5, abs=1e-5)
 
 
+def closeness(scores):
+    return -np.log(np.clip(1 - np.asarray(scores), 1e-4, None))
+
+
 def gate(num_modalities=4, **more):
     torch.manual_seed(0)
     layer = ExpertGate(2, num_modalities, **more)
@@ -95,13 +99,23 @@ def test_gate_is_the_printed_softmax_over_what_is_available():
     layer, scores = gate(), torch.rand(2, 4, 2)
     available, slots = torch.tensor([[True, True, False, True], [True] * 4]), torch.arange(4).expand(2, -1)
     first, _, second = layer.perceptron
-    hidden = (scores.numpy() @ first.weight.detach().numpy().T + first.bias.detach().numpy()).clip(min=0)
+    hidden = (closeness(scores) @ first.weight.detach().numpy().T + first.bias.detach().numpy()).clip(min=0)
     g = (hidden @ second.weight.detach().numpy().T)[..., 0]
     expected = np.exp(g) * available.numpy()
     expected /= expected.sum(axis=1, keepdims=True)
     weights = layer(scores, available, slots)
     np.testing.assert_allclose(weights.detach(), expected, rtol=1e-4)
     assert weights[0, 2] == 0
+
+
+def test_gate_tells_experts_apart_that_nearly_agree():
+    """Scores near one, as trained experts have, move the weights as far as scores that differ much."""
+    available, slots = torch.ones(1, 4) > 0, torch.arange(4)[None]
+    near, far = (torch.tensor([[[1 - d, 1 - d] for d in (s, s, s, 10 * s)]]) for s in (0.005, 0.05))
+    for scores in (near, far):
+        weights = gate()(scores, available, slots)[0]
+        assert (weights - 0.25).abs().max() > 0.1
+    assert gate()(torch.ones(1, 4, 2), available, slots).isfinite().all()
 
 
 def test_gate_starts_with_equal_weights_and_strength_zero_keeps_them():
@@ -194,7 +208,11 @@ def restated(weights, image, available):
     probabilities = [experts[m][0].softmax(dim=0).numpy() if m in there else None for m in range(len(available))]
     scores = scores_by_loop(probabilities, available, region.sigmoid()[0].numpy())
     first, bias, second = (weights[f"gate.perceptron.{name}"].numpy() for name in ("0.weight", "0.bias", "2.weight"))
-    g = ((scores @ first.T + bias).clip(min=0) @ second.T)[:, 0] if len(there) > 2 else np.zeros(len(available))
+    g = (
+        ((closeness(scores) @ first.T + bias).clip(min=0) @ second.T)[:, 0]
+        if len(there) > 2
+        else np.zeros(len(available))
+    )
     exponentials = np.exp(g) * available.numpy()
     w = exponentials / exponentials.sum()
     fused = [sum(float(w[m]) * features[m][level] for m in there) for level in range(4)]
