@@ -15,14 +15,8 @@ from .expert_decoder import ExpertDecoder
 from .expert_gate import ExpertGate, can_decide, weighted_sum
 from .modality_concat import ModalityConcatConv
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import (
-    EncodedModalities,
-    ModalityEncoders,
-    all_modalities,
-    nan_without_modalities,
-    pack,
-    restrict,
-)
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack, restrict
+from .present_modalities import nan_without_modalities
 
 __all__ = ["CLoE"]
 
