@@ -102,12 +102,6 @@ class CLoE(nn.Module):
         self.apply(kaiming_convolutions)
         self.branches = DisentanglingBranches(branches, in_channels, features) if branches else None
 
-    def set_gate_strength(self, value: float) -> None:
-        """Set the factor of the gate's logits, 0 in the first epochs of a training, when experts say nothing yet."""
-        if self.gate is None:
-            raise InputError('gate strength: there is no gate; set fusion to "gate", or leave the schedule out.')
-        self.gate.set_strength(value)
-
     def forward(self, image: Tensor, keep: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
         """Segment images; see the class for what is returned.
 
