@@ -5,7 +5,8 @@ from .breast_split import split_breast_cases
 from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
-from .gland_cases import GRADES, find_gland_cases, split_gland_cases
+from .gland_cases import GRADES, find_gland_cases
+from .gland_split import split_gland_cases
 from .layouts import LAYOUTS
 from .modality_subsets import NOT_RUN, modality_subsets, subset_name
 from .mri_cases import find_mri_cases
