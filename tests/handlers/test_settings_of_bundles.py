@@ -122,7 +122,7 @@ def test_other_words_that_are_no_paths(answer):
         (GLAND, "train", "line_interval_epochs", "2.5", "a whole number of at least 1, got 2.5"),
         (GLAND, "train", "loss_learning_rate", "[3]", "a number of at least 0, got [3]"),
         (GLAND, "train", "resume", "[]", "True or False, got []"),
-        (GLAND, "inference", "region_names", "['a']", "a list such as ['stroma', 'epithelium', 'lumen'], got ['a']"),
+        (GLAND, "inference", "region_names", "['a']", "a list such as ['stroma', 'epithelium', 'lumen', 'contour'], got"),
         (BRAIN, "train", "num_folds", "[3]", "a whole number of at least 2 (or '$None'), got [3]"),
         (BRAIN, "train curriculum", "curriculum_width", "-1", "a number above 0, got -1"),
         (BREAST, "train network_unet", "channels", "[-1,-1]", "a whole number of at least 1, got [-1, -1]"),
