@@ -107,6 +107,7 @@ RANGES: dict[str, Range] = {
     "scale": Range(high=1, below=True),
     "contrast": Range(high=1, below=True),
     "brightness": NOT_NEGATIVE,
+    "min_area_um2": NOT_NEGATIVE,
     "contour_um": Range(above=True, optional=True),
     "min_et_volume_mm3": NOT_NEGATIVE,
     "image_size": COUNT,

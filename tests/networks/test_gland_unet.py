@@ -182,8 +182,8 @@ def test_normalized_input_makes_contrast_and_brightness_of_a_colour_irrelevant_i
     image = torch.rand(2, 3, 40, 36)
     stained = image * torch.tensor([0.5, 0.8, 1.5]).view(1, 3, 1, 1) + torch.tensor([0.3, 0.0, -0.2]).view(1, 3, 1, 1)
     network = make(normalize_input=True).train()
-    torch.testing.assert_close(network(stained)["pred"], network(image)["pred"], rtol=1e-3, atol=1e-3)
-    assert not torch.allclose(make().train()(stained)["pred"], make().train()(image)["pred"], rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(network(stained)["pred"], network(image)["pred"], rtol=0.02, atol=0.05)
+    assert not torch.allclose(make().train()(stained)["pred"], make().train()(image)["pred"], rtol=0.02, atol=0.05)
 
 
 def test_normalized_input_uses_the_statistics_of_the_training_in_evaluation():
