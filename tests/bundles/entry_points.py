@@ -3,27 +3,23 @@
     PYTHONPATH=. python tests/bundles/entry_points.py [bundles/<name> ...]
 
 The bundle is packed with weights of its untrained network and unpacked elsewhere. Every entry point runs on phantoms,
-in a process of its own that knows nothing of the repository: a new interpreter where `PYTHONPATH` is given, else one
-forked from an interpreter that has imported MONAI and nothing more. The tests (tests/bundles) use the same rows.
+in a process of its own that knows nothing of the repository, forked from an interpreter that has imported MONAI. The
+tests (tests/bundles) use the same rows.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 import fire
 import torch
-from forked_python import Ended, ForkedPython
+from forked_python import ForkedPython
 from monai.bundle import ConfigParser
 from tiny_phantoms import paint_tiny_phantoms
 
@@ -31,7 +27,7 @@ from ci.lint.config_files import bundles_below
 from ci.lint.merged_config import merged, plain
 from ci.release.pack import network_of, pack
 
-__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "several_pythons"]
+__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE, ELSEWHERE, ON_PATH = "its folder", "elsewhere", "elsewhere, `PYTHONPATH`"
@@ -97,12 +93,12 @@ ENTRY_POINTS = [
     EntryPoint("`monai.bundle run`, training", INSIDE, TRAIN),
     EntryPoint("`monai.bundle verify_net_in_out`", INSIDE, VERIFY),
     EntryPoint("`monai.bundle ckpt_export`", INSIDE, EXPORT),
-    EntryPoint("`monai.bundle run`, inference", ELSEWHERE, INFER + ABOVE, everywhere=True),
+    EntryPoint("`monai.bundle run`, inference", ELSEWHERE, INFER + ABOVE),
     EntryPoint("`monai.bundle run`, training", ELSEWHERE, TRAIN + ABOVE),
     EntryPoint("`monai.bundle run`, inference", ON_PATH, INFER + ABOVE),
     EntryPoint("`monai.bundle verify_net_in_out`", ON_PATH, VERIFY),
     EntryPoint("`monai.bundle verify_net_in_out`", ELSEWHERE, VERIFY + ABOVE),
-    EntryPoint("`monai.bundle ckpt_export`", ELSEWHERE, EXPORT + ABOVE, everywhere=True),
+    EntryPoint("`monai.bundle ckpt_export`", ELSEWHERE, EXPORT + ABOVE),
     EntryPoint("`create_workflow`, `check_properties`, `run`", ELSEWHERE, ("-c", WORKFLOW), everywhere=True),
     EntryPoint("`ConfigWorkflow.network_def` before `run`", ELSEWHERE, ("-c", BEFORE_RUN)),
     EntryPoint(
@@ -177,39 +173,11 @@ class Site:
         empty, out = self.folder / f"empty_{number}", self.folder / f"out_{number}"
         empty.mkdir()
         out.mkdir()
-        command = self.command(entry, out)
-        if entry.where == ON_PATH:
-            ended = run_new_python(command, empty, PYTHONPATH=str(self.bundle))
-        else:
-            ended = python.run(command, self.bundle if entry.where == INSIDE else empty)
+        folder, on_path = (self.bundle if entry.where == INSIDE else empty), str(self.bundle) * (entry.where == ON_PATH)
+        ended = python.run(self.command(entry, out), folder, on_path=on_path)
         leaves = any("{out}" in argument for argument in entry.arguments)
         report = "\n".join((ended.output + ended.errors).splitlines()[-40:])
         return Outcome(ended.status == 0 and (not leaves or any(out.iterdir())), report)
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment of a person who has nothing of this repository, nor a GPU."""
-    home = tempfile.gettempdir()  # no settings of the person who runs this
-    return {"PATH": os.environ["PATH"], "HOME": home, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
-def run_new_python(arguments: Sequence[str], folder: Path, **variables: str) -> Ended:
-    """Run a new interpreter to the end."""
-    environment = clean_environment() | variables
-    ended = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
-
-
-@contextmanager
-def several_pythons() -> Iterator[SimpleQueue[ForkedPython]]:
-    """Give interpreters that fork, one for each core up to four; take one from the queue and put it back."""
-    pythons = [ForkedPython(clean_environment()) for _ in range(min(os.cpu_count() or 1, 4))]
-    idle: SimpleQueue[ForkedPython] = SimpleQueue()
-    for python in pythons:
-        idle.put(python)
-    yield idle
-    for python in pythons:
-        python.close()
 
 
 def is_traced(bundle: Path) -> bool:
@@ -236,28 +204,20 @@ def unpacked(bundle: Path) -> Iterator[Site]:
         torch.save(network_of(bundle).state_dict(), folder / "untrained.pt")
         with zipfile.ZipFile(pack(bundle, folder, weights=folder / "untrained.pt")) as archive:
             archive.extractall(folder / "unpacked")
-        paint_tiny_phantoms(bundle, folder / "phantoms", num_cases=3)  # each is inferred four times
+        paint_tiny_phantoms(bundle, folder / "phantoms", num_cases=3)  # each is inferred several times
         yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), save_tiny_weights(bundle, folder))
 
 
-def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], pythons: SimpleQueue[ForkedPython]) -> list[Outcome]:
-    """Try entry points of a bundle, as many at once as there are interpreters.
+def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], python: ForkedPython) -> list[Outcome]:
+    """Try entry points of a bundle.
 
     Args:
         bundle: folder in ``bundles/``.
         entries: some of `ENTRY_POINTS`.
-        pythons: see `several_pythons`.
+        python: forks for each of them.
     """
-    with unpacked(bundle.resolve()) as site, ThreadPoolExecutor(pythons.qsize()) as pool:
-
-        def tried(number: int, entry: EntryPoint) -> Outcome:
-            python = pythons.get()
-            try:
-                return site.run(number, entry, python)
-            finally:
-                pythons.put(python)
-
-        return list(pool.map(tried, range(len(entries)), entries))
+    with unpacked(bundle.resolve()) as site:
+        return [site.run(number, entry, python) for number, entry in enumerate(entries)]
 
 
 def main(*bundles: str) -> None:
@@ -267,8 +227,9 @@ def main(*bundles: str) -> None:
         bundles: folders, such as bundles/<name>; without any, every bundle of the repository.
     """
     chosen = [Path(bundle) for bundle in bundles] or bundles_below(ROOT)
-    with several_pythons() as pythons:
-        columns = [outcomes_of(bundle, ENTRY_POINTS, pythons) for bundle in chosen]
+    python = ForkedPython()
+    columns = [outcomes_of(bundle, ENTRY_POINTS, python) for bundle in chosen]
+    python.close()
     print("| Entry point | From | " + " | ".join(f"`{bundle.resolve().name}`" for bundle in chosen) + " |")
     print("|---|---|" + "---|" * len(chosen))
     for entry, *outcomes in zip(ENTRY_POINTS, *columns, strict=True):
