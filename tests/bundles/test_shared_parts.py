@@ -25,7 +25,8 @@ OWN = {  # arguments that a bundle may have and another may lack or give otherwi
     "dataset::data": {"cases"},
     "network": {"find_unused_parameters"},
     "train::trainer": {"prepare_batch", "postprocessing", "key_train_metric", "optim_set_to_none"},
-    "validate::evaluator": {"prepare_batch"},
+    "train::dataloader": {"drop_last"},
+    "validate::evaluator": {"prepare_batch", "additional_metrics"},
     "train::handlers::TrainingCheckpoint": {"objects"},
 }
 
