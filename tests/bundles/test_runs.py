@@ -140,9 +140,9 @@ def test_two_processes_train_and_end_cleanly(monai_bundle, trained, tmp_path):
 
 def torchrun(arguments):
     """Run `python -m monai.bundle` in two processes, as a person would."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle"]
-    environment = {**clean_environment(), "PYTHONPATH": str(Path.cwd())}
-    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, timeout=600)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    options = {"env": {**clean_environment(), "PYTHONPATH": str(Path.cwd())}, "timeout": 600}
+    ended = subprocess.run([*command, "monai.bundle", *arguments], capture_output=True, text=True, **options)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
