@@ -3,6 +3,7 @@
 import posixpath
 import re
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_another_network_fits_training_and_inference_and_finds_its_own_weights(o
     assert output.shape == (2, metadata["outputs"]["pred"]["num_channels"], *size)
 
 
-def test_exported_network_gives_the_same(bundle, tmp_path):
+def test_exported_network_gives_the_same(bundle, tmp_path, monkeypatch):
     """Scripted, or traced where the README says so; with the tiny settings where these keep the network's class."""
     files, tiny = network_files(bundle), ConfigParser.load_config_file(bundle / "configs" / "inference_tiny.json")
     if "network_def" not in tiny:
@@ -103,6 +104,7 @@ def test_exported_network_gives_the_same(bundle, tmp_path):
     parser.read_config(files["config_file"])
     network = parser.get_parsed_content("network_def").eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
+    monkeypatch.setattr(torch.jit, "trace", partial(torch.jit.trace, check_trace=False))  # compared here
     made = {"ckpt_file": str(tmp_path / "model.pt"), "filepath": str(tmp_path / "model.ts")}
     ckpt_export(**files, **made, use_trace=is_traced(bundle), bundle_root=str(bundle))
     exported = torch.jit.load(tmp_path / "model.ts")
