@@ -24,7 +24,6 @@ from monai.bundle import ConfigParser
 from tiny_phantoms import paint_tiny_phantoms
 
 from ci.lint.config_files import bundles_below
-from ci.lint.merged_config import merged, plain
 from ci.release.pack import network_of, pack
 
 __all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of"]
@@ -54,14 +53,14 @@ class EntryPoint:
 
 ABOVE = ("--bundle_root", "{bundle}")
 DATA = ("--dataset_dir", "{data}", "--output_dir", "{out}")
-INFER = ("-m", "monai.bundle", "run", "--config_file", "{infer}", *DATA)
+INFER = ("-m", "monai.bundle", "run", "--config_file", "{infer}", *DATA, "--ckpt_path", "{tiny_weights}")
 TRAIN = ("-m", "monai.bundle", "run", "--config_file", "{train}", *DATA, "--ckpt_dir", "{out}", "--max_epochs", "1")
 NETWORK = ("network_def", "--config_file", "{configs}/inference.json", "--meta_file", "{configs}/metadata.json")
 VERIFY = ("-m", "monai.bundle", "verify_net_in_out", *NETWORK)
 EXPORT = ("-m", "monai.bundle", "ckpt_export", *NETWORK, "--ckpt_file", "{weights}", "--filepath", "{out}/model.ts")
 WORKFLOW = """
 from monai.bundle import create_workflow
-settings = {"bundle_root": "{bundle}", "dataset_dir": "{data}", "output_dir": "{out}", **{tiny_weights}}
+settings = {"bundle_root": "{bundle}", "dataset_dir": "{data}", "output_dir": "{out}", "ckpt_path": "{tiny_weights}"}
 workflow = create_workflow(config_file={infer}, workflow_type="infer", **settings)
 missing = workflow.check_properties()
 assert missing == [], missing
@@ -108,9 +107,7 @@ ENTRY_POINTS = [
         works=False,
     ),
     EntryPoint("`load(..., args_file=...)` with bundle_root, train.json", ELSEWHERE, ("-c", LOAD_TRAIN)),
-    EntryPoint(
-        "`load(..., args_file=...)` with bundle_root, inference.json", ELSEWHERE, ("-c", LOAD_INFER), everywhere=True
-    ),
+    EntryPoint("`load(..., args_file=...)` with bundle_root, inference.json", ELSEWHERE, ("-c", LOAD_INFER)),
     EntryPoint("`load(name, bundle_dir=...)`, bundle on `sys.path`", ELSEWHERE, ("-c", LOAD_ON_PATH)),
 ]
 
@@ -131,25 +128,21 @@ class Site:
         folder: holds everything.
         bundle: the unpacked bundle.
         traced: its network cannot be scripted.
-        tiny_weights: weights for inference_tiny.json where that makes the network smaller, else None.
+        tiny_weights: those for inference_tiny.json, of a network that is not trained.
     """
 
     folder: Path
     bundle: Path
     traced: bool
-    tiny_weights: Path | None
+    tiny_weights: Path
 
     def command(self, entry: EntryPoint, out: Path) -> list[str]:
         """Return Python's arguments for an entry point whose results go to `out`."""
         configs = Path("configs") if entry.where == INSIDE else self.bundle / "configs"
 
-        def with_overlay(name: str, overlay: str) -> str:
-            files = [configs / name] + [configs / overlay] * (self.bundle / "configs" / overlay).is_file()
-            return str([str(file) for file in files])
-
         words = {
-            "{infer}": with_overlay("inference.json", "inference_tiny.json"),
-            "{train}": with_overlay("train.json", "tiny.json"),
+            "{infer}": str([f"{configs}/inference.json", f"{configs}/inference_tiny.json"]),
+            "{train}": str([f"{configs}/train.json", f"{configs}/tiny.json"]),
             "{configs}": str(configs),
             "{weights}": str(configs.parent / "models" / "model.pt"),
             "{bundle}": str(self.bundle),
@@ -157,13 +150,11 @@ class Site:
             "{parent}": str(self.bundle.parent),
             "{data}": str(self.folder / "phantoms"),
             "{out}": str(out),
-            "{tiny_weights}": str({"ckpt_path": str(self.tiny_weights)} if self.tiny_weights else {}),
+            "{tiny_weights}": str(self.tiny_weights),
         }
         arguments = list(entry.arguments)
         if "ckpt_export" in arguments and self.traced:
             arguments += ["--use_trace", "True"]
-        if "{infer}" in arguments and self.tiny_weights:
-            arguments += ["--ckpt_path", str(self.tiny_weights)]
         for word, value in words.items():
             arguments = [argument.replace(word, value) for argument in arguments]
         return arguments
@@ -185,27 +176,27 @@ def is_traced(bundle: Path) -> bool:
     return "--use_trace" in (bundle / "docs" / "README.md").read_text(encoding="utf-8")
 
 
-def save_tiny_weights(bundle: Path, folder: Path) -> Path | None:
-    """Write weights of the network that inference_tiny.json makes of inference.json's, if that is another one."""
-    files = [bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")]
-    tiny, full = (merged([file for file in chosen if file.is_file()]) for chosen in (files, files[:1]))
-    if plain(tiny, tiny.items["network_def"]) == plain(full, full.items["network_def"]):
-        return None
-    network = ConfigParser(tiny.items).get_parsed_content("network_def")
-    torch.save(network.state_dict(), folder / "tiny.pt")
-    return folder / "tiny.pt"
+def save_tiny_weights(bundle: Path, path: Path) -> Path:
+    """Write weights of the network that inference_tiny.json makes of inference.json's."""
+    parser = ConfigParser()
+    parser.read_config([bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")])
+    torch.save(parser.get_parsed_content("network_def").state_dict(), path)
+    return path
 
 
 @contextmanager
-def unpacked(bundle: Path) -> Iterator[Site]:
-    """Give a packed bundle, unpacked in a temporary folder."""
+def unpacked(bundle: Path, with_weights: bool) -> Iterator[Site]:
+    """Give a packed bundle, with or without weights of its own, unpacked in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="entry_points_") as temporary:
         folder = Path(temporary)
-        torch.save(network_of(bundle).state_dict(), folder / "untrained.pt")
-        with zipfile.ZipFile(pack(bundle, folder, weights=folder / "untrained.pt")) as archive:
+        if with_weights:
+            torch.save(network_of(bundle).state_dict(), folder / "untrained.pt")
+        options = {"weights": folder / "untrained.pt"} if with_weights else {}
+        with zipfile.ZipFile(pack(bundle, folder, **options)) as archive:
             archive.extractall(folder / "unpacked")
         paint_tiny_phantoms(bundle, folder / "phantoms", num_cases=3)  # each is inferred several times
-        yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), save_tiny_weights(bundle, folder))
+        tiny = save_tiny_weights(bundle, folder / "tiny.pt")
+        yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), tiny)
 
 
 def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], python: ForkedPython) -> list[Outcome]:
@@ -216,7 +207,8 @@ def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], python: ForkedPytho
         entries: some of `ENTRY_POINTS`.
         python: forks for each of them.
     """
-    with unpacked(bundle.resolve()) as site:
+    with_weights = any("{weights}" in word for entry in entries for word in entry.arguments)
+    with unpacked(bundle.resolve(), with_weights) as site:
         return [site.run(number, entry, python) for number, entry in enumerate(entries)]
 
 
