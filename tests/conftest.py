@@ -72,7 +72,7 @@ def write_nifti():
 
 @pytest.fixture
 def write_case(tmp_path, write_nifti):
-    """Give a function that writes a case as BraTS up to 2021 does and returns its item, as `find_cases` would."""
+    """Give a function that writes a case as BraTS up to 2021 does and returns its item, as `find_mri_cases` would."""
 
     def write(
         case="BraTS2021_00000", folder=None, modalities=MODALITIES, affine=None, shape=(16, 14, 12), label=True, seed=0

@@ -54,7 +54,7 @@ def arguments_of(target: Any) -> tuple[set[str] | None, set[str]]:
     """Return (the arguments that a callable takes by name, those that it needs).
 
     The first is None where any is taken. A class with `**kwargs` that extends a class of another package (MONAI's
-    `DataLoader` that of PyTorch) hands them there, so that they are known after all.
+    `DataLoader` that of PyTorch) hands them there, so that they are known after all; so does every class of `shared`.
     """
     parameters = _parameters(target)
     if parameters is None:
@@ -66,7 +66,8 @@ def arguments_of(target: Any) -> tuple[set[str] | None, set[str]]:
     package = target.__module__.split(".")[0]
     for parent in inspect.getmro(target)[1:] if inspect.isclass(target) else ():
         inherited = _parameters(parent)
-        of_another = "__init__" in vars(parent) and parent.__module__.split(".")[0] not in {package, "builtins"}
-        if of_another and inherited is not None and not _takes_anything(inherited):
+        closed = {"builtins"} if package == "shared" else {"builtins", package}
+        gets_them = "__init__" in vars(parent) and parent.__module__.split(".")[0] not in closed
+        if gets_them and inherited is not None and not _takes_anything(inherited):
             return set(named) | set(_named(inherited)), needed
     return None, needed

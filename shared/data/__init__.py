@@ -1,13 +1,15 @@
 """Which files exist and how cases are dealt out."""
 
-from .brain_cases import find_cases
-from .breast_cases import find_breast_cases, split_breast_cases
+from .breast_cases import find_breast_cases
+from .breast_split import split_breast_cases
 from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
-from .gland_cases import GRADES, find_gland_cases, split_gland_cases
+from .gland_cases import GRADES, find_gland_cases
+from .gland_split import split_gland_cases
 from .layouts import LAYOUTS
 from .modality_subsets import NOT_RUN, modality_subsets, subset_name
+from .mri_cases import find_mri_cases
 from .named_cases import name_cases
 from .near_duplicates import group_near_duplicates, picture_similarity
 from .process_share import process_share
@@ -23,8 +25,8 @@ __all__ = [
     "EpochDataset",
     "count_cases_sharing",
     "find_breast_cases",
-    "find_cases",
     "find_gland_cases",
+    "find_mri_cases",
     "group_near_duplicates",
     "modality_subsets",
     "name_cases",

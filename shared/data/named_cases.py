@@ -18,7 +18,7 @@ def name_cases(cases: Sequence[Mapping[Hashable, Any]], modalities: str | Sequen
     """Add "case" where it is not given: the name of the first file or DICOM folder, in the order of the modalities.
 
     Args:
-        cases: items as `find_cases` lists them or as a user gives them (`--datalist`). Items that hold tensors stay
+        cases: items as `find_mri_cases` lists them or as a user gives them (`--datalist`). Items that hold tensors stay
             without a name.
         modalities: names of the modalities.
 

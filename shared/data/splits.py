@@ -43,7 +43,7 @@ def split_cases(
 
     Raises:
         InputError: too few patients, files that name an unknown case or a case twice, or a case in a part that
-            `find_cases` found to be "unusable".
+            `find_mri_cases` found to be "unusable".
     """
     by_name = {str(item.get("case")): dict(item) for item in cases}
     if len(by_name) < len(cases) or "None" in by_name:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..networks.cloe import CLoE
-from ..networks.modality_pairs import available_modalities
+from ..networks.present_modalities import available_modalities
 
 __all__ = ["GateScopeInferer", "bare_cloe", "expert_channels"]
 

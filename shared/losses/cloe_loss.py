@@ -14,7 +14,7 @@ from .contrastive_representation import ContrastiveRepresentationLoss
 from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss
 from .expert_supervision import ExpertSupervisionLoss
 from .loss_terms import Total
-from .missing_modality import probabilities_at_size
+from .probabilities_at_size import probabilities_at_size
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
 __all__ = ["CLoELoss"]

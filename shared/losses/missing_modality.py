@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import InputError
 from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
+from .probabilities_at_size import probabilities_at_size
 
-__all__ = ["MissingModalityLoss", "probabilities_at_size"]
+__all__ = ["MissingModalityLoss"]
 
 BRANCHES = ("fused", "experts", "deep_supervision")
 Prediction = Mapping[str, Tensor | Sequence[Tensor]]
@@ -142,12 +142,3 @@ class MissingModalityLoss(nn.Module):
 
     def _branch(self, name: str, logits: Tensor, target: Mapping[str, Tensor]) -> Tensor:
         return self.loss(logits, target) if name in self.fuzzy_branches else self.loss.main(logits, target)
-
-
-def probabilities_at_size(logits: Tensor, size: torch.Size) -> Tensor:
-    """Enlarge probabilities (trilinear, corners aligned), and return their logarithms: logits (B, C, *size)."""
-    if logits.shape[2:] == size:
-        return logits
-    with torch.autocast(logits.device.type, enabled=False):
-        p = functional.interpolate(logits.float().softmax(dim=1), size, mode="trilinear", align_corners=True)
-        return p.clamp(min=torch.finfo(p.dtype).tiny).log()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..networks.modality_pairs import masked
+from ..networks.present_modalities import masked
 from .gaussian_divergence import gaussian_divergence
 
 __all__ = ["ReconstructionLoss", "reconstruction_error"]

@@ -14,9 +14,9 @@ from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
 from .mmformer import MMFormer
-from .modality_pairs import ModalityEncoders, available_modalities
+from .modality_pairs import ModalityEncoders
 from .multi_scale_block import MultiScaleBlock
-from .present_modalities import present_modalities
+from .present_modalities import available_modalities, present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
 from .task_interaction import TaskInteractionModule

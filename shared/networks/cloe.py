@@ -15,14 +15,8 @@ from .expert_decoder import ExpertDecoder
 from .expert_gate import ExpertGate, can_decide, weighted_sum
 from .modality_concat import ModalityConcatConv
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import (
-    EncodedModalities,
-    ModalityEncoders,
-    all_modalities,
-    nan_without_modalities,
-    pack,
-    restrict,
-)
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack, restrict
+from .present_modalities import nan_without_modalities
 
 __all__ = ["CLoE"]
 
@@ -107,12 +101,6 @@ class CLoE(nn.Module):
         self.all_experts = all_experts
         self.apply(kaiming_convolutions)
         self.branches = DisentanglingBranches(branches, in_channels, features) if branches else None
-
-    def set_gate_strength(self, value: float) -> None:
-        """Set the factor of the gate's logits, 0 in the first epochs of a training, when experts say nothing yet."""
-        if self.gate is None:
-            raise InputError('gate strength: there is no gate; set fusion to "gate", or leave the schedule out.')
-        self.gate.set_strength(value)
 
     def forward(self, image: Tensor, keep: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
         """Segment images; see the class for what is returned.

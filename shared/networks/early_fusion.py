@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .modality_pairs import available_modalities, is_tracing_or_exporting, masked, nan_without_modalities
+from .present_modalities import available_modalities, is_tracing_or_exporting, masked, nan_without_modalities
 
 __all__ = ["EarlyFusion"]
 

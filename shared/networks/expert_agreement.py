@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .modality_pairs import masked
+from .present_modalities import masked
 
 __all__ = ["agreement_scores", "expert_similarities"]
 

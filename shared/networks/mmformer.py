@@ -13,15 +13,8 @@ from .conv_blocks import NormActConv, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_concat import ConcatNormActConv
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import (
-    EncodedModalities,
-    ModalityEncoders,
-    all_modalities,
-    available_rows,
-    masked,
-    nan_without_modalities,
-    pack,
-)
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, available_rows, pack
+from .present_modalities import masked, nan_without_modalities
 from .token_transformer import TokenTransformer
 
 __all__ = ["MMFormer"]

@@ -9,17 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .present_modalities import present_modalities
+from .present_modalities import available_modalities, is_tracing_or_exporting, masked
 
 __all__ = [
     "EncodedModalities",
     "ModalityEncoders",
     "all_modalities",
-    "available_modalities",
     "available_rows",
-    "is_tracing_or_exporting",
-    "masked",
-    "nan_without_modalities",
     "pack",
     "restrict",
 ]
@@ -113,31 +109,6 @@ class ModalityEncoders(nn.Module):
             )
 
 
-def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return which modalities are present and which of them are available, both boolean (B, M).
-
-    Args:
-        image: (B, M, *spatial); a modality with any NaN is absent.
-        keep: boolean (B, M); modalities where it is False are present but not available. Without it all are kept.
-
-    Raises:
-        ValueError: another `keep`, or a sample without any available modality. Graphs that are fixed cannot raise: for
-            them there is `nan_without_modalities`.
-    """
-    present = present_modalities(image)
-    can_raise = True
-    if not torch.jit.is_scripting():
-        can_raise = not is_tracing_or_exporting()
-        if can_raise and keep is not None and (keep.dtype != torch.bool or keep.shape != present.shape):
-            raise InputError(
-                f"keep must be boolean (B, M) = {tuple(present.shape)}, got {keep.dtype} {tuple(keep.shape)}."
-            )
-    available = present if keep is None else present & keep
-    if can_raise:
-        _check_any(available)
-    return present, available
-
-
 def pack(pairs: Tensor, encoded: EncodedModalities) -> Tensor:
     """Lay pairs (P, C, *spatial) out in slots (B, K, C, *spatial), zero in slots that are not filled."""
     batch, slots = encoded.filled.shape
@@ -180,24 +151,6 @@ def available_rows(encoded: EncodedModalities, modality: int) -> Tensor:
     return available.nonzero().flatten()
 
 
-def masked(features: Tensor, mask: Tensor) -> Tensor:
-    """Put zeros into features (B, E, ...) where the mask (B, E) is False, whatever stood there."""
-    return torch.where(mask.view(list(mask.shape) + [1] * (features.ndim - 2)), features, 0.0)
-
-
-def nan_without_modalities(logits: Tensor, available: Tensor) -> Tensor:
-    """Put NaN into logits (B, C, *spatial) of samples with no available modality, boolean (B, M)."""
-    return torch.where(available.any(dim=1).view([-1] + [1] * (logits.ndim - 1)), logits, torch.nan)
-
-
-def is_tracing_or_exporting() -> bool:
-    """Whether operations are being recorded, by `torch.jit.trace` or `torch.export`, to be run on other images.
-
-    Not for TorchScript: ask `torch.jit.is_scripting` in an `if` of its own before.
-    """
-    return torch.jit.is_tracing() or torch.compiler.is_exporting()
-
-
 def _numbers(pairs: Tensor) -> Tensor:
     """Number the True pairs (B, M), modality by modality, from 0; any number elsewhere."""
     return (pairs.t().flatten().long().cumsum(0) - 1).clamp(min=0).view(pairs.shape[1], -1).t()
@@ -211,9 +164,3 @@ def _slots(available: Tensor, dense: bool) -> tuple[Tensor, Tensor, bool]:
     counts: list[int] = available.sum(dim=1).tolist()
     order = available.int().sort(dim=1, descending=True, stable=True).indices[:, : max(counts)]
     return order, available.gather(1, order), min(counts) == max(counts)
-
-
-def _check_any(available: Tensor) -> None:
-    empty: list[int] = (~available.any(dim=1)).nonzero().flatten().tolist()
-    if len(empty) > 0:
-        raise ValueError(f"image: no modality is available in sample {empty[0]}; keep at least one that is there.")

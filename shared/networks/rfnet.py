@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, nan_without_modalities, pack
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack
+from .present_modalities import nan_without_modalities
 from .region_aware_fusion import RegionAwareFusion, RegionMaps
 
 __all__ = ["RFNet"]

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, masked, nan_without_modalities, pack
+from .modality_pairs import ModalityEncoders, pack
+from .present_modalities import masked, nan_without_modalities
 
 __all__ = ["UHeMIS", "mean_and_variance"]
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .conv_blocks import check_width, kaiming_convolutions
 from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, all_modalities, masked, nan_without_modalities, pack
+from .modality_pairs import ModalityEncoders, all_modalities, pack
+from .present_modalities import masked, nan_without_modalities
 
 __all__ = ["UHVED", "product_from_precisions", "product_of_gaussians"]
 

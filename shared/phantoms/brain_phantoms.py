@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from .brain_phantom_anatomy import TUMOURS
 from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
-from .phantom_folder import RECORD, already_painted, as_json, write_nifti, write_text
+from .phantom_folder import start_folder, write_msd_listing, write_nifti
 
 __all__ = ["paint_brats_phantoms"]
 
@@ -101,16 +100,17 @@ def paint_brats_phantoms(
     folder = Path(output_dir)
     cases = {f"Phantom_{index:03d}": _present(names, missing_share, seed, index) for index in range(num_cases)}
     files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
-    if already_painted(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
+    files += ["dataset.json"] if layout == MSD else []
+    if not start_folder(folder, parameters, files, README.replace("{layout}", layout)):
         return folder
-    write_text(folder / RECORD, as_json(parameters))
-    write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
     for index, (case, present) in enumerate(cases.items()):
         volumes = paint_case(index, seed=seed, size=size, affine=grid, modalities=present, tumours=tumours)
         for key, file in _files(case, layout, present).items():
             write_nifti(folder / file, _as_published(key, volumes, layout), grid)
     if layout == MSD:
-        write_text(folder / "dataset.json", as_json(_msd_listing(cases, names)))
+        about = {"name": "BRATS phantoms", "description": "Painted phantoms of brain tumours; no patients"}
+        channels = [described for name, described in MSD_CHANNELS.items() if name in names]
+        write_msd_listing(folder, about, channels, MSD_LABELS, [_files(case, MSD, names) for case in cases])
     return folder
 
 
@@ -163,18 +163,3 @@ def _as_published(key: str, volumes: dict[str, np.ndarray], layout: str) -> np.n
     if key == "image":
         return np.stack([volumes[name] for name in MSD_CHANNELS if name in volumes], axis=-1)
     return volumes[key]
-
-
-def _msd_listing(cases: Sequence[str], names: list[str]) -> dict[str, Any]:
-    channels = [described for name, described in MSD_CHANNELS.items() if name in names]
-    return {
-        "name": "BRATS phantoms",
-        "description": "Painted phantoms of brain tumours; no patients",
-        "tensorImageSize": "4D",
-        "modality": {str(number): described for number, described in enumerate(channels)},
-        "labels": {str(value): described for value, described in enumerate(MSD_LABELS)},
-        "numTraining": len(cases),
-        "numTest": 0,
-        "training": [{key: f"./{file}" for key, file in _files(case, MSD, names).items()} for case in cases],
-        "test": [],
-    }

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_write import atomic_write
 from ..errors import InputError
 from .breast_phantom_tissue import KINDS, paint_breast
-from .phantom_folder import RECORD, already_painted, as_json, write_text
+from .phantom_folder import start_folder, write_picture
 
 __all__ = ["paint_breast_phantoms"]
 
@@ -71,11 +70,10 @@ def paint_breast_phantoms(
     }
     folder = Path(output_dir)
     cases = [_case(kind, number) for kind in KINDS for number in range(1, numbers[kind] + 1)]
-    if already_painted(folder, parameters, [name for case in cases for name in _files(case)]):
-        return folder
     twins = ", ".join(f"{case['kind']} ({case['scene']}) and ({case['number']})" for case in cases if case["view"])
-    write_text(folder / RECORD, as_json(parameters))
-    write_text(folder / "README.txt", README.format(names=twins or "none here", record=RECORD))
+    readme = README.replace("{names}", twins or "none here")
+    if not start_folder(folder, parameters, [name for case in cases for name in _files(case)], readme):
+        return folder
     for case in cases:
         scene = (seed, KINDS.index(case["kind"]), case["scene"])
         picture, masks = paint_breast(
@@ -84,7 +82,7 @@ def paint_breast_phantoms(
         shown = [np.repeat(picture[..., None], 3, axis=-1), *(255 * mask.astype(np.uint8) for mask in masks)]
         shown += [] if masks else [np.zeros_like(picture)]
         for name, pixels in zip(_files(case), shown, strict=True):
-            _write_picture(folder / name, pixels)
+            write_picture(folder / name, pixels)
     return folder
 
 
@@ -118,10 +116,3 @@ def _size_of(scene: Sequence[int], size: Sequence[int]) -> list[int]:
     generator = np.random.default_rng((*scene, 2))
     shrinks = generator.uniform(0.8, 1, 2) if generator.random() < 0.25 else (1.0, 1.0)
     return [max(SMALLEST, round(length * share)) for length, share in zip(size, shrinks, strict=True)]
-
-
-def _write_picture(path: Path, pixels: np.ndarray) -> None:
-    from PIL import Image
-
-    with atomic_write(path) as temporary:
-        Image.fromarray(pixels).save(temporary)

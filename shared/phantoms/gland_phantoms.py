@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_write import atomic_write
 from ..errors import InputError
 from .gland_phantom_stain import paint_glands
-from .phantom_folder import RECORD, already_painted, as_json, write_text
+from .phantom_folder import start_folder, write_picture, write_text
 
 __all__ = ["paint_gland_phantoms"]
 
@@ -82,10 +81,9 @@ def paint_gland_phantoms(
     folder = Path(output_dir)
     cases = [_case(part, number, num_train) for part in PARTS for number in range(1, numbers[part] + 1)]
     files = [f"{case['name']}{ending}.{suffix}" for case in cases for ending in ("", "_anno")]
-    if already_painted(folder, parameters, [*files, GRADE_FILE]):
+    readme = README.replace("{pixel_size_um}", str(pixel_size_um))
+    if not start_folder(folder, parameters, [*files, GRADE_FILE], readme):
         return folder
-    write_text(folder / RECORD, as_json(parameters))
-    write_text(folder / "README.txt", README.format(pixel_size_um=pixel_size_um, record=RECORD))
     write_text(folder / GRADE_FILE, _grade_table(cases))
     for case in cases:
         picture, glands, _ = paint_glands(
@@ -95,8 +93,8 @@ def paint_gland_phantoms(
             malignant=case["grade"] == "malignant",
             stain=(seed, len(PARTS), case["patient"]),
         )
-        _write_picture(folder / f"{case['name']}.{suffix}", picture)
-        _write_picture(folder / f"{case['name']}_anno.{suffix}", glands.astype(np.uint8))
+        write_picture(folder / f"{case['name']}.{suffix}", picture)
+        write_picture(folder / f"{case['name']}_anno.{suffix}", glands.astype(np.uint8))
     return folder
 
 
@@ -152,10 +150,3 @@ def _grade_table(cases: Sequence[Mapping[str, Any]]) -> str:
         for case in sorted(cases, key=lambda case: case["name"])
     ]
     return "\r".join((HEADER, *lines))
-
-
-def _write_picture(path: Path, pixels: np.ndarray) -> None:
-    from PIL import Image
-
-    with atomic_write(path) as temporary:
-        Image.fromarray(pixels).save(temporary)

@@ -1,10 +1,10 @@
-"""A folder with phantoms and nothing else: what it says about itself, when it may be written, and its images."""
+"""A folder with phantoms and nothing else: when it may be written, what it says about itself, and its files."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,28 @@ import numpy as np
 from ..atomic_write import atomic_write
 from ..errors import InputError
 
-__all__ = ["RECORD", "already_painted", "as_json", "write_nifti", "write_text"]
+__all__ = ["start_folder", "write_msd_listing", "write_nifti", "write_picture", "write_text"]
 
 RECORD = "phantoms.json"  # holds the parameters that the phantoms were painted with
 
 
-def already_painted(folder: Path, parameters: Mapping[str, Any], files: Iterable[str]) -> bool:
-    """Tell whether exactly these phantoms are there, whole; refuse a folder that holds anything else.
+def start_folder(folder: Path, parameters: Mapping[str, Any], files: Iterable[str], readme: str) -> bool:
+    """Write `RECORD` and README.txt; or return False where exactly these phantoms are there, whole.
 
     Args:
-        folder: of the phantoms.
-        parameters: what `RECORD` must hold.
+        folder: of the phantoms; one that holds anything else is refused.
+        parameters: what `RECORD` holds.
         files: paths within the folder.
+        readme: text, with {record} for the name of the record.
     """
+    if _already_painted(folder, parameters, files):
+        return False
+    _write_json(folder / RECORD, parameters)
+    write_text(folder / "README.txt", readme.replace("{record}", RECORD))
+    return True
+
+
+def _already_painted(folder: Path, parameters: Mapping[str, Any], files: Iterable[str]) -> bool:
     record = folder / RECORD
     if not record.is_file():
         if folder.exists() and (not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir())):
@@ -47,8 +56,41 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def as_json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=2) + "\n"
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_msd_listing(
+    folder: Path, about: Mapping[str, str], channels: Sequence[str], labels: Sequence[str], cases: Sequence[Any]
+) -> None:
+    """Write dataset.json as in the Medical Segmentation Decathlon.
+
+    Args:
+        folder: of the phantoms.
+        about: "name" and "description".
+        channels: what the 4D images hold.
+        labels: what the values 0, 1, ... of the labels mean.
+        cases: {"image" and "label": path within the folder}.
+    """
+    listing = {
+        **about,
+        "tensorImageSize": "4D",
+        "modality": {str(number): channel for number, channel in enumerate(channels)},
+        "labels": {str(value): label for value, label in enumerate(labels)},
+        "numTraining": len(cases),
+        "numTest": 0,
+        "training": [{key: f"./{file}" for key, file in files.items()} for files in cases],
+        "test": [],
+    }
+    _write_json(folder / "dataset.json", listing)
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Write a 2D image in the format that the suffix says."""
+    from PIL import Image
+
+    with atomic_write(path) as temporary:
+        Image.fromarray(pixels).save(temporary)
 
 
 def write_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:

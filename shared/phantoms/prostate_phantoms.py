@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .phantom_folder import RECORD, already_painted, as_json, write_nifti, write_text
+from .phantom_folder import start_folder, write_msd_listing, write_nifti
 from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate, prostate_affine
 
 __all__ = ["paint_prostate_phantoms"]
@@ -85,16 +84,17 @@ def paint_prostate_phantoms(
     folder = Path(output_dir)
     cases = {f"Phantom_{index:03d}": _present(missing_share, seed, index) for index in range(num_cases)}
     files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
-    if already_painted(folder, parameters, [*files, "dataset.json"] if layout == MSD else files):
+    files += ["dataset.json"] if layout == MSD else []
+    if not start_folder(folder, parameters, files, README.replace("{layout}", layout)):
         return folder
-    write_text(folder / RECORD, as_json(parameters))
-    write_text(folder / "README.txt", README.format(layout=layout, record=RECORD))
     for index, (case, present) in enumerate(cases.items()):
         for key, (volume, affine) in _volumes(index, seed, size, spacing_mm, layout).items():
             if key in ("image", "label", *present):
                 write_nifti(folder / _files(case, layout, present)[key], volume, affine)
     if layout == MSD:
-        write_text(folder / "dataset.json", as_json(_msd_listing(list(cases))))
+        about = {"name": "PROSTATE phantoms", "description": "Painted phantoms of prostates; no patients"}
+        listed = [_files(case, MSD, present) for case, present in cases.items()]
+        write_msd_listing(folder, about, ("T2", "ADC"), ("background", "PZ", "TZ"), listed)
     return folder
 
 
@@ -128,19 +128,3 @@ def _volumes(
     own_affine = prostate_affine(coarse, (ADC_PIXELS * spacing_mm[0], ADC_PIXELS * spacing_mm[1], spacing_mm[2]))
     own = paint_prostate(index, seed, coarse, own_affine, ("adc",))
     return volumes | {"t2": (painted["t2"], affine), "adc": (own["adc"], own_affine)}
-
-
-def _msd_listing(cases: Sequence[str]) -> dict[str, Any]:
-    return {
-        "name": "PROSTATE phantoms",
-        "description": "Painted phantoms of prostates; no patients",
-        "tensorImageSize": "4D",
-        "modality": {"0": "T2", "1": "ADC"},
-        "labels": {"0": "background", "1": "PZ", "2": "TZ"},
-        "numTraining": len(cases),
-        "numTest": 0,
-        "training": [
-            {key: f"./{file}" for key, file in _files(case, MSD, PROSTATE_MODALITIES).items()} for case in cases
-        ],
-        "test": [],
-    }

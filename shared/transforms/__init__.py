@@ -13,7 +13,6 @@ from .hierarchical_segmentation import HierarchicalSegmentationd
 from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
-from .label_conventions import LABEL_CONVENTIONS
 from .label_hierarchy import label_states, state_log_probabilities
 from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
@@ -30,7 +29,7 @@ from .picture_overlay import draw_picture_overlay
 from .prepare_brain import PrepareBraind
 from .prepare_prostate import PrepareProstated
 from .rand_modality_subset import RandModalitySubsetd
-from .regions import REGION_NAMES, TumourRegions, TumourRegionsd
+from .regions import TumourRegions, TumourRegionsd
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
@@ -40,13 +39,10 @@ from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
 from .source_file import source_file
 from .split_experts import Experts, SplitExpertsd
 from .stack_modalities import StackModalitiesd
-from .zones import ZONE_NAMES, ProstateZones, ProstateZonesd
+from .zones import ProstateZones, ProstateZonesd
 
 __all__ = [
     "LABELLED_AT_LEAST",
-    "LABEL_CONVENTIONS",
-    "REGION_NAMES",
-    "ZONE_NAMES",
     "CalibrationPairsd",
     "CheckZonesd",
     "Experts",

@@ -6,24 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import nibabel
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
 from .brain_mask import brain_of_normalized
-from .planes import (
-    PLANES,
-    box_around,
-    canonical,
-    fullest_slices,
-    grey_values,
-    mark_sides,
-    name_classes,
-    paint_classes,
-    view,
-)
+from .planes import PLANES, Planes, grey_values, mark_sides, name_classes, paint_classes
 from .segment_on_grid import segment_on_grid
 from .split_experts import Experts
 
@@ -71,36 +60,29 @@ class _Cut(NamedTuple):
     experts: dict[int, np.ndarray]
     fusion: np.ndarray
     region: np.ndarray | None
-    aspect: float
+    geometry: dict[str, Any]  # for `imshow`
 
 
 def _cut(image: MetaTensor, segmentation: Tensor, experts: Experts) -> _Cut:
     present = experts.present.nonzero().flatten().tolist()
-    affine, shape = image.affine.cpu(), image.shape[1:]
-    orientation = nibabel.io_orientation(affine.numpy())
-    brains = {number: canonical(brain_of_normalized(image[number]), orientation) for number in present}
-    fusion = canonical(segmentation[0], orientation)
-    box = box_around(np.any(list(brains.values()), axis=0) | (fusion > 0))
-    slices = fullest_slices(fusion[box] > 0 if (fusion[box] > 0).any() else brains[present[0]][box])
+    brains = {number: brain_of_normalized(image[number]) for number in present}
+    segmented = segmentation[0] > 0
+    around = torch.stack(list(brains.values())).any(dim=0) | segmented
+    planes = Planes(image.affine, around, segmented if segmented.any() else brains[present[0]])
 
-    def plane(volume: np.ndarray) -> np.ndarray:
-        return view(volume[box], PLANE, slices)
-
-    def on_grid(logits: Tensor) -> list[np.ndarray]:
-        return [canonical(volume[0], orientation) for volume in segment_on_grid(logits, experts.affine, affine, shape)]
+    def on_grid(logits: Tensor) -> tuple[Tensor, Tensor]:
+        return segment_on_grid(logits, experts.affine, image.affine, image.shape[1:])
 
     region = None
     if experts.region is not None:  # as the second of two classes
         classes, uncertainty = on_grid(_log(torch.cat([1 - experts.region, experts.region])))
-        region = plane(np.where(classes > 0, 1 - uncertainty, uncertainty))
-    spacing_mm = nibabel.affines.voxel_sizes(affine.numpy())[np.argsort(orientation[:, 0])]
-    across, down, _ = PLANES[PLANE]
+        region = planes.cut(torch.where(classes > 0, 1 - uncertainty, uncertainty)[0], PLANE)
     return _Cut(
-        greys={m: plane(grey_values(canonical(image[m], orientation), brains[m])) for m in present},
-        experts={m: plane(on_grid(_log(experts.probabilities[m]))[0]) for m in present},
-        fusion=plane(fusion),
+        greys={m: planes.cut(grey_values(image[m], brains[m]), PLANE) for m in present},
+        experts={m: planes.cut(on_grid(_log(experts.probabilities[m]))[0][0], PLANE) for m in present},
+        fusion=planes.cut(segmentation[0], PLANE),
         region=region,
-        aspect=float(spacing_mm[down] / spacing_mm[across]),
+        geometry=planes.geometry(PLANE),
     )
 
 
@@ -116,7 +98,7 @@ def _draw(
     from matplotlib.figure import Figure
 
     first, grey = next(iter(cut.greys.items()))
-    panel_height = max(0.5, PANEL_INCHES * grey.shape[0] * cut.aspect / grey.shape[1])
+    panel_height = max(0.5, PANEL_INCHES * grey.shape[0] * cut.geometry["aspect"] / grey.shape[1])
     columns = len(modalities) + 1
     width, height = PANEL_INCHES * columns + 0.9, 2 * panel_height + 1.6
     figure = Figure(figsize=(width, height))
@@ -134,7 +116,7 @@ def _draw(
     if cut.region is None:
         _empty(axes[1, -1], cut, "no region map")
     else:
-        shades = axes[1, -1].imshow(cut.region, cmap="viridis", vmin=0, vmax=1, **_geometry(cut))
+        shades = axes[1, -1].imshow(cut.region, cmap="viridis", vmin=0, vmax=1, **cut.geometry)
         axes[1, -1].set_title("region map", fontsize=9)
         mark_sides(axes[1, -1], PLANES[PLANE][2])
         bar = figure.add_axes((edges["right"] + 0.1 / width, edges["bottom"], 0.12 / width, panel_height / height))
@@ -152,21 +134,17 @@ def _numbers(experts: Experts, number: int) -> str:
     return (f", {weight}" if weight else "") + f"\n{', '.join(filter(None, agreement))}".rstrip()
 
 
-def _geometry(cut: _Cut) -> dict[str, Any]:
-    return {"aspect": cut.aspect, "interpolation": "nearest"}
-
-
 def _panel(ax: Axes, cut: _Cut, grey: np.ndarray, classes: np.ndarray | None, heading: str) -> None:
-    ax.imshow(grey, cmap="gray", vmin=0, vmax=1, **_geometry(cut))
+    ax.imshow(grey, cmap="gray", vmin=0, vmax=1, **cut.geometry)
     if classes is not None:
-        paint_classes(ax, classes, _geometry(cut))
+        paint_classes(ax, classes, cut.geometry)
     ax.set_title(heading, fontsize=9)
     mark_sides(ax, PLANES[PLANE][2])
 
 
 def _empty(ax: Axes, cut: _Cut, text: str) -> None:
     """Leave a panel black, with a text."""
-    ax.imshow(np.zeros_like(cut.fusion, float), cmap="gray", vmin=0, vmax=1, **_geometry(cut))
+    ax.imshow(np.zeros_like(cut.fusion, float), cmap="gray", vmin=0, vmax=1, **cut.geometry)
     ax.text(0.5, 0.5, text, color="white", ha="center", va="center", transform=ax.transAxes)
     ax.set_xticks([])
     ax.set_yticks([])

@@ -10,7 +10,6 @@ from pathlib import PurePath
 from ..errors import InputError
 
 __all__ = [
-    "LABEL_CONVENTIONS",
     "LABEL_TABLES",
     "LabelTable",
     "conventions_of_name",
@@ -113,7 +112,6 @@ LABEL_TABLES = {
         words={r"backgr": 0, r"periph|\bpz\b": 1, r"transit|central|\b(tz|cg)\b": 2},
     ),
 }
-LABEL_CONVENTIONS = LABEL_TABLES["brain_tumour"].mappings
 
 
 def label_table(name: str) -> LabelTable:

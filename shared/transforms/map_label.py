@@ -31,7 +31,7 @@ class MapLabel(Transform):
         convention: a name in the table, or a mapping from value to class (0 to 127) that lists every value
             that may occur. None takes the convention of the layout, unless the name of a case says that its numbers
             are another challenge's: then the user has to choose.
-        layout: see `shared.data.find_cases`; counts where no convention is given.
+        layout: see `shared.data.find_mri_cases`; counts where no convention is given.
         cases: the cases that are used, or `split_cases`'s parts of them: their names are compared with the convention
             at once, and their labels are read before an unknown value is answered with an advice.
         table: what the labels show, a name in `LABEL_TABLES`.

@@ -5,24 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-import nibabel
-import numpy as np
 from monai.data import MetaTensor
 from torch import Tensor
 
 from ..networks.present_modalities import present_modalities
 from .brain_mask import brain_of_normalized
-from .planes import (
-    PLANES,
-    box_around,
-    canonical,
-    fullest_slices,
-    grey_values,
-    mark_sides,
-    name_classes,
-    paint_classes,
-    view,
-)
+from .planes import PLANES, Planes, grey_values, mark_sides, name_classes, paint_classes
 
 __all__ = ["draw_overlay"]
 
@@ -60,28 +48,20 @@ def draw_overlay(
     present = present_modalities(image.unsqueeze(0)).squeeze(0).nonzero().flatten().tolist()
     if image.ndim != 4 or not present:
         raise ValueError(f"image must be (M, *spatial) in 3D with a modality free of NaN, got {tuple(image.shape)}.")
-    shown, affine = image[present[0]], image.affine.cpu().numpy()
-    orientation = nibabel.io_orientation(affine)
-    spacing_mm = nibabel.affines.voxel_sizes(affine)[np.argsort(orientation[:, 0])]
-    brain = canonical(brain_of_normalized(shown), orientation)
+    shown, segmented = image[present[0]], segmentation[0] > 0
+    brain = brain_of_normalized(shown)
+    planes = Planes(image.affine, brain | segmented, segmented if segmented.any() else brain)
     layers = {"segmentation": segmentation, "reference": label, "uncertainty": uncertainty}
-    layers = {name: canonical(layer[0], orientation) for name, layer in layers.items() if layer is not None}
-    tumour = layers["segmentation"] > 0
-    box = box_around(brain | tumour)
-    layers = {name: layer[box] for name, layer in layers.items()}
-    grey = grey_values(canonical(shown, orientation), brain)[box]
-    slices = fullest_slices((tumour if tumour.any() else brain)[box])
-
+    layers = {name: layer[0] for name, layer in layers.items() if layer is not None}
     absent = [name for number, name in enumerate(modalities) if number not in present]
     headings = [title, f"absent: {', '.join(absent)}" if absent else ""]
-    _draw(path, {modalities[present[0]]: grey, **layers}, spacing_mm, slices, class_names, headings)
+    _draw(path, planes, {modalities[present[0]]: grey_values(shown, brain), **layers}, class_names, headings)
 
 
 def _draw(
     path: str | os.PathLike,
-    layers: dict[str, np.ndarray],
-    spacing_mm: np.ndarray,
-    slices: list[int],
+    planes: Planes,
+    layers: dict[str, Tensor],
     class_names: Sequence[str],
     headings: Sequence[str],
 ) -> None:
@@ -92,25 +72,24 @@ def _draw(
     from matplotlib.figure import Figure
 
     grey = next(iter(layers.values()))
-    sizes_mm = np.array(grey.shape) * spacing_mm
-    inches_per_mm = PANEL_INCHES / max(sizes_mm[across] for across, _, _ in PLANES.values())
-    heights = [max(0.5, sizes_mm[down] * inches_per_mm) for _, down, _ in PLANES.values()]
+    inches_per_mm = PANEL_INCHES / max(planes.sizes_mm[across] for across, _, _ in PLANES.values())
+    heights = [max(0.5, planes.sizes_mm[down] * inches_per_mm) for _, down, _ in PLANES.values()]
     width, height = 0.4 + PANEL_INCHES * len(layers) + 0.9, 0.7 + sum(heights) + 0.5
     edges = {"left": 0.4 / width, "right": 1 - 0.9 / width, "bottom": 0.5 / height, "top": 1 - 0.7 / height}
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(
         3, len(layers), gridspec_kw={**edges, "height_ratios": heights, "wspace": 0.03, "hspace": 0.03}
     )
-    for row, (plane, (across, down, letters)) in zip(axes, PLANES.items(), strict=True):
+    for row, (plane, (_, _, letters)) in zip(axes, PLANES.items(), strict=True):
         row[0].set_ylabel(plane)
-        geometry = {"aspect": spacing_mm[down] / spacing_mm[across], "interpolation": "nearest"}
+        geometry = planes.geometry(plane)
         for ax, (name, layer) in zip(row, layers.items(), strict=True):
-            ax.imshow(view(grey, plane, slices), cmap="gray", vmin=0, vmax=1, **geometry)
+            ax.imshow(planes.cut(grey, plane), cmap="gray", vmin=0, vmax=1, **geometry)
             if name == "uncertainty":
                 limits = {"vmin": 0, "vmax": 1 - 1 / (1 + len(class_names))}
-                shades = ax.imshow(view(layer, plane, slices), cmap="inferno", **limits, **geometry)
+                shades = ax.imshow(planes.cut(layer, plane), cmap="inferno", **limits, **geometry)
             elif layer is not grey:
-                paint_classes(ax, view(layer, plane, slices), geometry)
+                paint_classes(ax, planes.cut(layer, plane), geometry)
             mark_sides(ax, letters)
             if plane == "axial":
                 ax.set_title(name)

@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .planes import COLOURS
+from .planes import COLOURS, colour_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,7 +160,7 @@ def _distinct_colours(places: np.ndarray, count: int) -> list[int]:
 
 def _colour(value: int) -> np.ndarray:
     """Return a region's RGB in [0, 1], as `draw_overlay` colours classes."""
-    return _rgb(COLOURS[(value - 1) % len(COLOURS)])
+    return _rgb(colour_of(value))
 
 
 def _rgb(code: str) -> np.ndarray:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "COLOURS",
-    "PLANES",
-    "box_around",
-    "canonical",
-    "fullest_slices",
-    "grey_values",
-    "mark_sides",
-    "name_classes",
-    "paint_classes",
-    "view",
-]
+__all__ = ["COLOURS", "PLANES", "Planes", "colour_of", "grey_values", "mark_sides", "name_classes", "paint_classes"]
 
 COLOURS = ("#56B4E9", "#F0E442", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00")  # Okabe and Ito, 2008
 # plane: the canonical axes (x to the right, y to the front, z up) that run across and down the picture, both reversed,
@@ -33,44 +23,65 @@ PLANES = {"axial": (0, 1, "RLA"), "coronal": (0, 2, "RLS"), "sagittal": (1, 2, "
 MARGIN = 3  # voxels around the brain
 
 
+class Planes:
+    """One slice along every axis of a volume, in radiological display: the patient's right is on the left.
+
+    Args:
+        affine: (4, 4), voxel indices to millimetres; says how the patient lies.
+        around: boolean (x, y, z), how far the planes reach, plus a margin; an empty one means everywhere.
+        through: boolean (x, y, z); every plane goes through the slice that holds most of it, of equal ones the middle.
+    """
+
+    def __init__(self, affine: Tensor, around: Tensor, through: Tensor) -> None:
+        affine = affine.cpu().numpy()
+        self.orientation = nibabel.io_orientation(affine)
+        upright = self._upright(around)
+        self.box = _box_around(upright)
+        self.slices = _fullest_slices(self._upright(through)[self.box])
+        self.spacing_mm = nibabel.affines.voxel_sizes(affine)[np.argsort(self.orientation[:, 0])]
+        self.sizes_mm = np.array(upright[self.box].shape) * self.spacing_mm
+
+    def cut(self, volume: Tensor, plane: str) -> np.ndarray:
+        """Cut a plane out of (x, y, z) and lay it as it is shown: rows from the top down, columns from the left on."""
+        across, down, _ = PLANES[plane]
+        (through,) = {0, 1, 2} - {across, down}
+        return np.take(self._upright(volume)[self.box], self.slices[through], axis=through).T[::-1, ::-1]
+
+    def geometry(self, plane: str) -> dict[str, Any]:
+        """Return what `imshow` needs so that sizes are in proportion to millimetres."""
+        across, down, _ = PLANES[plane]
+        return {"aspect": float(self.spacing_mm[down] / self.spacing_mm[across]), "interpolation": "nearest"}
+
+    def _upright(self, volume: Tensor) -> np.ndarray:
+        """Turn and flip (x, y, z) so that the axes point to the patient's right, front and top as nearly as can be."""
+        return nibabel.orientations.apply_orientation(np.asarray(volume.detach().cpu()), self.orientation)
+
+
+def _box_around(inside: np.ndarray) -> tuple[slice, ...]:
+    places = np.argwhere(inside) if inside.any() else np.array([[0, 0, 0], inside.shape])
+    low, high = np.maximum(places.min(axis=0) - MARGIN, 0), places.max(axis=0) + MARGIN + 1
+    return tuple(map(slice, low, high))
+
+
+def _fullest_slices(mask: np.ndarray) -> list[int]:
+    counts = [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    fullest = [np.flatnonzero(count == count.max()) for count in counts]
+    return [int(places[len(places) // 2]) for places in fullest]
+
+
+def grey_values(image: Tensor, brain: Tensor) -> Tensor:
+    """Spread the brain's values, without their last percents, over [0, 1]; air becomes 0."""
+    image, brain = image.detach().cpu().numpy(), brain.cpu().numpy()
+    low, high = np.percentile(image[brain], [0.5, 99.5]) if brain.any() else (0, 1)
+    return torch.from_numpy(np.where(brain, np.clip((image - low) / max(high - low, 1e-6), 0, 1), 0))
+
+
 def name_classes(figure: Figure, class_names: Sequence[str]) -> None:
     """Put the legend of the classes, from 1 on, below a figure."""
     from matplotlib.patches import Patch
 
     patches = [Patch(color=colour_of(value), label=name) for value, name in enumerate(class_names, start=1)]
     figure.legend(handles=patches, loc="lower center", ncols=min(4, len(patches)), frameon=False)
-
-
-def canonical(volume: Tensor, orientation: np.ndarray) -> np.ndarray:
-    """Turn and flip (x, y, z) so that the axes point to the patient's right, front and top as nearly as they can."""
-    return nibabel.orientations.apply_orientation(np.asarray(volume.detach().cpu()), orientation)
-
-
-def box_around(inside: np.ndarray) -> tuple[slice, ...]:
-    """Return the part of the volume that a mask reaches, with a margin; all of it for an empty mask."""
-    places = np.argwhere(inside) if inside.any() else np.array([[0, 0, 0], inside.shape])
-    low, high = np.maximum(places.min(axis=0) - MARGIN, 0), places.max(axis=0) + MARGIN + 1
-    return tuple(map(slice, low, high))
-
-
-def grey_values(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """Spread the brain's values, without their last percents, over [0, 1]; air becomes 0."""
-    low, high = np.percentile(image[brain], [0.5, 99.5]) if brain.any() else (0, 1)
-    return np.where(brain, np.clip((image - low) / max(high - low, 1e-6), 0, 1), 0)
-
-
-def fullest_slices(mask: np.ndarray) -> list[int]:
-    """Return, along every axis, the slice that holds most of the mask; of equal ones the middle one."""
-    counts = [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
-    fullest = [np.flatnonzero(count == count.max()) for count in counts]
-    return [int(places[len(places) // 2]) for places in fullest]
-
-
-def view(volume: np.ndarray, plane: str, slices: list[int]) -> np.ndarray:
-    """Cut a plane out and lay it as it is shown: rows from the top down, columns from the left on."""
-    across, down, _ = PLANES[plane]
-    (through,) = {0, 1, 2} - {across, down}
-    return np.take(volume, slices[through], axis=through).T[::-1, ::-1]
 
 
 def colour_of(value: int) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import torch
 from monai.config import KeysCollection
-from monai.transforms import CastToTyped, CropForegroundd, DeleteItemsd, Orientationd, SpatialPadd
-from monai.utils import ensure_tuple
+from monai.transforms import CropForegroundd, DeleteItemsd, SpatialPadd
 
 from .brain_mask import brain_of_normalized
-from .map_label import Cases
 from .normalize_in_brain import NormalizeInBraind
 from .note_brain import NoteBraind
-from .prepare_image import PrepareImaged, reading_steps
-from .safe_spacing import SafeSpacingd
+from .prepare_image import PrepareImaged
 
 __all__ = ["PrepareBraind"]
 
@@ -22,30 +19,18 @@ __all__ = ["PrepareBraind"]
 class PrepareBraind(PrepareImaged):
     """Load, stack, label convention, same grid, normalise in the brain, orient, resample, crop to the brain.
 
-    The result has "image" (M, *spatial), float32, one channel per modality by name, NaN where a modality is absent, air
-    0. With a label it also has
-
-    - in training (`resample_label`): "label" (1, *spatial), int8 classes, on the image's new grid; no "brain";
-    - else: "label" on its own grid, and "brain", the mask of the brain on the grid of the files.
-
-    All other entries stay. What is loaded already is not loaded again: inference.json loads before, by a transform that
-    MONAI Deploy leaves out. The steps are those of `LoadImageModalitiesd`, `StackModalitiesd`, `MapLabeld`,
-    `RequireSameGridd`, `NormalizeInBraind`, MONAI's `Orientationd`, `Spacingd` and `CropForegroundd`.
+    The result is that of `PrepareImaged`, with air 0. Where a label stays on its own grid there is also "brain", the
+    mask of the brain on the grid of the files. The steps in between are those of `NormalizeInBraind` and MONAI's
+    `CropForegroundd`.
 
     Args:
         modalities: names of the modalities in the order of the channels.
         spacing_mm: edges of a voxel of the new grid.
-        resample: see `StackModalitiesd`.
-        reference: see `StackModalitiesd`.
-        only_modality: see `StackModalitiesd`.
-        layout: of the data set, see `MapLabel`. A label is read where this or `label_convention` is given.
-        label_convention: what the values of labels mean, see `MapLabel`.
-        cases: see `MapLabel`.
         resample_label: the label goes with the image.
         margin: voxels of the new grid that are left around the brain.
-        axcodes: orientation of the new grid.
         shift_air: normalise last, from what is not 0, and shift all voxels, as the published code of mmFormer does.
         padded_size: least size of the new grid with `shift_air`, which air fills.
+        reading: further arguments of `PrepareImaged`: how files are read, and `axcodes`.
     """
 
     def __init__(
@@ -53,48 +38,37 @@ class PrepareBraind(PrepareImaged):
         modalities: KeysCollection,
         spacing_mm: Sequence[float],
         *,
-        resample: bool = False,
-        reference: str | None = None,
-        only_modality: str | None = None,
-        layout: str | Mapping[str, str] | None = None,
-        label_convention: str | Mapping[int | str, int] | None = None,
-        cases: Cases = (),
         resample_label: bool = False,
         margin: int = 0,
-        axcodes: str = "RAS",
         shift_air: bool = False,
         padded_size: Sequence[int] | None = None,
+        **reading: Any,
     ) -> None:
-        moved = ["image", "label"] if resample_label else ["image"]
         to_air = NormalizeInBraind(brain_key=None, shift_air=True) if shift_air else NormalizeInBraind()
-        steps = [
-            *reading_steps(
-                modalities,
-                masks=("brain",),
-                table="brain_tumour",
-                resample=resample,
-                reference=reference,
-                only_modality=only_modality,
-                layout=layout,
-                label_convention=label_convention,
-                cases=cases,
-            ),
-            *([] if resample_label else [NoteBraind()]),
-            *([] if shift_air else [to_air]),
-            *([DeleteItemsd("brain")] if resample_label else []),
-            Orientationd(moved, axcodes=axcodes, labels=None),
-            SafeSpacingd(moved, pixdim=ensure_tuple(spacing_mm), mode=["bilinear", "nearest"][: len(moved)]),
-            CropForegroundd(
-                moved,
-                source_key="image",
-                select_fn=brain_of_normalized,
-                margin=margin,
-                allow_smaller=True,
-                start_coord_key=None,
-                end_coord_key=None,
-            ),
-            *([SpatialPadd("image", padded_size)] if padded_size is not None else []),
-            *([to_air] if shift_air else []),
-            *([CastToTyped("label", torch.int8)] if resample_label else []),
-        ]
-        super().__init__(moved, steps)
+        crop = CropForegroundd(
+            ["image", "label"] if resample_label else ["image"],
+            source_key="image",
+            select_fn=brain_of_normalized,
+            margin=margin,
+            allow_smaller=True,
+            start_coord_key=None,
+            end_coord_key=None,
+        )
+        super().__init__(
+            modalities,
+            spacing_mm,
+            table="brain_tumour",
+            masks=("brain",),
+            on_files_grid=[
+                *([] if resample_label else [NoteBraind()]),
+                *([] if shift_air else [to_air]),
+                *([DeleteItemsd("brain")] if resample_label else []),
+            ],
+            on_new_grid=[
+                crop,
+                *([SpatialPadd("image", padded_size)] if padded_size is not None else []),
+                *([to_air] if shift_air else []),
+            ],
+            resample_label=resample_label,
+            **reading,
+        )

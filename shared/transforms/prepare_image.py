@@ -1,35 +1,100 @@
-"""What the preparation of every organ's images begins with, and how it is undone."""
+"""What the preparation of every organ's images has in common, and how it is undone."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import torch
 from monai.config import KeysCollection
-from monai.transforms import Compose, InvertibleTransform, MapTransform, Transform
+from monai.transforms import (
+    CastToTyped,
+    Compose,
+    InvertibleTransform,
+    MapTransform,
+    Orientationd,
+    Transform,
+)
 from monai.transforms.utils import allow_missing_keys_mode
+from monai.utils import ensure_tuple
 
 from .load_modalities import LoadImageModalitiesd
 from .map_label import Cases, MapLabeld
+from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd
 from .stack_modalities import StackModalitiesd
 
-__all__ = ["PrepareImaged", "reading_steps"]
+__all__ = ["PrepareImaged"]
 
 
 class PrepareImaged(MapTransform, InvertibleTransform):
-    """Steps from files to a network's input, as one transform that is cached as a whole and can be undone.
+    """Load, stack, label convention, same grid, orient, resample; with an organ's own steps in two places.
 
-    A plain `Compose` in a bundle's preprocessing would count as random, and `CacheDataset` would not cache it.
+    One transform that is cached as a whole and can be undone: a plain `Compose` in a bundle's preprocessing would count
+    as random, and `CacheDataset` would not cache it.
+
+    The result has "image" (M, *spatial), float32, one channel per modality by name, NaN where a modality is absent.
+    With a label it also has
+
+    - in training (`resample_label`): "label" (1, *spatial), int8 classes, on the image's new grid;
+    - else: "label" on its own grid.
+
+    All other entries stay. What is loaded already is not loaded again: inference.json loads before, by a transform that
+    MONAI Deploy leaves out. The common steps are those of `LoadImageModalitiesd`, `StackModalitiesd`, `MapLabeld`,
+    `RequireSameGridd`, MONAI's `Orientationd` and `Spacingd`.
 
     Args:
-        keys: what is moved onto the new grid: "image", and "label" where it goes with the image.
-        steps: deterministic transforms.
+        modalities: names of the modalities in the order of the channels.
+        spacing_mm: edges of a voxel of the new grid.
+        table: what the labels show, see `MapLabel`.
+        masks: further entries to read.
+        on_files_grid: deterministic steps before the image is oriented.
+        on_new_grid: deterministic steps after it is resampled.
+        resample: see `StackModalitiesd`.
+        reference: see `StackModalitiesd`.
+        only_modality: see `StackModalitiesd`.
+        layout: of the data set, see `MapLabel`. A label is read where this or `label_convention` is given.
+        label_convention: what the values of labels mean, see `MapLabel`.
+        cases: see `MapLabel`.
+        resample_label: the label goes with the image.
+        axcodes: orientation of the new grid.
     """
 
-    def __init__(self, keys: KeysCollection, steps: Sequence[Transform]) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys=True)
-        self.steps = Compose(steps)
+    def __init__(
+        self,
+        modalities: KeysCollection,
+        spacing_mm: Sequence[float],
+        *,
+        table: str,
+        masks: Sequence[str] = (),
+        on_files_grid: Sequence[Transform] = (),
+        on_new_grid: Sequence[Transform] = (),
+        resample: bool = False,
+        reference: str | None = None,
+        only_modality: str | None = None,
+        layout: str | Mapping[str, str] | None = None,
+        label_convention: str | Mapping[int | str, int] | None = None,
+        cases: Cases = (),
+        resample_label: bool = False,
+        axcodes: str = "RAS",
+    ) -> None:
+        moved = ("image", "label") if resample_label else ("image",)
+        MapTransform.__init__(self, moved, allow_missing_keys=True)
+        has_label = layout is not None or label_convention is not None
+        extra_keys = (*masks, "label") if has_label else tuple(masks)
+        self.steps = Compose(
+            [
+                LoadImageModalitiesd(modalities, extra_keys=extra_keys, only_modality=only_modality),
+                StackModalitiesd(modalities, resample=resample, reference=reference, only_modality=only_modality),
+                *([MapLabeld("label", label_convention, layout, cases, table=table)] if has_label else []),
+                RequireSameGridd(),
+                *on_files_grid,
+                Orientationd(moved, axcodes=axcodes, labels=None),
+                SafeSpacingd(moved, pixdim=ensure_tuple(spacing_mm), mode=["bilinear", "nearest"][: len(moved)]),
+                *on_new_grid,
+                *([CastToTyped("label", torch.int8)] if resample_label else []),
+            ]
+        )
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         return self.steps(dict(data))
@@ -38,38 +103,3 @@ class PrepareImaged(MapTransform, InvertibleTransform):
         """Bring what is on the new grid back to that of the files."""
         with allow_missing_keys_mode(self.steps):
             return self.steps.inverse(dict(data))
-
-
-def reading_steps(
-    modalities: KeysCollection,
-    *,
-    masks: Sequence[str] = (),
-    table: str,
-    resample: bool = False,
-    reference: str | None = None,
-    only_modality: str | None = None,
-    layout: str | Mapping[str, str] | None = None,
-    label_convention: str | Mapping[int | str, int] | None = None,
-    cases: Cases = (),
-) -> list[Transform]:
-    """Return the steps that load and stack modalities, translate the label's numbers, and compare grids.
-
-    Args:
-        modalities: see `StackModalitiesd`, also for `resample`, `reference` and `only_modality`.
-        masks: further entries to read.
-        table: what the labels show, see `MapLabel`.
-        resample: see above.
-        reference: see above.
-        only_modality: see above.
-        layout: see `MapLabel`, also for `cases`. A label is read where this or `label_convention` is given.
-        label_convention: what the values of labels mean.
-        cases: see above.
-    """
-    has_label = layout is not None or label_convention is not None
-    extra_keys = (*masks, "label") if has_label else tuple(masks)
-    return [
-        LoadImageModalitiesd(modalities, extra_keys=extra_keys, only_modality=only_modality),
-        StackModalitiesd(modalities, resample=resample, reference=reference, only_modality=only_modality),
-        *([MapLabeld("label", label_convention, layout, cases, table=table)] if has_label else []),
-        RequireSameGridd(),
-    ]

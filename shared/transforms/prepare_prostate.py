@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import torch
 from monai.config import KeysCollection
-from monai.transforms import CastToTyped, CenterSpatialCropd, Orientationd
+from monai.transforms import CenterSpatialCropd
 from monai.utils import ensure_tuple
 
 from ..errors import InputError
 from .check_zones import CheckZonesd
-from .map_label import Cases
 from .normalize_measured import NormalizeMeasuredd
-from .prepare_image import PrepareImaged, reading_steps
-from .safe_spacing import SafeSpacingd
+from .prepare_image import PrepareImaged
 
 __all__ = ["PrepareProstated"]
-
-TABLE = "prostate_zones"
 
 
 class PrepareProstated(PrepareImaged):
     """Load, stack, label convention, same grid, orient, resample, crop to the middle, normalise.
 
-    The result has "image" (M, *spatial), float32, one channel per modality by name, NaN where a modality is absent.
-    With a label it also has
-
-    - in training (`resample_label`): "label" (1, *spatial), int8 classes, on the image's new grid;
-    - else: "label" on its own grid.
-
-    All other entries stay. What is loaded already is not loaded again. Images of the prostate have no air of one value
-    and no mask: every modality is normalised over what was measured in the middle of the image (`NormalizeMeasured`),
-    which is alike for wide and narrow fields of view. The steps are those of `LoadImageModalitiesd`,
-    `StackModalitiesd`, `MapLabeld`, `CheckZonesd`, `RequireSameGridd`, MONAI's `Orientationd`, `Spacingd` and
-    `CenterSpatialCropd`, and `NormalizeMeasuredd`.
+    The result is that of `PrepareImaged`. Images of the prostate have no air of one value and no mask: every modality
+    is normalised over what was measured in the middle of the image (`NormalizeMeasured`), which is alike for wide and
+    narrow fields of view. The steps in between are those of `CheckZonesd`, MONAI's `CenterSpatialCropd`, and
+    `NormalizeMeasuredd`.
 
     Args:
         modalities: names of the modalities in the order of the channels.
@@ -42,14 +31,8 @@ class PrepareProstated(PrepareImaged):
             prostate are some 3 mm thick, their pixels 0.3 to 0.75 mm wide.
         crop_mm: width (left to right) and depth (back to front) of the middle of the image that is kept; all slices
             are. None keeps everything.
-        resample: see `StackModalitiesd`.
-        reference: see `StackModalitiesd`.
-        only_modality: see `StackModalitiesd`.
-        layout: of the data set, see `MapLabel`. A label is read where this or `label_convention` is given.
-        label_convention: what the values of labels mean, see `MapLabel`.
-        cases: see `MapLabel`.
         resample_label: the label goes with the image.
-        axcodes: orientation of the new grid.
+        reading: further arguments of `PrepareImaged`: how files are read, and `axcodes`.
     """
 
     def __init__(
@@ -58,36 +41,20 @@ class PrepareProstated(PrepareImaged):
         spacing_mm: Sequence[float],
         *,
         crop_mm: Sequence[float] | None = None,
-        resample: bool = False,
-        reference: str | None = None,
-        only_modality: str | None = None,
-        layout: str | Mapping[str, str] | None = None,
-        label_convention: str | Mapping[int | str, int] | None = None,
-        cases: Cases = (),
         resample_label: bool = False,
-        axcodes: str = "RAS",
+        **reading: Any,
     ) -> None:
         moved = ["image", "label"] if resample_label else ["image"]
-        spacing = ensure_tuple(spacing_mm)
-        steps = [
-            *reading_steps(
-                modalities,
-                table=TABLE,
-                resample=resample,
-                reference=reference,
-                only_modality=only_modality,
-                layout=layout,
-                label_convention=label_convention,
-                cases=cases,
-            ),
-            CheckZonesd(),
-            Orientationd(moved, axcodes=axcodes, labels=None),
-            SafeSpacingd(moved, pixdim=spacing, mode=["bilinear", "nearest"][: len(moved)]),
-            *([CenterSpatialCropd(moved, _voxels(crop_mm, spacing))] if crop_mm is not None else []),
-            NormalizeMeasuredd(),
-            *([CastToTyped("label", torch.int8)] if resample_label else []),
-        ]
-        super().__init__(moved, steps)
+        crop = [CenterSpatialCropd(moved, _voxels(crop_mm, ensure_tuple(spacing_mm)))] if crop_mm is not None else []
+        super().__init__(
+            modalities,
+            spacing_mm,
+            table="prostate_zones",
+            on_files_grid=[CheckZonesd()],
+            on_new_grid=[*crop, NormalizeMeasuredd()],
+            resample_label=resample_label,
+            **reading,
+        )
 
 
 def _voxels(crop_mm: Sequence[float], spacing_mm: Sequence[float]) -> list[int]:

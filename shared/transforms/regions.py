@@ -10,13 +10,11 @@ from monai.data import MetaTensor
 from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses, MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor, ensure_tuple_rep
 
-__all__ = ["REGION_NAMES", "TumourRegions", "TumourRegionsd"]
-
-REGION_NAMES = ("WT", "TC", "ET", "ET_pp500")
+__all__ = ["TumourRegions", "TumourRegionsd"]
 
 
 class TumourRegions(Transform):
-    """Map classes to the regions of BraTS and one more: `REGION_NAMES`.
+    """Map classes to the regions of BraTS and one more: WT, TC, ET, ET_pp500.
 
     WT (whole tumour) = classes 1, 2, 3; TC (core) = 1, 3; ET (enhancing) = 3. ET_pp500 is ET after the rule that the
     codes of RFNet, mmFormer and DC-Seg apply to predictions without saying so in their tables: if all of ET together

@@ -10,13 +10,11 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 
-__all__ = ["ZONE_NAMES", "ProstateZones", "ProstateZonesd"]
-
-ZONE_NAMES = ("PZ", "TZ", "gland")
+__all__ = ["ProstateZones", "ProstateZonesd"]
 
 
 class ProstateZones(Transform):
-    """Map classes to `ZONE_NAMES`: peripheral zone = 1, transition zone (central gland) = 2, whole gland = 1 and 2."""
+    """Map classes to peripheral zone = 1, transition zone (central gland) = 2, whole gland = 1 and 2."""
 
     backend = [TransformBackends.TORCH]
 

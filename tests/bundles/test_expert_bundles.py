@@ -71,3 +71,19 @@ def test_schedules_reach_the_loss_and_the_gate(bundle):
     engine.run([None], max_epochs=3)
     eta = parser["consistency_weight"]
     assert found == [[0.5 * eta, 0, 0], [eta, 1, 1], [eta, 1, 1]]
+
+
+@pytest.mark.parametrize("overlay", [None, "no_gate", "network_rfnet"])
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_weight_decay_leaves_the_gate_alone(bundle, overlay):
+    """Gradients of the gate are below what decay takes from its weights, which it would bring to zero."""
+    if overlay and not (bundle / "configs" / f"{overlay}.json").exists():
+        pytest.skip(f"This bundle has no {overlay}.json.")
+    parser = parser_of(bundle, "train", *([overlay] if overlay else []), "tiny")
+    network, optimizer = (parser.get_parsed_content(name) for name in ("network", "optimizer"))
+    gate = {id(parameter) for name, parameter in network.named_parameters() if name.startswith("gate.")}
+    assert bool(gate) == (overlay is None)
+    decayed, spared = ({id(p) for p in group["params"]} for group in optimizer.param_groups)
+    assert spared == gate
+    assert decayed | gate == {id(parameter) for parameter in network.parameters()}
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [1e-4, 0]

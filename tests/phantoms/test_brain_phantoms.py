@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ci.__main__ import main
-from shared.data import find_cases
+from shared.data import find_mri_cases
 from shared.errors import InputError
 from shared.phantoms import paint_brats_phantoms
 from shared.phantoms.brain_phantom_scan import MODALITIES, paint_case, upright_affine
@@ -76,7 +76,7 @@ def test_layouts_hold_the_same_case(tmp_path, layout, flair, label, values):
     image = load(tmp_path / layout / flair)
     np.testing.assert_array_equal(image[..., 0] if layout == "msd" else image, painted["flair"])
     np.testing.assert_array_equal(load(tmp_path / layout / label), np.array(values)[painted["label"]])
-    (case,) = find_cases(tmp_path / layout, MODALITIES, layout=layout, needs_label=True)
+    (case,) = find_mri_cases(tmp_path / layout, MODALITIES, layout=layout, needs_label=True)
     assert case["case"] == case["patient"] == "Phantom_000"
     for name in MODALITIES:
         volume = load(case[name][0])[..., case[name][1]] if layout == "msd" else load(case[name])
@@ -244,6 +244,6 @@ def test_the_command_paints_and_says_so_in_one_line(tmp_path, capsys):
     options = ["--out", str(tmp_path / "set"), "--num_cases", "1", "--size", "[24,28,22]", "--spacing_mm", "[6,6,6]"]
     main(["paint-phantoms", *options, "--modalities", "[flair]"])
     assert capsys.readouterr().out == f"1 phantoms (painted, no patients) are in {tmp_path / 'set'}\n"
-    assert len(find_cases(tmp_path / "set", "flair", needs_label=True)) == 1
+    assert len(find_mri_cases(tmp_path / "set", "flair", needs_label=True)) == 1
     with pytest.raises(InputError, match="layout 'brats' is unknown"):
         main(["paint-phantoms", *options, "--layout", "brats"])

@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from shared.data import find_cases
+from shared.data import find_mri_cases
 from shared.errors import InputError
 from shared.phantoms import paint_prostate, paint_prostate_phantoms, prostate_affine
 from shared.phantoms.prostate_phantom_anatomy import TISSUES, Pelvis
@@ -33,7 +33,7 @@ def load(path):
 
 def test_layouts_hold_the_same_case_with_their_own_numbers(folder, tmp_path):
     painted = paint_prostate(0, size=COARSE["size"], affine=prostate_affine(*COARSE.values()))
-    (case, *_) = find_cases(folder, ["t2", "adc"], "msd", needs_label=True)
+    (case, *_) = find_mri_cases(folder, ["t2", "adc"], "msd", needs_label=True)
     assert [case["t2"][1], case["adc"][1]] == [0, 1]
     for name in ("t2", "adc"):
         np.testing.assert_array_equal(load(case[name][0])[..., case[name][1]], painted[name])
@@ -43,7 +43,7 @@ def test_layouts_hold_the_same_case_with_their_own_numbers(folder, tmp_path):
     assert listing["labels"] == {"0": "background", "1": "PZ", "2": "TZ"}
 
     separate = paint_prostate_phantoms(tmp_path / "p158", num_cases=1, layout="prostate158", **COARSE)
-    (case,) = find_cases(separate, ["t2", "adc"], "prostate158", needs_label=True)
+    (case,) = find_mri_cases(separate, ["t2", "adc"], "prostate158", needs_label=True)
     np.testing.assert_array_equal(load(case["t2"]), painted["t2"])
     np.testing.assert_array_equal(load(case["label"]), np.array([0, 2, 1])[painted["label"]])
     adc = nibabel.load(case["adc"])

@@ -16,7 +16,8 @@ from monai.transforms import (
 from monai.transforms.utils import map_binary_to_indices
 
 from shared.errors import InputError
-from shared.transforms import LABEL_CONVENTIONS, MapLabel, MapLabeld
+from shared.transforms import MapLabel, MapLabeld
+from shared.transforms.label_conventions import label_table
 
 
 def label_of(values, dtype=torch.float32, name="a_seg.nii"):
@@ -44,7 +45,7 @@ def test_values_become_classes(convention, values, classes, dtype):
 
 def test_conventions_agree_on_what_they_mean():
     """Every convention knows background and reaches the classes 1, 2 and 3; MEN-RT has one class."""
-    for name, mapping in LABEL_CONVENTIONS.items():
+    for name, mapping in label_table("brain_tumour").mappings.items():
         assert mapping[0] == 0
         assert set(mapping.values()) == ({0, 1} if name == "brats_men_rt" else {0, 1, 2, 3})
 
@@ -62,7 +63,7 @@ def test_conventions_agree_on_what_they_mean():
     ],
 )
 def test_regions_are_those_of_the_challenges(convention, regions):
-    mapping = LABEL_CONVENTIONS[convention]
+    mapping = label_table("brain_tumour").mappings[convention]
     for values, classes in zip(regions, ({1, 2, 3}, {1, 3}, {3}), strict=True):
         assert {value for value, klass in mapping.items() if klass in classes} == values
 

@@ -10,7 +10,7 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
 from monai.transforms import Compose, Identityd, Invertd, RandFlipd
 
-from shared.data import EpochDataset, find_cases
+from shared.data import EpochDataset, find_mri_cases
 from shared.errors import InputError, find_input_error
 from shared.transforms import LoadImageModalitiesd, PrepareBraind, StackModalitiesd
 
@@ -156,7 +156,7 @@ def test_a_case_of_2013(real_data):
         "brain": "{case}/brainmask.nii.gz",
         "label": "{case}/OTMultiClass.nii.gz",
     }
-    item = find_cases(real_data / "brain_tumour_flair_t1c", ["flair", "t1ce"], patterns)[2]
+    item = find_mri_cases(real_data / "brain_tumour_flair_t1c", ["flair", "t1ce"], patterns)[2]
     transform = chain(ALL, "brats2013")
     data = LoadImageModalitiesd(ALL, extra_keys=["brain", "label"])(item)
     assert data["flair"].min() < -3  # air, as published
@@ -181,7 +181,7 @@ def test_a_case_of_2013(real_data):
 
 def test_prostate_modalities_on_two_grids(real_data):
     folder = real_data / "prostate_t2_adc"
-    (item,) = find_cases(folder / "ProstateX-0000", ["t2", "adc"], {"t2": "{case}/t2.*", "adc": "{case}/adc.*"})
+    (item,) = find_mri_cases(folder / "ProstateX-0000", ["t2", "adc"], {"t2": "{case}/t2.*", "adc": "{case}/adc.*"})
     loaded = LoadImageModalitiesd(["t2", "adc"])(item)
     with pytest.raises(InputError, match=r"t2.mha and .*adc.mha: not on one grid, shapes are 384 x 384 x 19 and 84 x"):
         StackModalitiesd(["t2", "adc"])(loaded)

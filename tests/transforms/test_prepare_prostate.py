@@ -10,7 +10,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd
 
-from shared.data import EpochDataset, find_cases
+from shared.data import EpochDataset, find_mri_cases
 from shared.errors import find_input_error
 from shared.phantoms import paint_prostate_phantoms
 from shared.transforms import LoadImageModalitiesd, PrepareProstated
@@ -24,7 +24,7 @@ def separate(tmp_path_factory):
     """T2 and ADC on two grids, zones numbered as in Prostate158."""
     folder = tmp_path_factory.mktemp("prostate158")
     paint_prostate_phantoms(folder, num_cases=2, size=(48, 44, 12), spacing_mm=(2.5, 2.5, 4.5), layout="prostate158")
-    return find_cases(folder, BOTH, "prostate158", needs_label=True)
+    return find_mri_cases(folder, BOTH, "prostate158", needs_label=True)
 
 
 def prepare(**options):
@@ -128,7 +128,7 @@ def real_data():
 
 def real_cases(folder):
     patterns = {"t2": "{case}/t2.*", "adc": "{case}/adc.*", "label": "{case}/zones.nii.gz"}
-    return {item["case"]: item for item in find_cases(folder / "prostate_t2_adc", BOTH, patterns, needs_label=True)}
+    return {item["case"]: item for item in find_mri_cases(folder / "prostate_t2_adc", BOTH, patterns, needs_label=True)}
 
 
 @pytest.mark.parametrize("case", ["ProstateX-0000", "PICAI-10574"])
@@ -153,7 +153,7 @@ def test_real_t2_and_adc_on_several_grids(real_data, case):
 
 
 def test_real_prostate158_has_no_adc_and_its_own_numbers(real_data):
-    items = find_cases(real_data / "prostate158", BOTH, "prostate158", needs_label=True)
+    items = find_mri_cases(real_data / "prostate158", BOTH, "prostate158", needs_label=True)
     assert [item["case"] for item in items] == ["001", "020"]
     data = PrepareProstated(BOTH, (0.625, 0.625, 3.0), layout="prostate158", resample_label=True)(items[0])
     label = data["label"][0]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ci.lint.config_targets import arguments_of, locate_target
+from shared.transforms import PrepareBraind
 
 
 def function(first, second=2, *, third, **others): ...
@@ -58,6 +59,13 @@ def test_a_class_of_monai_that_hands_its_arguments_on_to_pytorch():
     taken, needed = arguments_of(monai.data.DataLoader)
     assert {"dataset", "num_workers", "sampler"} <= taken
     assert needed == {"dataset"}
+
+
+def test_a_class_of_shared_that_hands_its_arguments_on_to_its_parent():
+    taken, needed = arguments_of(PrepareBraind)
+    assert {"margin", "layout", "axcodes"} <= taken
+    assert "axcode" not in taken
+    assert needed == {"modalities", "spacing_mm"}
 
 
 @pytest.mark.parametrize(

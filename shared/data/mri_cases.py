@@ -1,4 +1,4 @@
-"""Find the files of every case in a folder."""
+"""Find the files of every case in a folder of MR images, whatever the organ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .layout_advice import advise_layout, nothing_found
 from .layouts import KNOWN_LAYOUTS, NOT_MODALITIES, read_layout
 from .missing_labels import missing_label
 
-__all__ = ["find_cases"]
+__all__ = ["find_mri_cases"]
 
 # The patient in a case's name: BraTS 2017 to 2019 number a patient's scans _1, _2, ..., from 2023 on -000, -001, ...
 PATIENTS = {
@@ -27,7 +27,7 @@ PATIENTS = {
 }
 
 
-def find_cases(
+def find_mri_cases(
     dataset_dir: str | os.PathLike,
     modalities: str | Sequence[str],
     layout: str | Mapping[str, str] = "brats2021",
