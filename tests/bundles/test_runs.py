@@ -91,7 +91,7 @@ def test_record_and_figure_show_the_experts(trained, tmp_path):
     assert sum(record["experts"]["weights"].values()) == pytest.approx(1, abs=1e-3)
 
 
-@tried_on("mmformer", "brats_mri_segmentation_expert", "breast", "colon")
+@tried_on("mmformer", "prostate", "colon")
 def test_n_epochs_equal_k_and_n_minus_k_bit_for_bit(trained, tmp_path):
     workflow = trained.workflow("train", output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
     workflow.trainer.add_event_handler(Events.EPOCH_STARTED(once=2), stop)
@@ -122,7 +122,7 @@ def test_inference_sees_what_validation_sees(trained):
     torch.testing.assert_close(validated.affine, inferred.affine)
 
 
-@tried_on("mmformer", "brats_mri_segmentation_expert", "breast", "colon")
+@tried_on("mmformer", "prostate", "breast", "colon")
 def test_two_processes_train_and_end_cleanly(monai_bundle, trained, tmp_path):
     """Also with one handler more: no list of handlers is cut by position."""
     handlers = json.loads((trained.root / "configs" / "train.json").read_text())["train"]["handlers"]
