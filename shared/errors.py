@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import errno
-import inspect
 import logging
 import os
 import re
@@ -12,6 +11,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator
 from multiprocessing.dummy import DummyProcess
+from traceback import walk_stack
 from types import TracebackType
 
 __all__ = [
@@ -161,8 +161,8 @@ def _refused_argument(error: BaseException) -> str | None:
 
 def _settings_of_the_run() -> Collection[str]:
     """Return the names of the settings of the workflow that is being evaluated, if one is."""
-    for frame in inspect.stack():
-        caller = frame.frame.f_locals.get("self")
+    for frame, _ in walk_stack(None):
+        caller = frame.f_locals.get("self")
         parser = getattr(caller, "__dict__", {}).get("parser")
         if isinstance(config := getattr(parser, "__dict__", {}).get("config"), dict):
             return set(config)

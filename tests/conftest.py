@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from forked_python import ForkedPython
 
 from ci.lint.config_files import bundles_below
 
@@ -41,6 +42,14 @@ def pytest_xdist_make_scheduler(config, log):
             return next((name for name in bundles if of_trained and name in nodeid), file)
 
     return ByTrainedBundleElseByFile(config, log)
+
+
+@pytest.fixture(scope="session")
+def forked_python():
+    """Forks for `python -m module` and `python -c code`: processes that know MONAI and nothing of the repository."""
+    python = ForkedPython()
+    yield python
+    python.close()
 
 
 @pytest.fixture

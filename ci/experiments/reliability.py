@@ -1,4 +1,4 @@
-"""Measure whether the agreement of experts, and the weight that the gate gives them, tell how right they are.
+"""Measure whether the agreement and the weight of experts tell how right the experts are.
 
     python -m ci reliability --bundle bundles/brats_mri_segmentation_expert_consistency --out reliability \
         "study/cloe/seed0-fold*"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import json
 import re
+import traceback
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def running_workflow() -> ConfigWorkflow:
     Raises:
         RuntimeError: called outside of one.
     """
-    for frame in inspect.stack():
-        caller = frame.frame.f_locals.get("self")
+    for frame, _ in traceback.walk_stack(None):
+        caller = frame.f_locals.get("self")
         if isinstance(caller, ConfigWorkflow):
             return caller
     raise RuntimeError("No ConfigWorkflow is running.")

@@ -3,35 +3,30 @@
     PYTHONPATH=. python tests/bundles/entry_points.py [bundles/<name> ...]
 
 The bundle is packed with weights of its untrained network and unpacked elsewhere. Every entry point runs on phantoms,
-in a process of its own that knows nothing of the repository: a new interpreter where `PYTHONPATH` is given, else one
-forked from an interpreter that has imported MONAI and nothing more. The tests (tests/bundles) use the same rows.
+in a process of its own that knows nothing of the repository, forked from an interpreter that has imported MONAI. The
+tests (tests/bundles) use the same rows.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 import fire
 import torch
-from forked_python import Ended, ForkedPython
+from forked_python import ForkedPython
 from monai.bundle import ConfigParser
 from tiny_phantoms import paint_tiny_phantoms
 
 from ci.lint.config_files import bundles_below
-from ci.lint.merged_config import merged, plain
 from ci.release.pack import network_of, pack
 
-__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of", "several_pythons"]
+__all__ = ["ENTRY_POINTS", "EntryPoint", "Outcome", "is_traced", "outcomes_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE, ELSEWHERE, ON_PATH = "its folder", "elsewhere", "elsewhere, `PYTHONPATH`"
@@ -58,14 +53,14 @@ class EntryPoint:
 
 ABOVE = ("--bundle_root", "{bundle}")
 DATA = ("--dataset_dir", "{data}", "--output_dir", "{out}")
-INFER = ("-m", "monai.bundle", "run", "--config_file", "{infer}", *DATA)
+INFER = ("-m", "monai.bundle", "run", "--config_file", "{infer}", *DATA, "--ckpt_path", "{tiny_weights}")
 TRAIN = ("-m", "monai.bundle", "run", "--config_file", "{train}", *DATA, "--ckpt_dir", "{out}", "--max_epochs", "1")
 NETWORK = ("network_def", "--config_file", "{configs}/inference.json", "--meta_file", "{configs}/metadata.json")
 VERIFY = ("-m", "monai.bundle", "verify_net_in_out", *NETWORK)
 EXPORT = ("-m", "monai.bundle", "ckpt_export", *NETWORK, "--ckpt_file", "{weights}", "--filepath", "{out}/model.ts")
 WORKFLOW = """
 from monai.bundle import create_workflow
-settings = {"bundle_root": "{bundle}", "dataset_dir": "{data}", "output_dir": "{out}", **{tiny_weights}}
+settings = {"bundle_root": "{bundle}", "dataset_dir": "{data}", "output_dir": "{out}", "ckpt_path": "{tiny_weights}"}
 workflow = create_workflow(config_file={infer}, workflow_type="infer", **settings)
 missing = workflow.check_properties()
 assert missing == [], missing
@@ -97,12 +92,12 @@ ENTRY_POINTS = [
     EntryPoint("`monai.bundle run`, training", INSIDE, TRAIN),
     EntryPoint("`monai.bundle verify_net_in_out`", INSIDE, VERIFY),
     EntryPoint("`monai.bundle ckpt_export`", INSIDE, EXPORT),
-    EntryPoint("`monai.bundle run`, inference", ELSEWHERE, INFER + ABOVE, everywhere=True),
+    EntryPoint("`monai.bundle run`, inference", ELSEWHERE, INFER + ABOVE),
     EntryPoint("`monai.bundle run`, training", ELSEWHERE, TRAIN + ABOVE),
     EntryPoint("`monai.bundle run`, inference", ON_PATH, INFER + ABOVE),
     EntryPoint("`monai.bundle verify_net_in_out`", ON_PATH, VERIFY),
     EntryPoint("`monai.bundle verify_net_in_out`", ELSEWHERE, VERIFY + ABOVE),
-    EntryPoint("`monai.bundle ckpt_export`", ELSEWHERE, EXPORT + ABOVE, everywhere=True),
+    EntryPoint("`monai.bundle ckpt_export`", ELSEWHERE, EXPORT + ABOVE),
     EntryPoint("`create_workflow`, `check_properties`, `run`", ELSEWHERE, ("-c", WORKFLOW), everywhere=True),
     EntryPoint("`ConfigWorkflow.network_def` before `run`", ELSEWHERE, ("-c", BEFORE_RUN)),
     EntryPoint(
@@ -112,9 +107,7 @@ ENTRY_POINTS = [
         works=False,
     ),
     EntryPoint("`load(..., args_file=...)` with bundle_root, train.json", ELSEWHERE, ("-c", LOAD_TRAIN)),
-    EntryPoint(
-        "`load(..., args_file=...)` with bundle_root, inference.json", ELSEWHERE, ("-c", LOAD_INFER), everywhere=True
-    ),
+    EntryPoint("`load(..., args_file=...)` with bundle_root, inference.json", ELSEWHERE, ("-c", LOAD_INFER)),
     EntryPoint("`load(name, bundle_dir=...)`, bundle on `sys.path`", ELSEWHERE, ("-c", LOAD_ON_PATH)),
 ]
 
@@ -135,25 +128,21 @@ class Site:
         folder: holds everything.
         bundle: the unpacked bundle.
         traced: its network cannot be scripted.
-        tiny_weights: weights for inference_tiny.json where that makes the network smaller, else None.
+        tiny_weights: those for inference_tiny.json, of a network that is not trained.
     """
 
     folder: Path
     bundle: Path
     traced: bool
-    tiny_weights: Path | None
+    tiny_weights: Path
 
     def command(self, entry: EntryPoint, out: Path) -> list[str]:
         """Return Python's arguments for an entry point whose results go to `out`."""
         configs = Path("configs") if entry.where == INSIDE else self.bundle / "configs"
 
-        def with_overlay(name: str, overlay: str) -> str:
-            files = [configs / name] + [configs / overlay] * (self.bundle / "configs" / overlay).is_file()
-            return str([str(file) for file in files])
-
         words = {
-            "{infer}": with_overlay("inference.json", "inference_tiny.json"),
-            "{train}": with_overlay("train.json", "tiny.json"),
+            "{infer}": str([f"{configs}/inference.json", f"{configs}/inference_tiny.json"]),
+            "{train}": str([f"{configs}/train.json", f"{configs}/tiny.json"]),
             "{configs}": str(configs),
             "{weights}": str(configs.parent / "models" / "model.pt"),
             "{bundle}": str(self.bundle),
@@ -161,13 +150,11 @@ class Site:
             "{parent}": str(self.bundle.parent),
             "{data}": str(self.folder / "phantoms"),
             "{out}": str(out),
-            "{tiny_weights}": str({"ckpt_path": str(self.tiny_weights)} if self.tiny_weights else {}),
+            "{tiny_weights}": str(self.tiny_weights),
         }
         arguments = list(entry.arguments)
         if "ckpt_export" in arguments and self.traced:
             arguments += ["--use_trace", "True"]
-        if "{infer}" in arguments and self.tiny_weights:
-            arguments += ["--ckpt_path", str(self.tiny_weights)]
         for word, value in words.items():
             arguments = [argument.replace(word, value) for argument in arguments]
         return arguments
@@ -177,39 +164,11 @@ class Site:
         empty, out = self.folder / f"empty_{number}", self.folder / f"out_{number}"
         empty.mkdir()
         out.mkdir()
-        command = self.command(entry, out)
-        if entry.where == ON_PATH:
-            ended = run_new_python(command, empty, PYTHONPATH=str(self.bundle))
-        else:
-            ended = python.run(command, self.bundle if entry.where == INSIDE else empty)
+        folder, on_path = (self.bundle if entry.where == INSIDE else empty), str(self.bundle) * (entry.where == ON_PATH)
+        ended = python.run(self.command(entry, out), folder, on_path=on_path)
         leaves = any("{out}" in argument for argument in entry.arguments)
         report = "\n".join((ended.output + ended.errors).splitlines()[-40:])
         return Outcome(ended.status == 0 and (not leaves or any(out.iterdir())), report)
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment of a person who has nothing of this repository, nor a GPU."""
-    home = tempfile.gettempdir()  # no settings of the person who runs this
-    return {"PATH": os.environ["PATH"], "HOME": home, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
-def run_new_python(arguments: Sequence[str], folder: Path, **variables: str) -> Ended:
-    """Run a new interpreter to the end."""
-    environment = clean_environment() | variables
-    ended = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
-
-
-@contextmanager
-def several_pythons() -> Iterator[SimpleQueue[ForkedPython]]:
-    """Give interpreters that fork, one for each core up to four; take one from the queue and put it back."""
-    pythons = [ForkedPython(clean_environment()) for _ in range(min(os.cpu_count() or 1, 4))]
-    idle: SimpleQueue[ForkedPython] = SimpleQueue()
-    for python in pythons:
-        idle.put(python)
-    yield idle
-    for python in pythons:
-        python.close()
 
 
 def is_traced(bundle: Path) -> bool:
@@ -217,47 +176,40 @@ def is_traced(bundle: Path) -> bool:
     return "--use_trace" in (bundle / "docs" / "README.md").read_text(encoding="utf-8")
 
 
-def save_tiny_weights(bundle: Path, folder: Path) -> Path | None:
-    """Write weights of the network that inference_tiny.json makes of inference.json's, if that is another one."""
-    files = [bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")]
-    tiny, full = (merged([file for file in chosen if file.is_file()]) for chosen in (files, files[:1]))
-    if plain(tiny, tiny.items["network_def"]) == plain(full, full.items["network_def"]):
-        return None
-    network = ConfigParser(tiny.items).get_parsed_content("network_def")
-    torch.save(network.state_dict(), folder / "tiny.pt")
-    return folder / "tiny.pt"
+def save_tiny_weights(bundle: Path, path: Path) -> Path:
+    """Write weights of the network that inference_tiny.json makes of inference.json's."""
+    parser = ConfigParser()
+    parser.read_config([bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")])
+    torch.save(parser.get_parsed_content("network_def").state_dict(), path)
+    return path
 
 
 @contextmanager
-def unpacked(bundle: Path) -> Iterator[Site]:
-    """Give a packed bundle, unpacked in a temporary folder."""
+def unpacked(bundle: Path, with_weights: bool) -> Iterator[Site]:
+    """Give a packed bundle, with or without weights of its own, unpacked in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="entry_points_") as temporary:
         folder = Path(temporary)
-        torch.save(network_of(bundle).state_dict(), folder / "untrained.pt")
-        with zipfile.ZipFile(pack(bundle, folder, weights=folder / "untrained.pt")) as archive:
+        if with_weights:
+            torch.save(network_of(bundle).state_dict(), folder / "untrained.pt")
+        options = {"weights": folder / "untrained.pt"} if with_weights else {}
+        with zipfile.ZipFile(pack(bundle, folder, **options)) as archive:
             archive.extractall(folder / "unpacked")
-        paint_tiny_phantoms(bundle, folder / "phantoms", num_cases=3)  # each is inferred four times
-        yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), save_tiny_weights(bundle, folder))
+        paint_tiny_phantoms(bundle, folder / "phantoms", num_cases=3)  # each is inferred several times
+        tiny = save_tiny_weights(bundle, folder / "tiny.pt")
+        yield Site(folder, folder / "unpacked" / bundle.name, is_traced(bundle), tiny)
 
 
-def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], pythons: SimpleQueue[ForkedPython]) -> list[Outcome]:
-    """Try entry points of a bundle, as many at once as there are interpreters.
+def outcomes_of(bundle: Path, entries: Sequence[EntryPoint], python: ForkedPython) -> list[Outcome]:
+    """Try entry points of a bundle.
 
     Args:
         bundle: folder in ``bundles/``.
         entries: some of `ENTRY_POINTS`.
-        pythons: see `several_pythons`.
+        python: forks for each of them.
     """
-    with unpacked(bundle.resolve()) as site, ThreadPoolExecutor(pythons.qsize()) as pool:
-
-        def tried(number: int, entry: EntryPoint) -> Outcome:
-            python = pythons.get()
-            try:
-                return site.run(number, entry, python)
-            finally:
-                pythons.put(python)
-
-        return list(pool.map(tried, range(len(entries)), entries))
+    with_weights = any("{weights}" in word for entry in entries for word in entry.arguments)
+    with unpacked(bundle.resolve(), with_weights) as site:
+        return [site.run(number, entry, python) for number, entry in enumerate(entries)]
 
 
 def main(*bundles: str) -> None:
@@ -267,8 +219,9 @@ def main(*bundles: str) -> None:
         bundles: folders, such as bundles/<name>; without any, every bundle of the repository.
     """
     chosen = [Path(bundle) for bundle in bundles] or bundles_below(ROOT)
-    with several_pythons() as pythons:
-        columns = [outcomes_of(bundle, ENTRY_POINTS, pythons) for bundle in chosen]
+    python = ForkedPython()
+    columns = [outcomes_of(bundle, ENTRY_POINTS, python) for bundle in chosen]
+    python.close()
     print("| Entry point | From | " + " | ".join(f"`{bundle.resolve().name}`" for bundle in chosen) + " |")
     print("|---|---|" + "---|" * len(chosen))
     for entry, *outcomes in zip(ENTRY_POINTS, *columns, strict=True):

@@ -20,11 +20,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Ended", "ForkedPython"]
+__all__ = ["Ended", "ForkedPython", "clean_environment"]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment of a person who has nothing of this repository, nor a GPU."""
+    home = tempfile.gettempdir()  # no settings of the person who runs this
+    variables = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONFAULTHANDLER": "1"}  # an abort shows where
+    return {"PATH": os.environ["PATH"], "HOME": home, **variables}
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,11 @@ class Ended:
 
 
 class ForkedPython:
-    """Run `python -m module ...` or `python -c code`, each in a process of its own.
+    """Run `python -m module ...` or `python -c code`, each in a process of its own, in `clean_environment`."""
 
-    Args:
-        environment: all the environment variables that the processes see.
-    """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.server = subprocess.Popen(
-            [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self) -> None:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.server = subprocess.Popen([sys.executable, __file__], env=clean_environment(), **pipes)
 
     def run(
         self,
@@ -55,6 +57,7 @@ class ForkedPython:
         kill_worker: bool = False,
         processes: int = 1,
         seconds: int = 600,
+        on_path: str = "",
     ) -> Ended:
         """Run to the end.
 
@@ -65,11 +68,12 @@ class ForkedPython:
             processes: if more than one, so many are run together, with the variables that torchrun gives them; the
                 status is the first that is not 0.
             seconds: after which a process is ended.
+            on_path: one folder, where Python has those of the variable PYTHONPATH.
         """
         with tempfile.TemporaryDirectory() as place:
             written = [Path(place, name) for name in ("out", "err")]
             folder = str(Path(folder).resolve())
-            request = [list(arguments), folder, *map(str, written), kill_worker, processes, seconds]
+            request = [list(arguments), folder, *map(str, written), kill_worker, processes, seconds, on_path]
             print(json.dumps(request), file=self.server.stdin, flush=True)
             status = int(self.server.stdout.readline())
             return Ended(status, *(path.read_text(encoding="utf-8", errors="replace") for path in written))
@@ -104,7 +108,7 @@ def _variables_of(processes: int) -> list[dict[str, str]]:
 def _serve() -> list[str] | None:
     """Answer every request with a status; return the arguments in a child, None when nobody asks any more."""
     while line := sys.stdin.readline():
-        arguments, folder, out, err, kill_worker, processes, seconds = json.loads(line)
+        arguments, folder, out, err, kill_worker, processes, seconds, on_path = json.loads(line)
         children = []
         for variables in _variables_of(processes):
             child = os.fork()
@@ -112,6 +116,7 @@ def _serve() -> list[str] | None:
                 signal.alarm(seconds)
                 os.chdir(folder)
                 os.environ.update(variables)
+                sys.path[1:1] = [on_path] * bool(on_path)
                 for descriptor, file in enumerate((os.devnull, out, err)):
                     opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
                     os.dup2(opened, descriptor)
@@ -156,11 +161,14 @@ def _end(status: int) -> None:
 
 
 if __name__ == "__main__":
+    import inspect
+
     import monai.bundle  # noqa: F401
     import torch
 
     with torch.profiler.record_function("first"):
         pass  # the first imports a module, and meanwhile swallows what the handler of a dead worker's signal raises
+    inspect.stack()  # Fire asks for it, and the first looks up the file of every module
     gc.freeze()  # else every child would sweep up what it shares with the others: seconds
     request = _serve()
     if request is not None:

@@ -1,6 +1,5 @@
 """What the bundles of modality experts add: ablations as overlays, experts in the record and in a figure."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -88,20 +87,3 @@ def test_weight_decay_leaves_the_gate_alone(bundle, overlay):
     assert spared == gate
     assert decayed | gate == {id(parameter) for parameter in network.parameters()}
     assert [group["weight_decay"] for group in optimizer.param_groups] == [1e-4, 0]
-
-
-@pytest.mark.parametrize("scope", ["window", "case"])
-def test_record_and_figure_show_the_experts(trained, tmp_path, scope):
-    if trained.root not in BUNDLES:
-        pytest.skip("This bundle has no experts.")
-    cases = trained.workflow("inference").parser.get_parsed_content("datalist")
-    case = max(cases, key=len)
-    trained.run("inference", datalist=[case], draw_experts=True, gate_scope=scope, output_dir=str(tmp_path))
-    (record,) = tmp_path.glob("*/*.json")
-    assert (record.parent / f"{case['case']}_experts.png").is_file()
-    record = json.loads(record.read_text())
-    for values in record["experts"].values():
-        assert list(values) == record["modalities_found"]
-        assert all(0 <= value <= 1 for value in values.values())
-    assert set(record["experts"]) == {"weights", "agreement", "agreement_in_region"}
-    assert sum(record["experts"]["weights"].values()) == pytest.approx(1, abs=1e-3)

@@ -3,16 +3,19 @@
 import csv
 import json
 import re
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 import torch
+from forked_python import Ended, clean_environment
 from ignite.engine import Events
 from PIL import Image
-
-from ci.lint.config_files import bundles_below
+from tiny_bundle import tried_on
 
 PICTURES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
@@ -54,9 +57,9 @@ def test_training_and_evaluation_have_all_properties(trained):
 
 
 def test_inference_leaves_maps_on_the_inputs_grid_a_picture_and_a_record(trained, tmp_path):
-    workflow = trained.run("inference", output_dir=str(tmp_path))
-    cases = workflow.parser.get_parsed_content("datalist")
-    assert cases
+    cases = trained.workflow("inference").parser.get_parsed_content("datalist")[:2]
+    trained.run("inference", datalist=cases, output_dir=str(tmp_path))
+    assert len(cases) == 2
     for case in cases:
         (record,) = tmp_path.glob(f"{case['case']}/*.json")
         assert json.loads(record.read_text())["case"] == case["case"]
@@ -74,18 +77,31 @@ def test_inference_leaves_maps_on_the_inputs_grid_a_picture_and_a_record(trained
             assert written.shape[:3] == source.shape[:3]
 
 
-@pytest.mark.parametrize("epochs", [1])
-def test_n_epochs_equal_k_and_n_minus_k_bit_for_bit(trained, tmp_path, epochs):
+@tried_on("expert_consistency")
+def test_record_and_figure_show_the_experts(trained, tmp_path):
+    case = max(trained.workflow("inference").parser.get_parsed_content("datalist"), key=len)
+    trained.run("inference", datalist=[case], draw_experts=True, gate_scope="case", output_dir=str(tmp_path))
+    (record,) = tmp_path.glob("*/*.json")
+    assert (record.parent / f"{case['case']}_experts.png").is_file()
+    record = json.loads(record.read_text())
+    for values in record["experts"].values():
+        assert list(values) == record["modalities_found"]
+        assert all(0 <= value <= 1 for value in values.values())
+    assert set(record["experts"]) == {"weights", "agreement", "agreement_in_region"}
+    assert sum(record["experts"]["weights"].values()) == pytest.approx(1, abs=1e-3)
+
+
+@tried_on("mmformer", "prostate", "colon")
+def test_n_epochs_equal_k_and_n_minus_k_bit_for_bit(trained, tmp_path):
     workflow = trained.workflow("train", output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
-    workflow.trainer.add_event_handler(Events.EPOCH_STARTED(once=epochs + 1), stop)
+    workflow.trainer.add_event_handler(Events.EPOCH_STARTED(once=2), stop)
     with pytest.raises(RuntimeError, match="Failed to evaluate"):
         workflow.run()
-    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert saved["epoch"] == epochs
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["epoch"] == 1
     trained.run("train", "resume", output_dir=str(tmp_path), ckpt_dir=str(tmp_path))
     expected = torch.load(trained.out / "models" / "checkpoint.pt", weights_only=True)
     resumed = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert resumed["epoch"] == expected["epoch"] > epochs
+    assert resumed["epoch"] == expected["epoch"] == 2
     assert resumed["best_metric"] == expected["best_metric"]
     for name in ("network", "loss"):
         for key, value in expected["objects"][name].items():
@@ -106,12 +122,13 @@ def test_inference_sees_what_validation_sees(trained):
     torch.testing.assert_close(validated.affine, inferred.affine)
 
 
-def test_two_processes_train_evaluate_and_end_cleanly(two_processes, trained, tmp_path):
+@tried_on("mmformer", "prostate", "breast", "colon")
+def test_two_processes_train_and_end_cleanly(monai_bundle, trained, tmp_path):
     """Also with one handler more: no list of handlers is cut by position."""
     handlers = json.loads((trained.root / "configs" / "train.json").read_text())["train"]["handlers"]
     options = {"output_dir": tmp_path, "ckpt_dir": tmp_path, "max_epochs": 1}
     options["train::handlers"] = [{"_target_": "GarbageCollector"}, *handlers]
-    ended = two_processes(trained.command("train", "multi_gpu_train", **options))
+    ended = monai_bundle(trained.command("train", "multi_gpu_train", **options), processes=2)
     assert ended.status == 0, ended.errors[-3000:]
     assert ended.output.count("epoch 1/1") == 1, "progress is told once, by the first process"
     weights = torch.load(tmp_path / "model_last.pt", weights_only=True)
@@ -121,20 +138,25 @@ def test_two_processes_train_evaluate_and_end_cleanly(two_processes, trained, tm
     assert saved["best_metric_epoch"] == 1
 
 
-@pytest.mark.parametrize("with_a_bad_case", [False, True], ids=["all good", "one bad"])
-def test_two_processes_infer_every_case_once_and_end_with_one_status(two_processes, trained, tmp_path, with_a_bad_case):
+def torchrun(arguments):
+    """Run `python -m monai.bundle` in two processes, as a person would."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    options = {"env": {**clean_environment(), "PYTHONPATH": str(Path.cwd())}, "timeout": 600}
+    ended = subprocess.run([*command, "monai.bundle", *arguments], capture_output=True, text=True, **options)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@tried_on("vnet")
+@pytest.mark.parametrize("with_a_bad_case", [False, True], ids=["forked", "torchrun, one bad"])
+def test_two_processes_infer_every_case_once_and_end_with_one_status(monai_bundle, trained, tmp_path, with_a_bad_case):
     """The bad case falls to the second process, and both tell of it."""
-    if not (trained.root / "configs" / "multi_gpu_inference.json").exists():
-        pytest.skip("This bundle has no overlay for several processes.")
     cases = trained.workflow("inference").parser.get_parsed_content("datalist")[:3]
     done = [case["case"] for case in cases]
     if with_a_bad_case:
-        if trained.root != bundles_below(Path())[0]:
-            pytest.skip("Tried on one bundle.")
         cases[1] = {"case": "bad"}
         del done[1]
-    options = {"output_dir": tmp_path, "datalist": cases}
-    ended = two_processes(trained.command("inference", "multi_gpu_inference", **options))
+    run = torchrun if with_a_bad_case else partial(monai_bundle, processes=2)
+    ended = run(trained.command("inference", "multi_gpu_inference", output_dir=tmp_path, datalist=cases))
     assert ended.status == int(with_a_bad_case), ended.errors[-3000:]
     assert ("Error: 2 of 3 cases done; not done: case bad: none of its" in ended.errors) == with_a_bad_case
     assert ended.errors.count("Traceback (most recent") == int(with_a_bad_case), "torchrun's own, no process's"

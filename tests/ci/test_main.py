@@ -1,7 +1,4 @@
 import importlib
-import os
-import subprocess
-import sys
 
 import fire
 import pytest
@@ -41,17 +38,12 @@ def test_an_unknown_command_names_the_known_ones():
         main(["tabels"])
 
 
-def test_an_error_is_one_line_and_status_1_and_the_list_needs_no_path():
+def test_an_error_is_one_line_and_status_1_and_the_list_needs_no_path(forked_python):
     """In a fresh clone nothing is on the path but the folder that the command is given in."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "ci"]
-    listed, failed = (
-        subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
-        for arguments in ([], ["tables", "--out", "nowhere"])
-    )
-    assert (listed.returncode, listed.stderr) == (0, "")
-    assert failed.returncode == 1
-    assert failed.stderr == "Error: nothing to merge; write method=evaluation.csv, once for every method.\n"
+    listed, failed = (forked_python.run(["-m", "ci", *words]) for words in ([], ["tables", "--out", "nowhere"]))
+    assert (listed.status, listed.errors) == (0, "")
+    assert failed.status == 1
+    assert failed.errors == "Error: nothing to merge; write method=evaluation.csv, once for every method.\n"
 
 
 def test_texts_arrive_as_they_are_typed_and_numbers_as_numbers():

@@ -1,6 +1,6 @@
 """Train in a child process, kill it at a random moment, resume in another: the end must be that of an unbroken run.
 
-Run by test_killed_training.py in a fresh interpreter, which trains once itself: the children have imported all that a
+Run by test_killed_training.py in a process of its own, which trains once itself: the children have imported all that a
 training needs, and on one thread PyTorch starts no others, which a fork would lose.
 """
 

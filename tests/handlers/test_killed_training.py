@@ -1,15 +1,8 @@
-import subprocess
-import sys
 from pathlib import Path
 
 
-def test_a_training_killed_at_twenty_random_moments_ends_like_an_unbroken_one(tmp_path):
-    script = Path(__file__).with_name("killed_training.py")
-    ended = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), "20"],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": f"{Path.cwd()}:{script.parent}", "OMP_NUM_THREADS": "1", "PATH": ""},
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    assert "trainings were killed while they ran" in ended.stdout
+def test_a_training_killed_at_eight_random_moments_ends_like_an_unbroken_one(tmp_path, forked_python):
+    arguments = ["-m", "killed_training", str(tmp_path), "8"]
+    ended = forked_python.run(arguments, folder=Path(__file__).parent, on_path=str(Path.cwd()))
+    assert ended.status == 0, ended.errors[-2000:]
+    assert "8 trainings were killed while they ran" in ended.output

@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 from shared.errors import InputError
 from shared.handlers import TrainingLog
 from shared.losses import Total
+from shared.reports.epoch_rows import draw_epoch_rows
 
 EXPECTED = """\
 epoch,loss,validation_dice,label,sometimes,learning_rate
@@ -93,9 +94,20 @@ def events(monkeypatch):
     return written
 
 
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch):
+    """A figure takes longer than all else here."""
+    monkeypatch.setattr("shared.handlers.training_log.draw_epoch_rows", lambda path, *rows: path.touch())
+
+
 def test_rows_by_hand_and_a_nan_is_left_out(tmp_path):
     train(tmp_path, 4)
     assert table(tmp_path) == EXPECTED
+
+
+def test_figure_has_a_panel_for_every_column(tmp_path):
+    rows = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "dice": 0.5}]
+    draw_epoch_rows(tmp_path / "curves.png", rows, ["loss", "dice"])
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

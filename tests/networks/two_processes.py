@@ -1,4 +1,4 @@
-"""Run by torchrun in test_distribute.py: two processes with half a batch each against one with the whole."""
+"""Run twice at once by test_distribute.py: two processes with half a batch each against one with the whole."""
 
 import torch
 import torch.distributed as dist

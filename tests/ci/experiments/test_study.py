@@ -161,7 +161,8 @@ def test_a_run_in_a_process_of_its_own_tells_what_is_wrong_and_which_run_it_is(t
     assert "equal/seed3: " in caplog.text
 
 
-def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, one_thread):
+def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, one_thread, monkeypatch):
+    monkeypatch.setattr("shared.handlers.training_log.draw_epoch_rows", lambda path, *rows: None)
     options = {
         "bundle": str(BUNDLE),
         "out": str(tmp_path / "study"),
@@ -170,7 +171,7 @@ def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, on
         "dataset_dir": str(paint_tiny_phantoms(BUNDLE, tmp_path / "phantoms")),
         "max_epochs": 1,
     }
-    study.main(**options, jobs=2)
+    study.main(**options)
     folders = [tmp_path / "study" / variant / "seed7" for variant in ("learned", "equal_weights")]
     for folder, is_learned in zip(folders, (True, False), strict=True):
         executed = json.loads((folder / "train_executed.json").read_text())
@@ -185,6 +186,8 @@ def test_a_study_trains_evaluates_merges_and_does_only_what_is_left(tmp_path, on
 
     (folders[1] / "evaluation.csv").unlink()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*.pt")}
+    study.main(**{**options, "variants": "Equal weights: tiny,equal"}, jobs=2)  # in a process of its own
+    assert (folders[1] / "evaluation.csv").is_file()
     study.main(**options)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*.pt")} == before, "trained again"
     assert (tmp_path / "study" / "table.md").read_text() == table

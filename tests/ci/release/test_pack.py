@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -326,13 +325,12 @@ def test_truncated_and_missing_weights_are_refused(toy_bundle, tmp_path):
         ([], "nothing to pack; name a folder (bundles/<name>) or say --all."),
     ],
 )
-def test_a_user_s_error_is_one_line_and_status_1(tmp_path, arguments, line):
-    command = [sys.executable, "-m", "ci", "pack", *arguments, "--out", tmp_path]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: ")
-    assert ended.stderr.endswith(f"{line}\n")
-    assert ended.stderr.count("\n") == 1
+def test_a_user_s_error_is_one_line_and_status_1(tmp_path, forked_python, arguments, line):
+    ended = forked_python.run(["-m", "ci", "pack", *arguments, "--out", str(tmp_path)])
+    assert ended.status == 1
+    assert ended.errors.startswith("Error: ")
+    assert ended.errors.endswith(f"{line}\n")
+    assert ended.errors.count("\n") == 1
 
 
 TWO_IN_ONE_PROCESS = """
@@ -346,20 +344,18 @@ for root in sys.argv[1:]:
 """
 
 
-def test_two_bundles_in_one_process_get_their_own_code(tmp_path):
+def test_two_bundles_in_one_process_get_their_own_code(tmp_path, forked_python):
     """Both have a `networks.ToyNet`, of other widths; under one package name the second would get the first's."""
     roots = []
     for name, width in (("first_segmentation", 3), ("second_segmentation", 5)):
         bundle = make_toy_repository(tmp_path / f"of_{name}", name, width)
         with zipfile.ZipFile(pack(bundle, tmp_path)) as archive:
             archive.extractall(tmp_path / "unpacked")
-        roots.append(tmp_path / "unpacked" / name)
-    clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    command = [sys.executable, "-c", TWO_IN_ONE_PROCESS, *roots]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=clean)
-    assert ended.returncode == 0, ended.stderr
-    assert "first_segmentation_lib.networks.toy_net 3 2.0" in ended.stdout
-    assert "second_segmentation_lib.networks.toy_net 5 2.0" in ended.stdout
+        roots.append(str(tmp_path / "unpacked" / name))
+    ended = forked_python.run(["-c", TWO_IN_ONE_PROCESS, *roots], folder=tmp_path)
+    assert ended.status == 0, ended.errors
+    assert "first_segmentation_lib.networks.toy_net 3 2.0" in ended.output
+    assert "second_segmentation_lib.networks.toy_net 5 2.0" in ended.output
 
 
 def test_the_command_stands_at_the_top_without_monai():

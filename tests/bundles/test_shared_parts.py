@@ -1,0 +1,59 @@
+"""Every bundle has the parts that guard its runs, with the arguments of the bundle on which bad input is tried."""
+
+import json
+
+import pytest
+from monai.bundle import ConfigParser
+from tiny_bundle import BUNDLES
+
+TRIED = next(bundle for bundle in BUNDLES if "vnet" in bundle.name)  # test_bad_input.py and test_runs.py run this one
+PARTS = {
+    "train": """initialize run model_settings::preprocessing train::dataset train::sampler train::dataloader
+        validate::dataset validate::dataloader train::trainer validate::evaluator train::handlers::EpochSeed
+        train::handlers::ValidationHandler train::handlers::TrainingLog train::handlers::TrainingCheckpoint""",
+    "inference": """initialize run model_settings::preprocessing dataset dataloader checkpointloader handlers
+        evaluator""",
+    "evaluate": """run ckpt_path settings_may_differ validate::dataset validate::handlers::WeightsLoader
+        validate::handlers::CaseProgress""",
+    "resume": "resume",
+    "multi_gpu_train": """device network loss_on_device train::sampler validate::dataset::data initialize finalize
+        imports""",
+    "multi_gpu_inference": "device dataset::data initialize finalize imports",
+}
+OWN = {  # arguments that a bundle may have and another may lack or give otherwise
+    "dataset": {"data", "longest_ending"},  # cases, with or without modalities
+    "dataset::data": {"cases"},
+    "network": {"find_unused_parameters"},
+    "train::trainer": {"prepare_batch", "postprocessing", "key_train_metric", "optim_set_to_none"},
+    "train::dataloader": {"drop_last"},
+    "validate::evaluator": {"prepare_batch", "additional_metrics"},
+    "train::handlers::TrainingCheckpoint": {"objects"},
+}
+
+
+def part_of(bundle, file, place):
+    """A part of a configuration, without the arguments that are a bundle's own; a handler is found by its class."""
+    base = ["inference" if "inference" in file else "train"]
+    parser = ConfigParser()
+    parser.read_config([bundle / "configs" / f"{name}.json" for name in dict.fromkeys([*base, file])])
+    group, _, handler = place.partition("handlers::")
+    if handler:
+        (part,) = [item for item in parser[f"{group}handlers"] if item["_target_"].endswith(handler)]
+    else:
+        part = parser[place]
+    return {key: part[key] for key in part.keys() - OWN.get(place, set())} if isinstance(part, dict) else part
+
+
+@pytest.mark.parametrize("bundle", [bundle for bundle in BUNDLES if bundle != TRIED], ids=lambda path: path.name)
+@pytest.mark.parametrize("file", PARTS)
+def test_parts_are_those_of_the_bundle_that_is_tried(bundle, file):
+    for place in PARTS[file].split():
+        assert part_of(bundle, file, place) == part_of(TRIED, file, place), place
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_a_checkpoint_holds_all_that_has_a_state(bundle):
+    config = json.loads((bundle / "configs" / "train.json").read_text())
+    (handler,) = [item for item in config["train"]["handlers"] if item["_target_"].endswith("TrainingCheckpoint")]
+    with_state = {"network", "optimizer", "loss"} | {"lr_scheduler"} & config.keys()
+    assert handler["objects"].items() >= {(name, f"@{name}") for name in with_state}
