@@ -39,7 +39,8 @@ class HierarchicalTopologyLoss(HierarchyLoss):
         self.literal = literal
         if state_weights is not None and (len(state_weights) != len(self.states) or not min(state_weights) > 0):
             raise InputError(
-                f"state_weights: expected {len(self.states)} positive numbers, one per state, got {list(state_weights)}."
+                f"state_weights: expected {len(self.states)} positive numbers, one per state, "
+                f"got {list(state_weights)}."
             )
         weights = None if state_weights is None else torch.tensor(state_weights, dtype=torch.float32)
         self.register_buffer("state_weights", weights, persistent=False)

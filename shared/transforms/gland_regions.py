@@ -1,4 +1,4 @@
-"""Derive the regions of gland images (stroma, epithelium, lumen, contour) from outlined glands, which is all that was drawn."""
+"""Derive the regions of gland images (stroma, epithelium, lumen, contour) from outlined glands, all that was drawn."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def gland_regions(
 class GlandRegionsd(MapTransform):
     """Dictionary version of `gland_regions`: add the label map unless one was loaded, whose values are then checked.
 
-    Contours are drawn into a loaded map, too, where it has epithelium and glands are outlined. The label map is int8, the smallest type that all of MONAI's transforms take.
+    Contours are drawn into a loaded map, too, where it has epithelium and glands are outlined. The label map is int8,
+    the smallest type that all of MONAI's transforms take.
 
     Args:
         pixel_size_um: see `gland_regions`.
@@ -123,7 +124,7 @@ def _check_settings(pixel_size_um: float, method: str, contour_um: float | None)
     if method not in METHODS:
         raise InputError(f"method {method!r} is unknown; choose {' or '.join(METHODS)}.")
     if contour_um is not None and not 0 < contour_um <= RIM_UM:
-        raise InputError(f"contour_um: expected a width of at most {RIM_UM:g} um, the rim's, or None, got {contour_um}.")
+        raise InputError(f"contour_um: expected at most {RIM_UM:g} um, the rim's width, or None, got {contour_um}.")
 
 
 def _check(image: Tensor, instances: Tensor, pixel_size_um: float, method: str, contour_um: float | None) -> None:

@@ -53,7 +53,9 @@ def test_nested_tumour_regions():
 def valid_vectors_of_four():
     """All 2^4 vectors of stroma, epithelium, lumen, contour, but for those that break a rule."""
     vectors = itertools.product((0, 1), repeat=4)
-    return [(s, e, u, c) for s, e, u, c in vectors if s + e + u + c and e >= u and e >= c and not (s and e) and u + c < 2]
+    return [
+        (s, e, u, c) for s, e, u, c in vectors if s + e + u + c and e >= u and e >= c and not (s and e) and u + c < 2
+    ]
 
 
 def test_contour_is_another_state_inside_epithelium():

@@ -113,7 +113,7 @@ def test_contour_is_drawn_into_the_epithelium_of_a_loaded_map():
 
 @pytest.mark.parametrize("width", [0, -1.0, 5.1])
 def test_contour_may_not_be_wider_than_the_rim(width):
-    with pytest.raises(InputError, match=f"contour_um: expected a width of at most 5 um, the rim's, or None, got {width}"):
+    with pytest.raises(InputError, match=f"contour_um: expected at most 5 um, the rim's width, or None, got {width}"):
         GlandRegionsd(1.0, contour_um=width)
 
 
