@@ -24,6 +24,7 @@ PARAMETERS = {  # of a sequence; the second name is that of enhanced multi-frame
 }
 DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR
 MR_IMAGES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
+FEW = 32  # bytes: less than any image has
 WITHOUT_PREAMBLE = b"\x08\x00"  # group 8, with which old files begin
 
 
@@ -115,9 +116,9 @@ def _dataset(path: Path, name: str) -> Any:
         try:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, force=head[128:] != b"DICM")
             left = path.stat().st_size - file.tell()
-            expected = _bytes_of_pixels(dataset)
             if "SOPClassUID" not in dataset and "DirectoryRecordSequence" not in dataset:
                 raise damaged
+            expected = 0 if "DirectoryRecordSequence" in dataset else _bytes_of_pixels(dataset)
         except InputError:
             raise
         except Exception as error:  # pydicom raises what the damage makes of it
@@ -128,12 +129,12 @@ def _dataset(path: Path, name: str) -> Any:
 
 
 def _bytes_of_pixels(dataset: Any) -> int:
-    """Return how many bytes must follow the other tags: 1 where the pixels are compressed, 0 where it is no image."""
-    if "Rows" not in dataset:
-        return 0
+    """Return how many bytes must follow the other tags: few where pixels are compressed, 0 where it is no image."""
+    if "Rows" not in dataset:  # pydicom reads a file that ends among the tags without a word
+        return FEW if "Image Storage" in dataset.SOPClassUID.name else 0
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     if syntax is None or syntax.is_compressed or syntax.is_deflated:
-        return 1
+        return FEW
     frames = int(dataset.get("NumberOfFrames") or 1)
     bits = int(dataset.BitsAllocated) * int(dataset.get("SamplesPerPixel", 1)) * frames
     return int(dataset.Rows) * int(dataset.Columns) * bits // 8
@@ -180,10 +181,12 @@ def _frames(dataset: Any) -> list[Any]:
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     if not per_frame:
         return [dataset]
+    from pydicom import Dataset
+
     common = dataset.get("SharedFunctionalGroupsSequence") or [{}]
     frames = []
     for own in per_frame:
-        merged = type(dataset)()
+        merged = Dataset()
         merged.update(common[0])
         merged.update(own)
         frames.append(merged)

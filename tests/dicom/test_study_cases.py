@@ -300,11 +300,10 @@ def diffusion(folder):
             change(path, SOPInstanceUID=f"1.2.9.{index}.{place}")
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [localizer, secondary_capture, computed_tomography, reformatted, diffusion],
-    ids=lambda extra: extra.__name__,
-)
+EXTRAS = [localizer, secondary_capture, computed_tomography, reformatted, diffusion]
+
+
+@pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: extra.__name__)
 def test_other_series_in_the_study_change_nothing_and_are_named(tmp_path, study, extra):
     extra(tmp_path)
     note = json.loads(cases_of(tmp_path)[0]["dicom"])
@@ -378,7 +377,7 @@ def write_enhanced(path, volume, affine, description, order=None, slopes=None, *
         frame.PixelValueTransformationSequence = [values]
         frames.append(frame)
     dataset.PerFrameFunctionalGroupsSequence = frames
-    add_pixels(dataset, volume.T.swapaxes(1, 2).swapaxes(1, 2))
+    add_pixels(dataset, volume.T)
     path.parent.mkdir(exist_ok=True)
     save(dataset, path)
 
