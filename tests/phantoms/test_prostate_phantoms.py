@@ -15,7 +15,7 @@ FINE = {"size": (66, 66, 14), "affine": prostate_affine((66, 66, 14), (1.5, 1.5,
 
 @pytest.fixture(scope="module")
 def cases():
-    return [paint_prostate(index, **FINE) for index in range(8)]
+    return [paint_prostate(index, **FINE) for index in range(5)]
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,12 @@ def evaluate(folder, cases, **options):
     return evaluator
 
 
+@pytest.fixture
+def no_drawing(monkeypatch):
+    """The picture is an empty file, which is there sooner."""
+    monkeypatch.setattr("shared.reports.gland_evaluation.draw_points", lambda path, *others: path.touch())
+
+
 def test_three_images_by_hand(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="GlandEvaluation"):
         evaluator = evaluate(tmp_path, items(), notes=["Derived labels."])
@@ -115,7 +121,7 @@ def test_three_images_by_hand(tmp_path, caplog):
     assert evaluator.state.best_metric == pytest.approx(0.802144, abs=1e-6)
 
 
-def test_cases_of_unknown_part_and_grade(tmp_path):
+def test_cases_of_unknown_part_and_grade(tmp_path, no_drawing):
     cases = items()[2:]
     for case in cases:
         del case["part"], case["grade"]
@@ -141,7 +147,7 @@ def test_second_run_starts_anew_and_gives_the_same_bytes(tmp_path):
     assert [file.read_bytes() for file in files] == first
 
 
-def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypatch):
+def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypatch, no_drawing):
     """The other process scored the last image and, as there were not enough, the first one again."""
     first, _, last = [json.dumps(score_glands(case, postprocess(case), pixel_size_um=0.5)) for case in items()]
     monkeypatch.setattr(evaluation_writer, "string_list_all_gather", lambda texts: [*texts, last, first])
@@ -149,7 +155,7 @@ def test_images_of_all_processes_count_and_repeated_ones_once(tmp_path, monkeypa
     assert (tmp_path / "evaluation.csv").read_text() == EXPECTED
 
 
-def test_only_the_first_process_writes(tmp_path):
+def test_only_the_first_process_writes(tmp_path, no_drawing):
     table = GlandEvaluation(str(tmp_path / "none"), 0.5, "Glands")
     evaluator = evaluate(tmp_path / "first", items())
     evaluator.state.rank = 1

@@ -64,8 +64,13 @@ def test_sizes_are_in_proportion_to_millimetres(tmp_path):
         assert panel.shape[0] / panel.shape[1] == pytest.approx(height / width, rel=0.03)
 
 
+@pytest.fixture(scope="module")
+def upright(tmp_path_factory):
+    return draw(tmp_path_factory.mktemp("ras") / "ras.png", *phantom())
+
+
 @pytest.mark.parametrize("codes", ["LPS", "SPL", "ARI", "PIR"])
-def test_any_order_of_axes_gives_the_same_picture(tmp_path, codes):
+def test_any_order_of_axes_gives_the_same_picture(tmp_path, upright, codes):
     head, tumour = phantom()
     transform = nibabel.orientations.ornt_transform(
         nibabel.orientations.axcodes2ornt("RAS"), nibabel.orientations.axcodes2ornt(codes)
@@ -73,7 +78,7 @@ def test_any_order_of_axes_gives_the_same_picture(tmp_path, codes):
     turned = [nibabel.orientations.apply_orientation(values, transform) for values in (head, tumour)]
     affine = RAS @ nibabel.orientations.inv_ornt_aff(transform, head.shape)
     assert "".join(nibabel.aff2axcodes(affine)) == codes
-    assert draw(tmp_path / "turned.png", *turned, affine=affine) == draw(tmp_path / "ras.png", head, tumour)
+    assert draw(tmp_path / "turned.png", *turned, affine=affine) == upright
 
 
 def test_modality_that_is_there_is_shown_in_its_own_greys(tmp_path):

@@ -55,7 +55,13 @@ def saver(folder, **options):
     return SaveImageCased(str(folder / "out"), MODALITIES, names, metadata_path=str(metadata), **options)
 
 
-def test_label_map_and_uncertainty_lie_on_the_files_own_voxels(case, tmp_path):
+@pytest.fixture
+def no_drawing(monkeypatch):
+    """The picture is an empty file, which is there sooner."""
+    monkeypatch.setitem(SaveImageCased.__call__.__globals__, "draw_overlay", lambda *data, **named: data[2].touch())
+
+
+def test_label_map_and_uncertainty_lie_on_the_files_own_voxels(case, tmp_path, no_drawing):
     head, data = case
     saver(tmp_path)(data)
     expected = np.where(head > head[head > 0].mean(), 3, 0)
@@ -74,7 +80,7 @@ def test_label_map_and_uncertainty_lie_on_the_files_own_voxels(case, tmp_path):
             np.testing.assert_array_equal(ours[0], theirs[0])
 
 
-def test_record(case, tmp_path):
+def test_record(case, tmp_path, no_drawing):
     head, data = case
     saver(tmp_path)(data)
     record = json.loads((tmp_path / "out/P1/P1.json").read_text())
@@ -120,7 +126,7 @@ def test_all_but_the_record_is_the_same_byte_by_byte(case, tmp_path):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_nothing_segmented_and_nothing_noted(case, tmp_path):
+def test_nothing_segmented_and_nothing_noted(case, tmp_path, no_drawing):
     data = dict(case[1])
     data["pred"] = data["pred"] * 0
     del data["inputs"]
@@ -131,7 +137,7 @@ def test_nothing_segmented_and_nothing_noted(case, tmp_path):
     assert record["inputs"] == {"image": str(tmp_path / "P1_flair.nii.gz")}
 
 
-def test_failure_leaves_no_record_not_even_an_older_one(case, tmp_path, monkeypatch):
+def test_failure_leaves_no_record_not_even_an_older_one(case, tmp_path, no_drawing, monkeypatch):
     save = saver(tmp_path)
     save(case[1])
 
