@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "data": {"networks", "metrics", "pictures"},
     "phantoms": {"networks", "metrics", "pictures"},
     "losses": {"transforms", "data", "phantoms", "networks", "metrics"},
+    "dicom": {"transforms", "data", "phantoms", "networks", "metrics"},
     "reports": {"transforms", "data", "phantoms", "networks", "metrics"},
     "inferers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},
     "handlers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},
@@ -47,7 +48,7 @@ def test_modules_were_found():
 
 def test_nothing_heavy_is_imported_with_a_module():
     """What only figures, tables or logs need is imported in functions: inference of a packed bundle does without."""
-    heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "highdicom"}
+    heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "pydicom", "highdicom"}
     for module in Path("shared").glob("*/*.py"):
         for node in ast.parse(module.read_text()).body:
             names = (

@@ -16,7 +16,15 @@ import torch
 from ..atomic_write import atomic_write
 from ..errors import InputError
 
-__all__ = ["NOTICE", "bundle_name_and_version", "circumstances", "files_read", "name_of_case", "write_record"]
+__all__ = [
+    "NOTICE",
+    "bundle_name_and_version",
+    "circumstances",
+    "files_read",
+    "name_of_case",
+    "study_read",
+    "write_record",
+]
 
 HASH_DIGITS = 12
 NOTICE = "For research use only. Not for diagnosis."
@@ -65,6 +73,11 @@ def files_read(data: Mapping[Hashable, Any], image: Any) -> dict[str, Any]:
         return json.loads(data["inputs"])["files"]
     meta = getattr(image, "meta", {})
     return {"image": str(meta["filename_or_obj"])} if "filename_or_obj" in meta else {}
+
+
+def study_read(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Return {"dicom": which series were read and why} of a case that is a DICOM study."""
+    return {"dicom": json.loads(data["dicom"])} if data.get("dicom") else {}
 
 
 def circumstances(data: Mapping[Hashable, Any]) -> dict[str, Any]:

@@ -30,10 +30,11 @@ class LoadImageModalitiesd(MapTransform):
     """Read the present modalities of a case as tensors (1, *spatial), float32, each under its own name.
 
     A modality is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
-    DICOM series. Where no modality is named, "image" is taken apart: a path (a 3D file for one modality, a 4D file
-    whose channels are `modalities` in this order), or a list of one path per modality. None stands for an absent
-    modality. What is a tensor already stays as it is, and so do all other entries. "case" becomes the file's name
-    where it is not given. (MONAI Deploy, which brings tensors, leaves out transforms named like this one.)
+    DICOM series, and so is a list of its files in the order of the slices. Where no modality is named, "image" is
+    taken apart: a path (a 3D file for one modality, a 4D file whose channels are `modalities` in this order), or a list
+    of one path per modality. None stands for an absent modality. What is a tensor already stays as it is, and so do all
+    other entries. "case" becomes the file's name where it is not given. (MONAI Deploy, which brings tensors, leaves out
+    transforms named like this one.)
 
     Args:
         modalities: names of the modalities.
@@ -95,6 +96,8 @@ class LoadImageModalitiesd(MapTransform):
 
     def _one_channel(self, source: Any, name: Hashable, volumes: dict[str, MetaTensor]) -> MetaTensor:
         """Read a path, or one channel of a file given as [path, channel], as (1, *spatial)."""
+        if _is_series(source):
+            return self._read_series(source)
         path, channel = source if isinstance(source, (list, tuple)) and len(source) == 2 else (source, None)
         if not isinstance(path, (str, os.PathLike)) or not (channel is None or isinstance(channel, int)):
             raise InputError(f"{name}: expected a path or [path, channel], got {source!r}.")
@@ -118,12 +121,24 @@ class LoadImageModalitiesd(MapTransform):
             volumes[str(path)] = self._read(Path(path).expanduser())
         return volumes[str(path)]
 
+    def _read_series(self, files: Sequence[str | os.PathLike]) -> MetaTensor:
+        """Read the files of one DICOM series as (1, *spatial)."""
+        paths = [Path(file).expanduser() for file in files]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise InputError(f"{missing[0]}: no such file; correct the path or leave the modality out.")
+        return self._loaded(paths, paths[0], DicomReader())
+
     def _read(self, path: Path) -> MetaTensor:
         if not path.exists():
             raise InputError(f"{path}: no such file; correct the path or leave the modality out.")
+        with with_small_suffix(path) as readable:
+            return self._loaded(readable, path, _reader_for(path))
+
+    def _loaded(self, source: Path | list[Path], path: Path, reader: ITKReader | NibabelReader | None) -> MetaTensor:
+        """Read a file, folder or list of files, which messages call `path`."""
         try:
-            with with_small_suffix(path) as readable:
-                volume = self.load(readable, reader=_reader_for(path))
+            volume = self.load(source, reader=reader)
             volume.meta["filename_or_obj"] = str(path)
         except (InputError, MemoryError):
             raise
@@ -151,6 +166,12 @@ class LoadImageModalitiesd(MapTransform):
                 f"{path}: measures {measures} mm by its header, but the longest side should be "
                 f"{self.extent_mm[0]:g} to {self.extent_mm[1]:g} mm; correct voxel size and unit in the header."
             )
+
+
+def _is_series(source: Any) -> bool:
+    """Whether it is a list of paths, and no [path, channel]."""
+    is_list = isinstance(source, (list, tuple)) and len(source) > 0
+    return is_list and all(isinstance(part, (str, os.PathLike)) for part in source)
 
 
 def _reader_for(path: Path) -> ITKReader | NibabelReader | None:

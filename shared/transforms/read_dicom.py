@@ -6,17 +6,16 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from monai.data import ITKReader
 
 from ..errors import InputError
+from .dicom_frames import PLACE_MM, Frames, check_planes, check_steps
 
 __all__ = ["DicomReader", "is_dicom"]
 
-PLACE_MM = 0.1  # a slice may be this far from the place that an even, upright stack gives it
-AXES = 1e-3  # and its axes this much turned (radians)
 TAGS = {  # name: group and element, how many numbers
     "ImageOrientationPatient": (0x0020, 0x0037, 6),
     "ImagePositionPatient": (0x0020, 0x0032, 3),
@@ -27,17 +26,8 @@ FUNCTIONAL_GROUPS = (b"\x00\x52\x29\x92", b"\x00\x52\x30\x92")  # shared and per
 PIXEL_DATA = b"\xe0\x7f\x10\x00"
 
 
-class _Frames(NamedTuple):
-    """Where files say that their frames are, in DICOM's own axes; one row per frame."""
-
-    files: np.ndarray
-    orientations: np.ndarray
-    positions: np.ndarray
-    spacings: np.ndarray
-
-
 class DicomReader(ITKReader):
-    """Read a folder with one DICOM series, or one file, whose slices form an even, upright stack.
+    """Read a folder with one DICOM series, one file, or a list of files, whose slices form an even, upright stack.
 
     ITK only remarks on other stacks, or invents a geometry where tags were lost in anonymising. Oblique series are
     read.
@@ -48,16 +38,19 @@ class DicomReader(ITKReader):
     """
 
     def read(self, data: Sequence[os.PathLike] | os.PathLike, **kwargs: Any) -> Any:
-        """Return ITK's image of the series in a folder, or of one file."""
+        """Return ITK's image of the series in a folder, of one file, or of files in the order of their slices."""
         import itk
 
-        source = str(data[0] if isinstance(data, (list, tuple)) else data)
-        files = _files_of_series(source) if Path(source).is_dir() else [source]
-        frames = _Frames(*(np.concatenate(rows) for rows in zip(*map(_frames_of, files), strict=True)))
-        _check_planes(source, frames)
+        files = [str(path) for path in data] if isinstance(data, (list, tuple)) else [str(data)]
+        source = files[0]
+        if len(files) == 1 and Path(source).is_dir():
+            files = _files_of_series(source)
+        frames = Frames(*(np.concatenate(rows) for rows in zip(*map(_frames_of, files), strict=True)))
+        check_planes(source, frames)
         if len(frames.positions) > 1:
-            _check_steps(source, frames)
-        image = itk.imread(files if len(files) > 1 else files[0], **{**self.kwargs, **kwargs})
+            check_steps(source, frames)
+        scalar = {"pixel_type": itk.F} if _is_scalar(files[0]) else {}  # else ITK rounds to the first slice's type
+        image = itk.imread(files if len(files) > 1 else files[0], **{**scalar, **self.kwargs, **kwargs})
         _check_places(source, frames.positions, image)
         if len(frames.positions) == 1:
             _set_thickness(image, files[0])
@@ -92,7 +85,7 @@ def _files_of_series(folder: str) -> list[str]:
     return files
 
 
-def _frames_of(file: str) -> _Frames:
+def _frames_of(file: str) -> Frames:
     """Read the three tags of a slice, or of all frames of an enhanced multi-frame image."""
     top_level, nested = {}, b""
     try:
@@ -122,7 +115,7 @@ def _frames_of(file: str) -> _Frames:
             f"{file}: {len(rows['ImageOrientationPatient'])} orientations and {len(rows['PixelSpacing'])} pixel "
             f"spacings for {count} positions; export one file per slice, or give NIfTI."
         )
-    return _Frames(np.array([file] * count), *(np.array(rows[name]) for name in TAGS))
+    return Frames(np.array([file] * count), *(np.array(rows[name]) for name in TAGS))
 
 
 def _header(file: str) -> dict[str, str]:
@@ -134,6 +127,16 @@ def _header(file: str) -> dict[str, str]:
     reader.ReadImageInformation()
     tags = reader.GetMetaDataDictionary()
     return {key: tags[key] for key in tags.GetKeys() if isinstance(tags[key], str)}
+
+
+def _is_scalar(file: str) -> bool:
+    """Whether a pixel is one number, not a colour."""
+    import itk
+
+    reader = itk.GDCMImageIO.New()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    return reader.GetNumberOfComponents() == 1
 
 
 def _functional_groups(file: str) -> bytes:
@@ -163,56 +166,6 @@ def _numbers(text: str, count: int) -> list[float] | None:
     return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
 
 
-def _check_planes(source: str, frames: _Frames) -> None:
-    """Refuse slices with other axes or pixels than the first."""
-    first = frames.orientations[0].reshape(2, 3)
-    if np.abs(first @ first.T - np.eye(2)).max() > AXES:
-        raise InputError(
-            f"{frames.files[0]}: ImageOrientationPatient {_list(first.ravel())} is not two unit vectors at a right "
-            "angle; export the series again."
-        )
-    turned = np.abs(frames.orientations - first.ravel()).max()
-    if turned > AXES:
-        raise InputError(
-            f"{source}: slices are turned against each other (by about {np.degrees(turned):.2g} degrees); "
-            "give each direction a folder of its own."
-        )
-    smallest, largest = frames.spacings.min(axis=0), frames.spacings.max(axis=0)
-    if smallest.min() <= 0 or (largest - smallest).max() > AXES:
-        raise InputError(
-            f"{source}: PixelSpacing is {_list(smallest)} to {_list(largest)} mm, but one value above 0 for all slices "
-            "is expected; export the series again."
-        )
-
-
-def _check_steps(source: str, frames: _Frames) -> None:
-    """Refuse slices that are missing, doubled, or not above each other."""
-    normal = np.cross(frames.orientations[0, :3], frames.orientations[0, 3:])
-    offsets = frames.positions - frames.positions[0]
-    heights = offsets @ normal
-    sideways = np.linalg.norm(offsets - np.outer(heights, normal), axis=1).max()
-    if sideways > PLACE_MM:
-        raise InputError(
-            f"{source}: the slices step sideways, {sideways:.3g} mm in all (tilted gantry); "
-            "resample the series to an upright stack, or convert it to NIfTI, whose header keeps the tilt."
-        )
-    order = np.argsort(heights)
-    heights = heights[order]
-    steps = np.diff(heights)
-    if steps.min() < PLACE_MM:
-        twice = int(steps.argmin())
-        pair = " and ".join(dict.fromkeys(Path(frames.files[place]).name for place in order[twice : twice + 2]))
-        raise InputError(
-            f"{source}: two slices are {steps.min():.3g} mm apart ({pair}); keep one image per position, "
-            "and each time point or echo in a folder of its own."
-        )
-    if np.abs(heights - np.linspace(heights[0], heights[-1], len(heights))).max() > PLACE_MM:
-        raise InputError(
-            f"{source}: slices are missing or unevenly spaced (steps of {steps.min():.4g} to {steps.max():.4g} mm); "
-            "export the whole series again."
-        )
-
-
 def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
     """Refuse slices that ITK places elsewhere than their tags."""
     import itk
@@ -239,7 +192,3 @@ def _set_thickness(image: Any, file: str) -> None:
     thickness = _numbers(_header(file).get(THICKNESS, ""), 1)
     if thickness and thickness[0] > 0 and image.GetImageDimension() == 3:
         image.SetSpacing([*list(image.GetSpacing())[:2], thickness[0]])
-
-
-def _list(numbers: Sequence[float]) -> str:
-    return "(" + ", ".join(f"{number:.4g}" for number in numbers) + ")"

@@ -16,7 +16,15 @@ from torch import Tensor
 from ..atomic_write import atomic_write
 from ..networks.present_modalities import present_modalities
 from .case_place import case_place
-from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
+from .case_record import (
+    NOTICE,
+    bundle_name_and_version,
+    circumstances,
+    files_read,
+    name_of_case,
+    study_read,
+    write_record,
+)
 from .nifti_grid import nifti_on_grid
 from .overlay import draw_overlay
 
@@ -134,6 +142,7 @@ class SaveImageCased(Transform):
         inside = uncertainty[segmentation > 0]
         return {
             "inputs": files_read(data, image),
+            **study_read(data),
             "modalities_found": found,
             "modalities_absent": [name for name in self.modalities if name not in found],
             "classes": [

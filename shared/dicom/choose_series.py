@@ -1,0 +1,116 @@
+"""Choose a series of a study for every modality, and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from .series_rules import SeriesRule
+from .stacks import Stack
+
+__all__ = ["Choice", "choose_series"]
+
+MOST_NAMED = 8  # series in one line
+
+
+class Choice(NamedTuple):
+    """A series and why it was taken."""
+
+    stack: Stack
+    why: str
+
+
+def choose_series(
+    stacks: Sequence[Stack], rules: Mapping[str, SeriesRule], series: Mapping[str, Any]
+) -> tuple[dict[str, Choice], dict[str, dict[str, str]]]:
+    """Choose the series that fits each modality best.
+
+    Args:
+        stacks: of a study.
+        rules: one per modality.
+        series: {modality: number, description or UID of the series, or None to leave the modality out}, which counts
+            more than the rules.
+
+    Returns:
+        {modality: choice} of those that are there, and {modality: {series: why not}}.
+
+    Raises:
+        InputError: two series fit a modality equally well; one series fits two modalities; `series` names none or
+            several; or no modality is there.
+    """
+    if unknown := [name for name in series if name not in rules]:
+        raise InputError(f"--series: names {unknown[0]!r}, but the modalities are {', '.join(rules)}; correct it.")
+    chosen: dict[str, Choice] = {}
+    left: dict[str, dict[str, str]] = {}
+    for modality, rule in rules.items():
+        if modality in series:
+            if series[modality] is not None:
+                chosen[modality] = Choice(_named_stack(stacks, modality, series[modality]), "--series says so")
+            continue
+        fits = {index: rule.fit(stack) for index, stack in enumerate(stacks)}
+        best = max((fit.points for fit in fits.values()), default=0)
+        equal = [stacks[index] for index, fit in fits.items() if fit.points == best > 0]
+        if len(equal) > 1:
+            raise InputError(
+                f"{modality}: {' and '.join(_told_apart(equal))} fit equally well ({_why(fits, best)}); choose with "
+                f"--series \"{{'{modality}': '{_handle(equal[0], stacks)}'}}\"."
+            )
+        if equal:
+            chosen[modality] = Choice(equal[0], _why(fits, best))
+        left[modality] = {
+            f"{stacks[index]}": fit.why if not fit.points else f"fits less well ({fit.why})"
+            for index, fit in fits.items()
+            if not equal or stacks[index] is not equal[0]
+        }
+    if not chosen:
+        names = [str(stack) for stack in stacks[:MOST_NAMED]] + ["..."] * (len(stacks) > MOST_NAMED)
+        raise InputError(
+            f"dicom_dir: none of its {len(stacks)} series fits {' or '.join(rules)}: {', '.join(names)}; choose with "
+            f"--series \"{{'{next(iter(rules))}': 'NUMBER'}}\"."
+        )
+    _refuse_one_for_two(chosen, stacks)
+    return chosen, left
+
+
+def _why(fits: Mapping[int, Any], points: int) -> str:
+    return next(fit.why for fit in fits.values() if fit.points == points)
+
+
+def _named_stack(stacks: Sequence[Stack], modality: str, name: Any) -> Stack:
+    """Return the stack that has a number, a description or a UID."""
+    wanted = str(name).strip()
+    found = [stack for stack in stacks if wanted in (stack.number, stack.first.series)]
+    found = found or [stack for stack in stacks if wanted == stack.first.number]
+    found = found or [stack for stack in stacks if wanted and wanted.lower() == stack.first.description.lower()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"--series: {wanted!r} for {modality} names {len(found)} series, {' and '.join(_told_apart(found))}; "
+            f"give '{_handle(found[0], stacks)}' or another."
+        )
+    names = [str(stack) for stack in stacks[:MOST_NAMED]] + ["..."] * (len(stacks) > MOST_NAMED)
+    raise InputError(f"--series: {wanted!r} for {modality} is none of {', '.join(names)}; correct it.")
+
+
+def _told_apart(stacks: Sequence[Stack]) -> list[str]:
+    """Name stacks, with the UID where number and description are equal."""
+    names = [str(stack) for stack in stacks]
+    return names if len(set(names)) == len(names) else [f"{stack} {stack.first.series}" for stack in stacks]
+
+
+def _handle(stack: Stack, stacks: Sequence[Stack]) -> str:
+    """Return what names a stack alone: its number, else the UID of its series."""
+    is_alone = bool(stack.first.number) and [other.number for other in stacks].count(stack.number) == 1
+    return stack.number if is_alone else stack.first.series
+
+
+def _refuse_one_for_two(chosen: Mapping[str, Choice], stacks: Sequence[Stack]) -> None:
+    for modality, choice in chosen.items():
+        for other, second in chosen.items():
+            if other != modality and choice.stack is second.stack:
+                raise InputError(
+                    f"{choice.stack}: fits both {modality} and {other}; choose with --series "
+                    f"\"{{'{modality}': '{_handle(choice.stack, stacks)}', '{other}': None}}\" or another."
+                )

@@ -1,0 +1,41 @@
+"""A DICOM study through the bundles that take one: chosen series, results, record, and nothing of the patient."""
+
+import json
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from tiny_bundle import tried_on
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
+from study_files import ADC, AXIAL, ID, NAME, T2, write_series
+
+
+def phantom(trained):
+    """T2 and ADC of the first painted case as (x, y, z) in whole numbers."""
+    path = sorted((trained.data / "imagesTr").glob("*.nii.gz"))[0]
+    values = nibabel.load(path).get_fdata()
+    return np.round(values / values.max() * 4000).astype(np.int16)
+
+
+@tried_on("prostate")
+def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, caplog):
+    affine = AXIAL @ np.diag([2, 2, 1.5, 1])  # numbers that NIfTI keeps exactly
+    volumes = phantom(trained)
+    for index, (number, name, tags) in enumerate(((4, "t2_tse_tra", T2), (7, "ep2d_ADC", ADC))):
+        write_series(tmp_path / "study" / str(number), volumes[..., index], affine, number, name, **tags)
+        nibabel.save(nibabel.Nifti1Image(volumes[..., index], affine), tmp_path / f"{name}.nii.gz")
+    trained.run("inference", output_dir=str(tmp_path / "dicom"), dataset_dir="", dicom_dir=str(tmp_path / "study"))
+    files = {"t2": str(tmp_path / "t2_tse_tra.nii.gz"), "adc": str(tmp_path / "ep2d_ADC.nii.gz")}
+    trained.run("inference", output_dir=str(tmp_path / "nifti"), datalist=[{"case": "a", **files}])
+    (of_dicom,) = (tmp_path / "dicom").glob("*/*_seg.nii.gz")
+    (of_nifti,) = (tmp_path / "nifti").glob("*/*_seg.nii.gz")
+    one, other = nibabel.load(of_dicom), nibabel.load(of_nifti)
+    np.testing.assert_allclose(one.affine, other.affine, atol=1e-3)
+    np.testing.assert_array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj))
+    record = json.loads(next((tmp_path / "dicom").glob("*/study_*.json")).read_text())
+    assert record["dicom"]["series"]["adc"]["number"] == "7"
+    assert record["modalities_found"] == ["t2", "adc"]
+    written = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] + [json.dumps(record), caplog.text]
+    assert not [word for word in (*NAME.split("^"), ID) if any(word in text for text in written)]
