@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..transforms.case_place import case_place
 from ..transforms.case_record import bundle_name_and_version, files_read, name_of_case
 from ..transforms.source_file import source_file
+from .without_words import without_words
 
 __all__ = ["SaveImageDicomSegd", "dicom_segmentation"]
 
@@ -80,11 +81,12 @@ class SaveImageDicomSegd(Transform):
         if files is None:
             raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
         labels = np.asarray(data[self.pred_key][0].detach().cpu()).astype(np.uint8)
-        segmentation = dicom_segmentation(labels, image, files, self.codes, **self.bundle)
+        with without_words():
+            segmentation = dicom_segmentation(labels, image, files, self.codes, **self.bundle)
         name = f"{case}_seg.dcm"
         with case_place(self.folder, case, inputs) as folder:
             (folder / f"{case}.json").unlink(missing_ok=True)  # an older record must not vouch for the new file
-            with atomic_write(folder / name) as path:
+            with atomic_write(folder / name) as path, without_words():
                 segmentation.save_as(path)
         note = json.loads(data["dicom"])
         return {**data, "dicom": json.dumps({**note, "segmentation": name, "uid": str(segmentation.SOPInstanceUID)})}

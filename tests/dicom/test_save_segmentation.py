@@ -103,14 +103,22 @@ def saver(tmp_path, **options):
     return SaveImageDicomSegd(str(tmp_path / "out"), **settings | options)
 
 
-def test_the_saver_writes_next_to_the_results_and_tells_the_record(series, tmp_path):
+def test_the_saver_writes_next_to_the_results_and_tells_the_record(series, tmp_path, caplog, recwarn):
+    """highdicom would warn of a name without a caret, and quote it."""
     files = [str(file) for file in series]
+    for path in series:
+        change(path, PatientName="Janedoe")
+    recwarn.clear()
+    caplog.set_level(0)
     inputs = json.dumps({"files": {"t2": files}, "begun": 0})
     data = {"case": "study_1", "image": loaded(files), "pred": torch.from_numpy(blobs()[None]), "inputs": inputs}
     note = json.loads(saver(tmp_path)(data | {"dicom": "{}"})["dicom"])
     read = highdicom.seg.segread(tmp_path / "out" / "study_1" / note["segmentation"])
     assert note == {"segmentation": "study_1_seg.dcm", "uid": read.SOPInstanceUID}
-    assert read.PatientID == ID
+    assert (read.PatientName, read.PatientID) == ("Janedoe", ID)
+    heard = caplog.text + " ".join(str(warning.message) for warning in recwarn)
+    assert "jane" not in heard.lower()
+    assert "highdicom" not in caplog.text
 
 
 def test_settings_that_cannot_work(tmp_path):
