@@ -36,6 +36,8 @@ class GlandUNet(nn.Module):
         num_classes: K.
         features: widths of the levels, two or more; their number sets how often the picture is halved.
         upsample: "nearest" or "bilinear".
+        normalize_input: bring each colour to mean 0 and variance 1 before the first convolution, by a batch
+            normalisation without weights: in evaluation with the running mean and variance of the training.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class GlandUNet(nn.Module):
         num_classes: int = 2,
         features: Sequence[int] = (32, 64, 128, 256, 512),
         upsample: str = "nearest",
+        normalize_input: bool = False,
     ) -> None:
         super().__init__()
         if len(features) < 2:
@@ -52,6 +55,7 @@ class GlandUNet(nn.Module):
         if upsample not in ("nearest", "bilinear"):
             raise ValueError(f"upsample must be 'nearest' or 'bilinear', got {upsample!r}.")
         *widths, deepest = features
+        self.input_norm = nn.BatchNorm2d(in_channels, affine=False) if normalize_input else nn.Identity()
         self.encoder = nn.ModuleList(map(_two_convolutions, [in_channels, *widths[:-1]], widths))
         self.pool = nn.MaxPool2d(2, ceil_mode=True)
         self.deepest = nn.Sequential(_convolution(widths[-1], deepest), _convolution(deepest, deepest, norm=None))
@@ -69,7 +73,7 @@ class GlandUNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Segment and classify pictures (B, `in_channels`, H, W); see the class for what is returned."""
-        features = image
+        features = self.input_norm(image)
         skips: list[Tensor] = []
         for level in self.encoder:
             features = level(features)

@@ -1,4 +1,4 @@
-"""Derive the regions of gland images (stroma, epithelium, lumen) from outlined glands, which is all that was drawn."""
+"""Derive the regions of gland images (stroma, epithelium, lumen, contour) from outlined glands, all that was drawn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .source_file import source_file
 
 __all__ = ["GlandRegionsd", "gland_regions"]
 
-STROMA, EPITHELIUM, LUMEN = 0, 1, 2
+STROMA, EPITHELIUM, LUMEN, CONTOUR = 0, 1, 2, 3
 METHODS = ("bright", "ring")
 SMOOTHING_UM = 0.93  # standard deviation of the Gaussian over the optical density
 OTSU_SHARE, DENSITY_RANGE = 0.55, (0.25, 0.40)  # Otsu's threshold itself would part pale cytoplasm from nuclei
@@ -29,8 +29,10 @@ SMALLEST_UM2, SMALLEST_SHARE = 23.0, 0.005  # of a lumen: area, and share of its
 APART = 1.5  # pixels; nearer than this to the outside, one of the eight neighbours lies outside
 
 
-def gland_regions(image: Tensor, instances: Tensor, pixel_size_um: float, method: str = "bright") -> Tensor:
-    """Divide glands into epithelium and lumen: 0 stroma (outside all glands), 1 epithelium, 2 lumen.
+def gland_regions(
+    image: Tensor, instances: Tensor, pixel_size_um: float, method: str = "bright", contour_um: float | None = None
+) -> Tensor:
+    """Divide glands into epithelium and lumen: 0 stroma (outside all glands), 1 epithelium, 2 lumen, 3 contour.
 
     The published annotations (GlaS) outline whole glands; how BenTaieb & Hamarneh, MICCAI 2016, came to the lumen that
     their losses need is not published. Here lumen, goblet cells included, is what is bright in the inside of a gland
@@ -47,11 +49,13 @@ def gland_regions(image: Tensor, instances: Tensor, pixel_size_um: float, method
         instances: (1, H, W), number of the gland that a pixel belongs to, 0 for none.
         pixel_size_um: edge of a pixel in micrometres; all lengths are in this unit.
         method: "bright" or "ring".
+        contour_um: width of the contour, the epithelium along a gland's border, by which glands that touch are parted;
+            None for a map without it.
 
     Returns:
         (1, H, W), int8.
     """
-    _check(image, instances, pixel_size_um, method)
+    _check(image, instances, pixel_size_um, method, contour_um)
     glands = np.asarray(instances[0].cpu()).astype(np.int64)
     density = _optical_density(np.asarray(image.cpu()), pixel_size_um) if method == "bright" else None
     threshold = _density_threshold(density[glands > 0]) if method == "bright" and glands.any() else 0.0
@@ -62,17 +66,21 @@ def gland_regions(image: Tensor, instances: Tensor, pixel_size_um: float, method
         if method == "bright":
             inside = _bright_parts(density[box] < threshold, gland, inside, pixel_size_um)
         regions[box][inside] = LUMEN
+    if contour_um is not None:
+        _draw_contours(regions, glands, contour_um / pixel_size_um)
     return torch.from_numpy(regions)[None]
 
 
 class GlandRegionsd(MapTransform):
     """Dictionary version of `gland_regions`: add the label map unless one was loaded, whose values are then checked.
 
-    The label map is int8, the smallest type that all of MONAI's transforms take.
+    Contours are drawn into a loaded map, too, where it has epithelium and glands are outlined. The label map is int8,
+    the smallest type that all of MONAI's transforms take.
 
     Args:
         pixel_size_um: see `gland_regions`.
         method: see `gland_regions`.
+        contour_um: see `gland_regions`.
         image_key: the picture.
         instances_key: the glands.
         label_key: where the label map is, or is put.
@@ -84,37 +92,43 @@ class GlandRegionsd(MapTransform):
         self,
         pixel_size_um: float,
         method: str = "bright",
+        contour_um: float | None = None,
         image_key: KeysCollection = "image",
         instances_key: KeysCollection = "instances",
         label_key: KeysCollection = "label",
     ) -> None:
         super().__init__((image_key, instances_key, label_key), allow_missing_keys=True)
-        _check_settings(pixel_size_um, method)
-        self.pixel_size_um, self.method = pixel_size_um, method
+        _check_settings(pixel_size_um, method, contour_um)
+        self.pixel_size_um, self.method, self.contour_um = pixel_size_um, method, contour_um
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image_key, instances_key, label_key = self.keys
         if label_key in data:
-            return {**data, label_key: _checked_label(data[label_key])}
+            label = _checked_label(data[label_key])
+            if self.contour_um is not None and instances_key in data:
+                label = _with_contours(label, data[instances_key], self.contour_um / self.pixel_size_um)
+            return {**data, label_key: label}
         if instances_key not in data:
             raise InputError(
                 f"case {data.get('case', '')}: has neither a region map nor outlined glands to derive one from; "
                 "add its annotation (as in train_1_anno.bmp), or leave the case out."
             )
         instances = data[instances_key]
-        regions = gland_regions(data[image_key], instances, self.pixel_size_um, self.method)
+        regions = gland_regions(data[image_key], instances, self.pixel_size_um, self.method, self.contour_um)
         return {**data, label_key: convert_to_dst_type(regions, instances, dtype=torch.int8)[0]}
 
 
-def _check_settings(pixel_size_um: float, method: str) -> None:
+def _check_settings(pixel_size_um: float, method: str, contour_um: float | None) -> None:
     if isinstance(pixel_size_um, bool) or not isinstance(pixel_size_um, (int, float)) or not 0 < pixel_size_um < np.inf:
         raise InputError(f"pixel_size_um: give the edge of a pixel in micrometres, such as 0.62, not {pixel_size_um}.")
     if method not in METHODS:
         raise InputError(f"method {method!r} is unknown; choose {' or '.join(METHODS)}.")
+    if contour_um is not None and not 0 < contour_um <= RIM_UM:
+        raise InputError(f"contour_um: expected at most {RIM_UM:g} um, the rim's width, or None, got {contour_um}.")
 
 
-def _check(image: Tensor, instances: Tensor, pixel_size_um: float, method: str) -> None:
-    _check_settings(pixel_size_um, method)
+def _check(image: Tensor, instances: Tensor, pixel_size_um: float, method: str, contour_um: float | None) -> None:
+    _check_settings(pixel_size_um, method, contour_um)
     if image.ndim != 3 or image.shape[0] != 3 or instances.shape != (1, *image.shape[1:]):
         raise ValueError(
             f"image must be (3, H, W) and instances (1, H, W) of the same size, got {tuple(image.shape)} and "
@@ -165,6 +179,20 @@ def _further_inside(gland: np.ndarray, pixels: float) -> np.ndarray:
     if gland.all():  # it fills the image
         return gland
     return ndimage.distance_transform_edt(gland) >= max(pixels + 0.5, APART)
+
+
+def _draw_contours(regions: np.ndarray, glands: np.ndarray, pixels: float) -> None:
+    """Turn the epithelium nearer than this to its gland's border into contour, in place."""
+    for number, box in _boxes(glands):
+        gland = glands[box] == number
+        near = gland & ~_further_inside(gland, pixels)
+        regions[box][near & (regions[box] == EPITHELIUM)] = CONTOUR
+
+
+def _with_contours(label: Tensor, instances: Tensor, pixels: float) -> Tensor:
+    regions = label[0].cpu().numpy().copy()
+    _draw_contours(regions, instances[0].cpu().numpy().astype(np.int64), pixels)
+    return convert_to_dst_type(regions[None], label, dtype=torch.int8)[0]
 
 
 def _bright_parts(bright: np.ndarray, gland: np.ndarray, inside: np.ndarray, pixel_size_um: float) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from shared.errors import InputError
 from shared.losses import HierarchicalMaskLoss, HierarchicalTopologyLoss, label_states
 
 STROMA, EPITHELIUM, LUMEN = range(3)
@@ -71,3 +72,21 @@ def test_own_state_table_keeps_its_order():
     logits, label = random_case()
     reversed_loss = HierarchicalTopologyLoss(label_states().flip(0))
     torch.testing.assert_close(reversed_loss(logits, 2 - label), HierarchicalTopologyLoss()(logits, label))
+
+
+def test_weighted_states_are_pytorchs_weighted_cross_entropy_over_the_states():
+    states, weights = label_states(), [1.0, 2.0, 0.5]
+    logits, label = torch.randn(2, 3, 5, 4), torch.randint(0, 3, (2, 1, 5, 4))
+    scores = torch.stack([(logits * state[:, None, None]).sum(dim=1) for state in states], dim=1)
+    expected = torch.nn.functional.cross_entropy(scores, label[:, 0], torch.tensor(weights))
+    torch.testing.assert_close(HierarchicalTopologyLoss(state_weights=weights)(logits, label), expected)
+    torch.testing.assert_close(
+        HierarchicalTopologyLoss(state_weights=[7.0, 7.0, 7.0])(logits, label),
+        HierarchicalTopologyLoss()(logits, label),
+    )
+
+
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [1.0, 1.0, 0.0], [1.0, -1.0, 1.0]])
+def test_every_state_needs_a_positive_weight(weights):
+    with pytest.raises(InputError, match="state_weights: expected 3 positive numbers, one per state, got"):
+        HierarchicalTopologyLoss(state_weights=weights)

@@ -20,6 +20,11 @@ from shared.losses import (
 LOSSES = [HierarchicalMaskLoss, HierarchicalTopologyLoss, GeometryLoss]
 GLAND_STATES = [(1, 0, 0), (0, 1, 0), (0, 1, 1)]
 SHAPES = [(2, 3, 6, 5), (1, 3, 4, 3, 5)]
+FOUR_LABELS = {
+    "labels": ["stroma", "epithelium", "lumen", "contour"],
+    "implies": [["lumen", "epithelium"], ["contour", "epithelium"]],
+    "excludes": [["stroma", "epithelium"], ["stroma", "lumen"], ["stroma", "contour"], ["lumen", "contour"]],
+}
 
 
 def random_case(shape, scale=2.0, dtype=torch.float32):
@@ -43,6 +48,42 @@ def test_nested_tumour_regions():
         excludes=[["whole", "background"]],
     )
     assert states.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]]
+
+
+def valid_vectors_of_four():
+    """All 2^4 vectors of stroma, epithelium, lumen, contour, but for those that break a rule."""
+    vectors = itertools.product((0, 1), repeat=4)
+    return [
+        (s, e, u, c) for s, e, u, c in vectors if s + e + u + c and e >= u and e >= c and not (s and e) and u + c < 2
+    ]
+
+
+def test_contour_is_another_state_inside_epithelium():
+    states = label_states(**FOUR_LABELS)
+    assert states.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 0, 1]]
+    assert sorted(map(tuple, states.int().tolist())) == sorted(valid_vectors_of_four())
+
+
+def test_losses_on_four_labels_agree_with_all_sixteen_vectors():
+    """Each loss pixel by pixel and vector by vector, for a hierarchy with contours."""
+    generator = torch.Generator().manual_seed(1)
+    logits = 2 * torch.randn(2, 4, 5, 6, generator=generator, dtype=torch.float64)
+    label = torch.randint(0, 4, (2, 1, 5, 6), generator=generator)
+    numbered = [(1, 0, 0, 0), (0, 1, 0, 0), (0, 1, 1, 0), (0, 1, 0, 1)]
+    mask = topology = geometry = 0.0
+    log_p = torch.zeros(2, 5, 6, dtype=torch.float64)
+    for b, i, j in itertools.product(range(2), range(5), range(6)):
+        f, own = logits[b, :, i, j].tolist(), numbered[label[b, 0, i, j]]
+        scores = {v: math.exp(sum(x * y for x, y in zip(f, v, strict=True))) for v in valid_vectors_of_four()}
+        log_p[b, i, j] = math.log(scores[own] / sum(scores.values()))
+        topology -= log_p[b, i, j].item()
+        mask += sum(math.log1p(math.exp(x)) - x * y for x, y in zip(f, own, strict=True))
+    for b, i, j, (di, dj) in itertools.product(range(2), range(5), range(6), [(0, 1), (1, 0), (0, -1), (-1, 0)]):
+        if 0 <= i + di < 5 and 0 <= j + dj < 6 and label[b, 0, i, j] == label[b, 0, i + di, j + dj]:
+            geometry += abs(log_p[b, i, j] - log_p[b, i + di, j + dj]).item()
+    for loss, expected in zip(LOSSES, (mask, topology, geometry), strict=True):
+        value = loss(label_states(**FOUR_LABELS))(logits, label).item()
+        assert value == pytest.approx(expected / 60, rel=1e-9)
 
 
 def test_without_rules_every_vector_but_zero_is_valid_by_first_label_then_number_of_labels():

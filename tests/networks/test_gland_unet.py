@@ -176,3 +176,22 @@ def test_metadata_stays():
 def test_refuses_other_settings(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_normalized_input_makes_contrast_and_brightness_of_a_colour_irrelevant_in_training():
+    image = torch.rand(2, 3, 40, 36)
+    stained = image * torch.tensor([0.5, 0.8, 1.5]).view(1, 3, 1, 1) + torch.tensor([0.3, 0.0, -0.2]).view(1, 3, 1, 1)
+    network = make(normalize_input=True).train()
+    torch.testing.assert_close(network(stained)["pred"], network(image)["pred"], rtol=0.02, atol=0.05)
+    assert not torch.allclose(make().train()(stained)["pred"], make().train()(image)["pred"], rtol=0.02, atol=0.05)
+
+
+def test_normalized_input_uses_the_statistics_of_the_training_in_evaluation():
+    network = make(normalize_input=True).eval()
+    mean, variance = torch.tensor([0.7, 0.5, 0.6]), torch.tensor([0.01, 0.04, 0.02])
+    network.input_norm.running_mean.copy_(mean)
+    network.input_norm.running_var.copy_(variance)
+    plain, image = make().eval(), torch.rand(1, 3, 33, 40)
+    plain.load_state_dict(network.state_dict(), strict=False)
+    normalized = (image - mean.view(1, 3, 1, 1)) / (variance.view(1, 3, 1, 1) + 1e-5).sqrt()
+    torch.testing.assert_close(network(image), plain(normalized), rtol=1e-4, atol=1e-4)

@@ -110,6 +110,54 @@ def lumens_of(states):
     return [(states.ravel() == 2) & half for half in (above, ~above)]
 
 
+def discs_that_touch(gap=()):
+    """Two discs of radius 18 whose centres are 34 pixels apart, each with a contour of 3; stroma around them."""
+    rows, columns = np.mgrid[:50, :90]
+    distances = np.stack([np.hypot(rows - 25, columns - centre) for centre in (28, 62)])
+    states = np.where(distances.min(axis=0) <= 18, 3, 0).astype(np.uint8)
+    states[distances.min(axis=0) <= 15] = 1
+    states[distances[0] <= 6] = 2
+    for row in gap:
+        states[row, 40:50] = 1
+    return states, distances.argmin(axis=0)
+
+
+@pytest.mark.parametrize("gap", [(), (25,), (24, 25, 26)], ids=["closed", "one pixel", "three pixels"])
+def test_contours_part_discs_that_touch_and_belong_to_the_nearer_one(gap):
+    states, nearer = discs_that_touch(gap)
+    glands = gland_instances(states, **PIXEL)
+    assert glands.max() == 2
+    assert np.array_equal(glands > 0, states > 0)
+    assert (glands == np.where(states > 0, 1 + nearer, 0)).mean() > 0.99
+    assert gland_instances(np.minimum(states, 1), **PIXEL).max() == 1  # without the contour they are one
+
+
+def test_without_opening_a_gap_in_a_contour_joins():
+    states, _ = discs_that_touch(gap=(25,))
+    assert gland_instances(states, **PIXEL, opening_um=0).max() == 1
+
+
+def test_gland_of_contour_alone_and_lumen_taken_for_stroma():
+    """A small gland without an inside stays; a hole in an inside is filled and makes no gland of its own."""
+    states, _ = discs_that_touch()
+    states[states == 2] = 0
+    states[2:12, 2:14] = 3
+    glands = gland_instances(states, **PIXEL)
+    assert glands.max() == 3
+    assert np.unique(glands[2:12, 2:14]).tolist() == [3]
+    assert glands[25, 28] == glands[25, 20] > 0
+
+
+def test_glands_around_stroma_are_no_gland_more():
+    """Four glands that meet enclose stroma: it goes to its neighbours, as any hole."""
+    states = np.zeros((60, 60), np.uint8)
+    for rows, columns in (((0, 60), (0, 20)), ((0, 60), (40, 60)), ((0, 20), (20, 40)), ((40, 60), (20, 40))):
+        part = (slice(*rows), slice(*columns))
+        states[part] = 3
+        states[rows[0] + 3 : rows[1] - 3, columns[0] + 3 : columns[1] - 3] = 1
+    assert gland_instances(states, **PIXEL).max() == 4
+
+
 def test_speck_of_lumen_is_no_seed():
     states = touching_pair()
     states[20:24, 35:49] = 1
@@ -139,7 +187,7 @@ def test_dictionary_version():
 
 
 def test_says_what_is_no_state_map():
-    with pytest.raises(ValueError, match=r"\(H, W\) with the values 0, 1, 2, got \(4, 4\) with \[0, 7\]"):
+    with pytest.raises(ValueError, match=r"\(H, W\) with the values 0, 1, 2, 3, got \(4, 4\) with \[0, 7\]"):
         gland_instances(7 * np.eye(4, dtype=int), **PIXEL)
     with pytest.raises(ValueError, match=r"got \(1, 4, 4\)"):
         gland_instances(np.ones((1, 4, 4), dtype=int), **PIXEL)

@@ -64,6 +64,21 @@ def test_agrees_with_all_eight_label_vectors(shape):
     torch.testing.assert_close(segmented["class_probabilities"], means.softmax(dim=0).float())
 
 
+def test_four_labels_agree_with_all_sixteen_vectors():
+    """Lumen and contour are inside epithelium and exclude each other: the table of a configuration with contours."""
+    states = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 0, 1]]
+    logits = 3 * torch.randn(4 + 2, 7, 9, dtype=torch.float64)
+    segmented = segment(logits, states=states)
+    weights = {}
+    for s, e, u, c in itertools.product((0, 1), repeat=4):
+        if s + e + u + c and e >= u and e >= c and not (s and e) and not (u and c):
+            weights[s, e, u, c] = (s * logits[0] + e * logits[1] + u * logits[2] + c * logits[3]).exp()
+    assert len(weights) == 4
+    probabilities = torch.stack([weights[tuple(state)] for state in states]) / sum(weights.values())
+    assert torch.equal(segmented["pred"][0].long().as_tensor(), probabilities.argmax(dim=0))
+    torch.testing.assert_close(segmented["uncertainty"][0].as_tensor(), (1 - probabilities.amax(dim=0)).float())
+
+
 def test_other_hierarchy_as_a_configuration_writes_it():
     """Two labels that exclude nothing: neither is no state, both is the third."""
     logits = torch.tensor([[1.0, -1.0, 2.0], [-2.0, 3.0, 1.0], [0.0, 0.0, 0.0]]).reshape(3, 1, 3)

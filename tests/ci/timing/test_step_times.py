@@ -52,6 +52,7 @@ def test_every_form_has_a_row_of_its_own_steps(phantoms, capsys, monkeypatch):
 
 def test_channels_last_changes_the_weights_layout(phantoms):
     parser = step_times.configuration(BUNDLE, ["tiny"], "fp32 channels-last", {"dataset_dir": phantoms, **ON_CPU})
+    parser["network"] = "$@network_def.to(@device)"
     before = wide(parser.get_parsed_content("network"))
     assert not any(weight.is_contiguous(memory_format=torch.channels_last) for weight in before)
     step_times.row(parser, "fp32 channels-last", warm_up=0, repeats=1)
