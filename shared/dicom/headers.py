@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .without_words import without_words
 
 __all__ = ["Header", "read_headers"]
 
@@ -83,6 +84,11 @@ def read_headers(folder: Path) -> tuple[list[Header], int]:
     Raises:
         InputError: a DICOM file is cut off or damaged.
     """
+    with without_words():
+        return _read_headers(folder)
+
+
+def _read_headers(folder: Path) -> tuple[list[Header], int]:
     found, others = [], 0
     for path in sorted(_files_below(folder)):
         name = path.relative_to(folder).as_posix()

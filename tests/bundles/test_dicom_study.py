@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import highdicom
 import nibabel
 import numpy as np
 from tiny_bundle import tried_on
@@ -26,7 +27,13 @@ def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, 
     for index, (number, name, tags) in enumerate(((4, "t2_tse_tra", T2), (7, "ep2d_ADC", ADC))):
         write_series(tmp_path / "study" / str(number), volumes[..., index], affine, number, name, **tags)
         nibabel.save(nibabel.Nifti1Image(volumes[..., index], affine), tmp_path / f"{name}.nii.gz")
-    trained.run("inference", output_dir=str(tmp_path / "dicom"), dataset_dir="", dicom_dir=str(tmp_path / "study"))
+    trained.run(
+        "inference",
+        output_dir=str(tmp_path / "dicom"),
+        dataset_dir="",
+        dicom_dir=str(tmp_path / "study"),
+        dicom_seg=True,
+    )
     files = {"t2": str(tmp_path / "t2_tse_tra.nii.gz"), "adc": str(tmp_path / "ep2d_ADC.nii.gz")}
     trained.run("inference", output_dir=str(tmp_path / "nifti"), datalist=[{"case": "a", **files}])
     (of_dicom,) = (tmp_path / "dicom").glob("*/*_seg.nii.gz")
@@ -34,8 +41,18 @@ def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, 
     one, other = nibabel.load(of_dicom), nibabel.load(of_nifti)
     np.testing.assert_allclose(one.affine, other.affine, atol=1e-3)
     np.testing.assert_array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj))
+    (of_study,) = (tmp_path / "dicom").glob("*/*_seg.dcm")
+    for number in (1, 2):
+        volume = highdicom.seg.segread(of_study).get_volume(segment_numbers=[number], combine_segments=True)
+        places = np.argwhere(np.asarray(volume.array) > 0) @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+        voxels = np.linalg.solve(one.affine[:3, :3], (places * [-1, -1, 1] - one.affine[:3, 3]).T).T
+        assert np.abs(voxels - voxels.round()).max(initial=0) < 0.05
+        in_seg = {tuple(voxel) for voxel in voxels.round().astype(int)}
+        in_nifti = {tuple(voxel) for voxel in np.argwhere(np.asarray(one.dataobj) == number)}
+        assert in_seg == in_nifti  # Dice 1
     record = json.loads(next((tmp_path / "dicom").glob("*/study_*.json")).read_text())
     assert record["dicom"]["series"]["adc"]["number"] == "7"
+    assert record["dicom"]["segmentation"] == of_study.name
     assert record["modalities_found"] == ["t2", "adc"]
     written = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] + [json.dumps(record), caplog.text]
     assert not [word for word in (*NAME.split("^"), ID) if any(word in text for text in written)]

@@ -10,7 +10,9 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.fileset import FileSet
+from pydicom.uid import HTJ2KLossless, RLELossless
 from study_files import (
     ADC,
     AXIAL,
@@ -430,3 +432,22 @@ def test_a_real_study(tmp_path):
     )
     note = json.loads(cases_of(source, resample=True)[0]["dicom"])
     assert {name: entry["slices"] for name, entry in note["series"].items()} == {"t2": 19, "adc": 19}
+
+
+def test_compressed_pixels_are_read_right(tmp_path):
+    for path in write_series(tmp_path, painted(), AXIAL, 4, "t2_tse_tra", **T2):
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    image = LoadImageModalitiesd(MODALITIES)(cases_of(tmp_path)[0])["t2"]
+    np.testing.assert_array_equal(image[0], painted())
+
+
+def test_pixels_without_a_codec_are_refused(tmp_path):
+    for path in write_series(tmp_path, painted(), AXIAL, 4, "t2_tse_tra", **T2):
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+        dataset.PixelData = encapsulate([dataset.PixelData])
+        dataset.save_as(path)
+    with pytest.raises(InputError, match=r"000.dcm: cannot be read as an image|00\d.dcm: cannot be read"):
+        LoadImageModalitiesd(MODALITIES)(cases_of(tmp_path)[0])

@@ -1,0 +1,178 @@
+"""Write a label map as a DICOM Segmentation of the series that it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+from monai.transforms import Transform
+
+from ..atomic_write import atomic_write
+from ..errors import InputError
+from ..transforms.case_place import case_place
+from ..transforms.case_record import bundle_name_and_version, files_read, name_of_case
+from ..transforms.source_file import source_file
+from .without_words import without_words
+
+__all__ = ["SaveImageDicomSegd", "dicom_segmentation"]
+
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes, from those of NIfTI
+PLACE_MM = 0.2  # a slice of the label map may be this far from that of the series
+SERIES_NUMBER = 1000
+MOST_LETTERS = 64  # of a text of type LO
+
+
+class SaveImageDicomSegd(Transform):
+    """Write ``<case>_seg.dcm``, a BINARY Segmentation (PS3.3, A.51), next to the case's other results.
+
+    It has the geometry of the series whose grid the image has, references to its images, one segment per class also
+    where a class was not found, and patient and study as the series has them. Runs before `SaveImageCased`, whose
+    record names the file. The UIDs are functions of the series, the bundle and the label map: the same result is the
+    same object. (MONAI Deploy leaves out transforms named like this one.)
+
+    Args:
+        output_dir: folder in which the cases' folders are made.
+        class_names: names of the classes from 1 on.
+        segment_codes: {class: {"category": code, "type": code}}, a code being [value, scheme, meaning].
+        metadata_path: the bundle's metadata.json, whose name and version are those of the algorithm.
+        dicom_dir: of the run; without it there is no series to refer to.
+        pred_key: label map (1, *spatial).
+        image_key: image on the grid of the label map.
+        case_names: "plain" or "hash".
+
+    Raises:
+        InputError: no `dicom_dir`, a class without codes, or a grid that is not that of the series.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        class_names: Sequence[str],
+        segment_codes: Mapping[str, Mapping[str, Sequence[str]]],
+        metadata_path: str,
+        dicom_dir: str | None,
+        pred_key: str = "pred",
+        image_key: str = "image",
+        case_names: str = "plain",
+    ) -> None:
+        if dicom_dir is None:
+            raise InputError("--dicom_seg: refers to the images of a DICOM study; give it with --dicom_dir.")
+        for name in class_names:
+            code = segment_codes.get(name, {})
+            if any(len(code.get(part, ())) != 3 for part in ("category", "type")):
+                raise InputError(
+                    f"segment_codes: expected category and type, each [value, scheme, meaning], for {name!r}, "
+                    f"got {code!r}; add them."
+                )
+        self.folder = Path(output_dir)
+        self.codes = {name: segment_codes[name] for name in class_names}
+        self.bundle = bundle_name_and_version(metadata_path)
+        self.pred_key, self.image_key, self.case_names = pred_key, image_key, case_names
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case, image = name_of_case(data, self.case_names), data[self.image_key]
+        inputs = files_read(data, image)
+        files = next((files for files in inputs.values() if files and files[0] == source_file(image, "")), None)
+        if files is None:
+            raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
+        labels = np.asarray(data[self.pred_key][0].detach().cpu()).astype(np.uint8)
+        with without_words():
+            segmentation = dicom_segmentation(labels, image, files, self.codes, **self.bundle)
+        name = f"{case}_seg.dcm"
+        with case_place(self.folder, case, inputs) as folder:
+            (folder / f"{case}.json").unlink(missing_ok=True)  # an older record must not vouch for the new file
+            with atomic_write(folder / name) as path, without_words():
+                segmentation.save_as(path)
+        note = json.loads(data["dicom"])
+        return {**data, "dicom": json.dumps({**note, "segmentation": name, "uid": str(segmentation.SOPInstanceUID)})}
+
+
+def dicom_segmentation(
+    labels: np.ndarray,
+    image: MetaTensor,
+    files: Sequence[str],
+    codes: Mapping[str, Mapping[str, Sequence[str]]],
+    name: str,
+    version: str,
+) -> Any:
+    """Make a Segmentation.
+
+    Args:
+        labels: (x, y, z), 0 and the classes from 1 on, on the grid of the image.
+        image: whose affine says where the voxels are.
+        files: of the series, in the order of the slices; or the one multi-frame file.
+        codes: {class: {"category": code, "type": code}} in the order of the classes.
+        name: of the algorithm.
+        version: of the algorithm.
+
+    Returns:
+        The dataset, highdicom's `Segmentation`.
+
+    Raises:
+        InputError: the slices of the label map are not where those of the series are.
+    """
+    import highdicom
+    import pydicom
+    from pydicom.sr.codedict import codes as known_codes
+
+    source = [pydicom.dcmread(file) for file in files]
+    frames = labels.transpose(2, 1, 0)  # slices, rows, columns
+    _check_places(np.asarray(image.affine, dtype=float), frames.shape, source)
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=name[:MOST_LETTERS], family=known_codes.DCM.ArtificialIntelligence, version=version
+    )
+    segments = [
+        highdicom.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=label[:MOST_LETTERS],
+            segmented_property_category=highdicom.sr.CodedConcept(*code["category"]),
+            segmented_property_type=highdicom.sr.CodedConcept(*code["type"]),
+            algorithm_type="AUTOMATIC",
+            algorithm_identification=algorithm,
+        )
+        for number, (label, code) in enumerate(codes.items(), start=1)
+    ]
+    entropy = [str(source[0].SeriesInstanceUID), name, version, hashlib.sha256(frames.tobytes()).hexdigest()]
+    segmentation = highdicom.seg.Segmentation(
+        source_images=source,
+        pixel_array=np.stack([frames == number for number in range(1, 1 + len(codes))], axis=-1),
+        segmentation_type="BINARY",
+        segment_descriptions=segments,
+        series_instance_uid=pydicom.uid.generate_uid(entropy_srcs=[*entropy, "series"]),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=pydicom.uid.generate_uid(entropy_srcs=entropy),
+        instance_number=1,
+        manufacturer="MONAI bundle",
+        manufacturer_model_name=name[:MOST_LETTERS],
+        software_versions=version,
+        device_serial_number="1",
+        content_label="SEGMENTATION",
+        content_description="For research use only",
+        series_description="Segmentation, for research use only",
+        omit_empty_frames=bool(frames.any()),
+    )
+    return segmentation
+
+
+def _check_places(affine: np.ndarray, shape: tuple[int, ...], source: Sequence[Any]) -> None:
+    """Refuse a label map whose slices are not those of the series."""
+    count = int(source[0].get("NumberOfFrames") or len(source))
+    expected = (count, source[0].Rows, source[0].Columns)
+    if shape != expected:
+        raise InputError(
+            f"the label map has {shape} slices, rows and columns, its series has {expected}; leave --dicom_seg out."
+        )
+    if "PerFrameFunctionalGroupsSequence" in source[0]:
+        frames = source[0].PerFrameFunctionalGroupsSequence
+        places = [frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames]
+    else:
+        places = [image.ImagePositionPatient for image in source]
+    corners = (LPS @ affine @ np.array([[0, 0, z, 1.0] for z in range(count)]).T)[:3].T
+    off = np.linalg.norm(corners - np.array(places, dtype=float), axis=1).max()
+    if off > PLACE_MM:
+        raise InputError(f"slices of the label map are {off:.3g} mm from those of its series; leave --dicom_seg out.")
