@@ -49,6 +49,10 @@ OUTSIDE_CAUSES = {
         r"the network takes images of \1 channels, but these have \2; make --network_def#in_channels and the images "
         "(--modalities, where the bundle has it) agree."
     ),
+    r"running_mean should contain (\d+) elements not (\d+)": (
+        r"the network takes images of \2 channels, but these have \1; make --network_def#in_channels and the images "
+        "agree."
+    ),
 }
 
 SECONDS_FOR_A_CASE = 60.0
