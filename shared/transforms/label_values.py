@@ -8,10 +8,10 @@ from pathlib import Path
 
 import nibabel
 import torch
-from monai.transforms import LoadImage
 from torch import Tensor
 
 from ..errors import InputError
+from .image_loader import image_loader
 from .small_suffix import is_nifti, with_small_suffix
 
 __all__ = ["round_values", "values_of_files", "values_of_label"]
@@ -56,7 +56,7 @@ def values_of_files(paths: Iterable[str]) -> set[int]:
     paths, found = list(paths), set()
     if paths:
         logging.getLogger(__name__).info("Reading %d more labels to see which values they hold.", len(paths))
-    load = LoadImage(ensure_channel_first=True)
+    load = image_loader()
     for path in paths:
         try:
             with with_small_suffix(Path(path).expanduser()) as readable:

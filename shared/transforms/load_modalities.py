@@ -12,10 +12,11 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.data import ITKReader, MetaTensor, NibabelReader
 from monai.data.utils import affine_to_spacing
-from monai.transforms import LoadImage, MapTransform
+from monai.transforms import MapTransform
 from torch import Tensor
 
 from ..errors import InputError
+from .image_loader import image_loader
 from .only_modality import check_only_modality, wrong_channels
 from .read_dicom import DicomReader, is_dicom
 from .read_nifti import NiftiReader
@@ -55,7 +56,7 @@ class LoadImageModalitiesd(MapTransform):
         self.extent_mm = tuple(extent_mm)
         self.only_modality = check_only_modality(only_modality, self.keys)
         self.extra_keys = tuple(extra_keys)
-        self.load = LoadImage(ensure_channel_first=True)
+        self.load = image_loader()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
