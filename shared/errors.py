@@ -165,7 +165,7 @@ def _refused_argument(error: BaseException) -> str | None:
 
 def _settings_of_the_run() -> Collection[str]:
     """Return the names of the settings of the workflow that is being evaluated, if one is."""
-    for frame, _ in walk_stack(None):
+    for frame, _ in walk_stack(sys._getframe()):  # without a frame, how many are skipped depends on Python
         caller = frame.f_locals.get("self")
         parser = getattr(caller, "__dict__", {}).get("parser")
         if isinstance(config := getattr(parser, "__dict__", {}).get("config"), dict):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-BOTTOM = {"errors", "atomic_write"}
+BOTTOM = {"errors", "atomic_write", "quiet"}
 MAY_IMPORT = {
     "metrics": set(),
     "networks": set(),

@@ -19,6 +19,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 from pandas import DataFrame
 
+from ci.experiments.config_files import config_files
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.handlers import WeightsLoader
@@ -79,9 +80,7 @@ def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
     """
     names = [overlays] if isinstance(overlays, str) else overlays  # fire makes a tuple of "a,b"
     names = ["train", *(name.strip() for text in names for name in text.split(",") if name.strip()), "evaluate"]
-    files = [str(Path(bundle) / "configs" / f"{name}.json") for name in names]
-    if missing := [file for file in files if not Path(file).is_file()]:
-        raise InputError(f"{missing[0]}: no such file; correct --bundle or --overlays.")
+    files = config_files(Path(bundle), names, "--overlays")
     workflow = ConfigWorkflow(files, workflow_type="train", bundle_root=str(bundle), **settings)
     workflow.initialize()
     network, batches, weights, device = (

@@ -28,6 +28,7 @@ from pandas import DataFrame
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from ci.experiments.config_files import config_files
 from ci.experiments.corruptions import UNTOUCHED, spoilt_images
 from shared.errors import InputError
 from shared.handlers import WeightsLoader
@@ -90,7 +91,7 @@ def rows_of_training(folder: str, bundle: Path, settings: dict[str, Any]) -> lis
         "validate::preprocessing::transforms::0::resample_label": True,
     }
     workflow = ConfigWorkflow(
-        [str(bundle / "configs" / f"{name}.json") for name in ("train", *overlays, "evaluate")],
+        config_files(bundle, ["train", *overlays, "evaluate"], "the training"),
         workflow_type="train",
         bundle_root=str(bundle),
         **{**of_study, **of_folder, **settings},
@@ -104,9 +105,9 @@ def rows_of_training(folder: str, bundle: Path, settings: dict[str, Any]) -> lis
     inferer, cases, rows = ExpertsInferer(scoped.inferer, scoped.gate_scope), list(dataset), []
     if len(cases) < 2:
         raise InputError(f"{folder}: the test part has {len(cases)} case; two or more are needed to exchange images.")
-    device = next(network.parameters()).device
+    device, images = next(network.parameters()).device, [case["image"] for case in cases]
     for at, case in enumerate(cases):
-        for corruption, spoilt, image in spoilt_images([other["image"] for other in cases], at):
+        for corruption, spoilt, image in spoilt_images(images, at):
             of_case = {"training": Path(folder).name, "case": str(case["case"]), "corruption": corruption}
             of_case["spoilt"] = "" if spoilt is None else names[spoilt]
             experts = expert_rows(network, inferer, image.to(device), case["label"].to(device), names, num_classes)

@@ -32,6 +32,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from ci.experiments import tables
+from ci.experiments.config_files import config_files
 from shared.atomic_write import atomic_write
 from shared.errors import InputError, find_input_error
 
@@ -86,11 +87,8 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None:
     """Run train.json with overlays and settings, as `python -m monai.bundle run` would."""
-    files = [str(bundle / "configs" / f"{name}.json") for name in ("train", *overlays)]
-    if absent := [file for file in files if not Path(file).is_file()]:
-        raise InputError(f"{absent[0]}: no such file; correct --bundle or the overlays in --variants.")
     workflow = ConfigWorkflow(
-        files,
+        config_files(bundle, ["train", *overlays], "the overlays in --variants"),
         workflow_type="train",
         logging_file=str(bundle / "configs" / "logging.conf"),
         bundle_root=str(bundle),

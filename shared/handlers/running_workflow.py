@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import sys
 import traceback
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def running_workflow() -> ConfigWorkflow:
     Raises:
         RuntimeError: called outside of one.
     """
-    for frame, _ in traceback.walk_stack(None):
+    for frame, _ in traceback.walk_stack(sys._getframe()):  # without a frame Python's versions skip some
         caller = frame.f_locals.get("self")
         if isinstance(caller, ConfigWorkflow):
             return caller

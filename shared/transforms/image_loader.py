@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-
 from monai.transforms import LoadImage
+
+from ..quiet import quiet
 
 __all__ = ["image_loader"]
 
@@ -18,12 +17,5 @@ def image_loader() -> LoadImage:
     It makes every reader that could be used. Where pydicom is installed that is one for nvImageCodec, too, which warns
     twice that this package is not there.
     """
-    logger = logging.getLogger(PLUGIN)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
-            return LoadImage(ensure_channel_first=True)
-    finally:
-        logger.setLevel(level)
+    with quiet(PLUGIN, message="NvImgCodecPydicomReader"):
+        return LoadImage(ensure_channel_first=True)

@@ -2,62 +2,35 @@ import json
 import logging
 import os
 import random
-import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.fileset import FileSet
 from pydicom.uid import HTJ2KLossless, RLELossless
+from reading import MODALITIES, RULES, cases_of, refusal
 from study_files import (
     ADC,
     AXIAL,
     CORONAL,
-    ENHANCED_MR,
     ID,
     NAME,
-    PLACE,
     SAGITTAL,
     T2,
-    add_pixels,
     change,
     common_tags,
     oblique,
     painted,
     save,
-    write_prostate_study,
     write_series,
 )
 
-from shared.dicom import find_cases_or_study, study_cases
+from shared.dicom import find_cases_or_study
 from shared.errors import InputError
 from shared.transforms import LoadImageModalitiesd
-
-CONFIG = Path("bundles/prostate_mri_segmentation_expert_consistency/configs/inference.json")
-RULES = json.loads(CONFIG.read_text())["series_rules"]
-MODALITIES = ["t2", "adc"]
-
-
-def cases_of(folder, series=None, resample=False):
-    return study_cases(folder, MODALITIES, RULES, series, resample)
-
-
-def refusal(folder, **options):
-    with pytest.raises(InputError) as refused:
-        cases_of(folder, **options)
-    assert "\n" not in str(refused.value)
-    assert NAME not in str(refused.value)
-    assert ID not in str(refused.value)
-    return str(refused.value)
-
-
-@pytest.fixture
-def study(tmp_path):
-    return write_prostate_study(tmp_path)
 
 
 def test_each_modality_gets_its_series_in_the_order_of_the_slices_with_reasons(tmp_path, study):
@@ -168,109 +141,6 @@ def test_a_small_shift_is_another_grid(tmp_path):
     assert "on two grids" in refusal(tmp_path)
 
 
-def remove_slice(folder, paths):
-    paths[3].unlink()
-
-
-def double_slice(folder, paths):
-    shutil.copy(paths[2], folder / "copy.dcm")
-
-
-def double_position(folder, paths):
-    change(paths[2], ImagePositionPatient=pydicom.dcmread(paths[3]).ImagePositionPatient)
-
-
-def turn_slice(folder, paths):
-    change(paths[2], ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
-
-
-def cut_off(folder, paths):
-    paths[5].write_bytes(paths[5].read_bytes()[:-100])
-
-
-def cut_off_in_header(folder, paths):
-    paths[0].write_bytes(paths[0].read_bytes()[:700])
-
-
-def empty_file(folder, paths):
-    paths[7].write_bytes(b"")
-
-
-def other_patient(folder, paths):
-    for path in paths:
-        change(path, PatientID="other")
-
-
-def other_study(folder, paths):
-    change(paths[0], StudyInstanceUID="1.2.3")
-
-
-def no_orientation(folder, paths):
-    for path in paths:
-        change(path, ImageOrientationPatient=None)
-
-
-def no_position(folder, paths):
-    change(paths[1], ImagePositionPatient=None)
-
-
-def no_spacing(folder, paths):
-    change(paths[1], PixelSpacing=None)
-
-
-def tilt(folder, paths):
-    for index, path in enumerate(paths):
-        x, y, z = pydicom.dcmread(path).ImagePositionPatient
-        change(path, ImagePositionPatient=[x, y + index, z])
-
-
-def other_size(folder, paths):
-    dataset = pydicom.dcmread(paths[7])
-    add_pixels(dataset, dataset.pixel_array[:-2])
-    dataset.save_as(paths[7])
-
-
-def other_echo(folder, paths):
-    change(paths[7], EchoTime=20)
-
-
-def other_type(folder, paths):
-    change(paths[7], ImageType=["DERIVED", "SECONDARY"])
-
-
-def number_in_words(folder, paths):
-    dataset = pydicom.dcmread(paths[1])
-    dataset.ImagePositionPatient = None
-    dataset.save_as(paths[1])
-
-
-DAMAGES = {
-    remove_slice: r"slices are missing or unevenly spaced \(steps of 3 to 6 mm\)",
-    double_slice: r"a/002.dcm and a/copy.dcm are the same image|a/copy.dcm and a/002.dcm",
-    double_position: r"two slices are 0 mm apart",
-    turn_slice: r"series 4 \(t2_tse_tra\): slices are turned against each other",
-    cut_off: r"^a/005.dcm: is cut off or damaged; copy it again",
-    cut_off_in_header: r"^a/000.dcm: is cut off or damaged",
-    empty_file: r"^a/007.dcm: is cut off or damaged",
-    other_patient: r"holds files of 2 patients \(by id, name or date of birth\); give one study",
-    other_study: r"holds files of 2 studies",
-    no_orientation: r"series 4 \(t2_tse_tra\): a/000.dcm has no ImageOrientationPatient of 6 numbers",
-    no_position: r"a/001.dcm has no ImagePositionPatient",
-    no_spacing: r"a/001.dcm has no PixelSpacing of 2 numbers",
-    number_in_words: r"a/001.dcm has no ImagePositionPatient",
-    tilt: r"the slices step sideways, 7 mm in all \(tilted gantry\)",
-    other_size: r"slices have 24 x 18 and 24 x 20 pixels",
-    other_echo: r"its series holds stacks of 7, 1 images, which differ in ImageType, echo or b-value",
-    other_type: r"its series holds stacks of 7, 1 images",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_damaged_studies_are_refused_in_one_line(tmp_path, study, damage):
-    damage(tmp_path / "a", study["t2"])
-    assert re.search(DAMAGES[damage], refusal(tmp_path))
-
-
 def localizer(folder):
     for number, affine in enumerate((AXIAL, CORONAL, SAGITTAL)):
         paths = write_series(folder / "l", painted(seed=9)[:, :, :3], affine, 1, "t2_haste", f"{number}_", **T2)
@@ -353,55 +223,6 @@ def test_positions_are_right_whatever_the_order(tmp_path, affine):
     image = LoadImageModalitiesd(MODALITIES)(cases_of(tmp_path)[0])["t2"]
     np.testing.assert_allclose(image.affine, affine, atol=1e-4)
     np.testing.assert_array_equal(image[0], volume)
-
-
-def write_enhanced(path, volume, affine, description, order=None, slopes=None, **tags):
-    lps = np.diag([-1, -1, 1, 1]) @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    axes = lps[:3, :3] / spacing
-    dataset = common_tags(4, description, "1.2.3.4", ENHANCED_MR)
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "T2", "NONE"]
-    dataset.NumberOfFrames, dataset.FrameOfReferenceUID = volume.shape[2], PLACE
-    shared, measures, plane, timing = Dataset(), Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = [spacing[1], spacing[0]], spacing[2]
-    plane.ImageOrientationPatient = [*axes[:, 0], *axes[:, 1]]
-    timing.RepetitionTime = 5000
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
-    shared.MRTimingAndRelatedParametersSequence = [timing]
-    dataset.SharedFunctionalGroupsSequence = [shared]
-    frames = []
-    for place in order or range(volume.shape[2]):
-        frame, position, echo, values = Dataset(), Dataset(), Dataset(), Dataset()
-        position.ImagePositionPatient = list(lps[:3, 3] + lps[:3, 2] * place)
-        echo.EffectiveEchoTime = 100.0
-        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = (slopes or [1] * 99)[place], 0, "US"
-        frame.PlanePositionSequence, frame.MREchoSequence = [position], [echo]
-        frame.PixelValueTransformationSequence = [values]
-        frames.append(frame)
-    dataset.PerFrameFunctionalGroupsSequence = frames
-    add_pixels(dataset, volume.T)
-    path.parent.mkdir(exist_ok=True)
-    save(dataset, path)
-
-
-def test_enhanced_multi_frame_images_are_read_right(tmp_path):
-    volume = painted()
-    write_enhanced(tmp_path / "a.dcm", volume, oblique(AXIAL), "", slopes=[2.5] * 8)
-    (case,) = cases_of(tmp_path)
-    assert json.loads(case["dicom"])["series"]["t2"]["why"] == "echo time 100 ms, repetition time 5000 ms, axial"
-    image = LoadImageModalitiesd(MODALITIES)(case)["t2"]
-    np.testing.assert_allclose(image.affine, oblique(AXIAL), atol=1e-4)
-    np.testing.assert_allclose(image[0], volume * 2.5)
-
-
-def test_enhanced_images_that_cannot_be_read_right_are_refused(tmp_path):
-    write_enhanced(tmp_path / "a.dcm", painted(), AXIAL, "t2", slopes=list(range(1, 9)))
-    assert "frames have different rescale slopes" in refusal(tmp_path)
-    write_enhanced(tmp_path / "a.dcm", painted(), AXIAL, "t2", order=[0, 1, 1, 3, 4, 5, 6, 7])
-    assert "two slices are 0 mm apart" in refusal(tmp_path)
-    write_enhanced(tmp_path / "a.dcm", painted(), AXIAL, "t2", order=[0, 2, 1, 3, 4, 5, 6, 7])
-    with pytest.raises(InputError, match=r"slices would be read .* mm from where their tags place them"):
-        LoadImageModalitiesd(MODALITIES)(cases_of(tmp_path)[0])
 
 
 def test_folders_that_are_no_study(tmp_path):

@@ -111,7 +111,7 @@ def test_gate_is_the_printed_softmax_over_what_is_available():
 def test_gate_tells_experts_apart_that_nearly_agree():
     """Scores near one, as trained experts have, move the weights as far as scores that differ much."""
     available, slots = torch.ones(1, 4) > 0, torch.arange(4)[None]
-    near, far = (torch.tensor([[[1 - d, 1 - d] for d in (s, s, s, 10 * s)]]) for s in (0.005, 0.05))
+    near, far = (torch.tensor([[[1 - d, 1 - d] for d in (s, s, s, 10 * s)]]) for s in (0.0005, 0.05))
     for scores in (near, far):
         weights = gate()(scores, available, slots)[0]
         assert (weights - 0.25).abs().max() > 0.1
