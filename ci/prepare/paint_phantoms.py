@@ -1,7 +1,7 @@
-"""Paint a small data set of phantoms: brain tumours, glands, breast ultrasound or prostates.
+"""Paint a small data set of phantoms: brain tumours, glands, breast ultrasound, prostates or DICOM studies.
 
 `--kind brats` (the default) paints brain tumours, `--kind gland` colon glands, `--kind breast` breast
-ultrasound, `--kind prostate` T2 and ADC of prostates. A second run finds them painted and does nothing.
+ultrasound, `--kind prostate` T2 and ADC of prostates, `--kind dicom` studies of prostates or brains. A second run finds them painted and does nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ import inspect
 from typing import Any
 
 from shared.errors import InputError
-from shared.phantoms import paint_brats_phantoms, paint_breast_phantoms, paint_gland_phantoms, paint_prostate_phantoms
+from shared.phantoms import (
+    paint_brats_phantoms,
+    paint_breast_phantoms,
+    paint_dicom_phantoms,
+    paint_gland_phantoms,
+    paint_prostate_phantoms,
+)
 
 KINDS = {
     "brats": paint_brats_phantoms,
     "gland": paint_gland_phantoms,
     "breast": paint_breast_phantoms,
     "prostate": paint_prostate_phantoms,
+    "dicom": paint_dicom_phantoms,
 }
 
 
@@ -38,9 +45,12 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
     of a voxel, as "[0.9,0.9,3.6]"); layout (msd or prostate158); missing_share (probability that a case lacks T2 or
     ADC; layout prostate158).
 
+    Options of kind dicom: organ (prostate or brain); num_cases; seed; size (voxels to the left, to the back and to the
+    head); spacing_mm (edges of a voxel). Every study is there as DICOM and as NIfTI.
+
     Args:
         out: folder of the data set.
-        kind: brats, gland, breast or prostate.
+        kind: brats, gland, breast, prostate or dicom.
         options: of the kind.
     """
     if kind not in KINDS:

@@ -1,6 +1,16 @@
 """DICOM studies in, which series is which modality, and DICOM Segmentations out."""
 
+from .load_ultrasound import LoadImageUltrasoundd
 from .save_segmentation import SaveImageDicomSegd, dicom_segmentation
 from .study_cases import find_cases_or_study, study_cases
+from .ultrasound_cases import find_pictures_or_study, ultrasound_cases
 
-__all__ = ["SaveImageDicomSegd", "dicom_segmentation", "find_cases_or_study", "study_cases"]
+__all__ = [
+    "LoadImageUltrasoundd",
+    "SaveImageDicomSegd",
+    "dicom_segmentation",
+    "find_cases_or_study",
+    "find_pictures_or_study",
+    "study_cases",
+    "ultrasound_cases",
+]

@@ -15,10 +15,17 @@ MOST_NAMED = 8  # series in one line
 
 
 class Choice(NamedTuple):
-    """A series and why it was taken."""
+    """A series and why it was taken.
+
+    Attributes:
+        stack: of the series.
+        why: what speaks for it.
+        doubt: what speaks against it, where a person chose it; else "".
+    """
 
     stack: Stack
     why: str
+    doubt: str = ""
 
 
 def choose_series(
@@ -46,7 +53,9 @@ def choose_series(
     for modality, rule in rules.items():
         if modality in series:
             if series[modality] is not None:
-                chosen[modality] = Choice(_named_stack(stacks, modality, series[modality]), "--series says so")
+                stack = _named_stack(stacks, modality, series[modality])
+                fit = rule.fit(stack)
+                chosen[modality] = Choice(stack, "--series says so", "" if fit.points else fit.why)
             continue
         fits = {index: rule.fit(stack) for index, stack in enumerate(stacks)}
         best = max((fit.points for fit in fits.values()), default=0)
@@ -70,6 +79,7 @@ def choose_series(
             f"--series \"{{'{next(iter(rules))}': 'NUMBER'}}\"."
         )
     _refuse_one_for_two(chosen, stacks)
+    _refuse_contrast_before_none(chosen, rules, series)
     return chosen, left
 
 
@@ -113,4 +123,21 @@ def _refuse_one_for_two(chosen: Mapping[str, Choice], stacks: Sequence[Stack]) -
                 raise InputError(
                     f"{choice.stack}: fits both {modality} and {other}; choose with --series "
                     f"\"{{'{modality}': '{_handle(choice.stack, stacks)}', '{other}': None}}\" or another."
+                )
+
+
+def _refuse_contrast_before_none(
+    chosen: Mapping[str, Choice], rules: Mapping[str, SeriesRule], series: Mapping[str, Any]
+) -> None:
+    """Refuse an image with contrast agent that was made before the one without: the agent stays for hours."""
+    for with_agent, later in chosen.items():
+        for without, earlier in chosen.items():
+            if not rules[with_agent].contrast or rules[without].contrast is not False:
+                continue
+            times = [min(header.time for header in choice.stack.headers) for choice in (earlier, later)]
+            if all(times) and times[1] < times[0] and not {with_agent, without} <= set(series):
+                raise InputError(
+                    f"{with_agent} is {later.stack}, made before {without}, {earlier.stack}: a contrast agent stays, so "
+                    f"one of the two is not what it seems; choose both with --series \"{{'{with_agent}': 'NUMBER', "
+                    f"'{without}': 'NUMBER'}}\"."
                 )

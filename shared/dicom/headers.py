@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -27,6 +27,8 @@ DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR
 MR_IMAGES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
 FEW = 32  # bytes: less than any image has
 WITHOUT_PREAMBLE = b"\x08\x00"  # group 8, with which old files begin
+ONLY_PREAMBLE_MISSING = b"\x02\x00\x00\x00UL"  # group 2, which follows it
+COLOURS = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Header:
         size: columns, rows.
         geometry: {tag: (frames, n) numbers}; a tag that is missing or damaged is absent.
         rescaling: the slopes and intercepts of its frames.
+        in_colour: the pixels are colours.
+        instance_number: InstanceNumber, or None.
+        in_acquisition: ImagesInAcquisition, or None.
+        time: AcquisitionDate and AcquisitionTime, or "" where one of them is not there.
     """
 
     path: Path
@@ -74,36 +80,44 @@ class Header:
     size: tuple[int, int]
     geometry: dict[str, np.ndarray]
     rescaling: frozenset[tuple[float, float]]
+    in_colour: bool = False
+    instance_number: int | None = None
+    in_acquisition: int | None = None
+    time: str = ""
 
 
-def read_headers(folder: Path) -> tuple[list[Header], int]:
-    """Read every DICOM file below a folder, in any order, and count the other files.
+def read_headers(folder: Path) -> tuple[list[Header], list[str]]:
+    """Read every DICOM file below a folder, in any order, and list the other files.
 
     Hidden files and DICOMDIR are passed over.
 
     Raises:
-        InputError: a DICOM file is cut off or damaged.
+        InputError: a DICOM file is cut off or damaged, or a file cannot be opened.
     """
     with without_words():
         return _read_headers(folder)
 
 
-def _read_headers(folder: Path) -> tuple[list[Header], int]:
-    found, others = [], 0
+def _read_headers(folder: Path) -> tuple[list[Header], list[str]]:
+    found, others = [], []
     for path in sorted(_files_below(folder)):
         name = path.relative_to(folder).as_posix()
         dataset = _dataset(path, name)
         if dataset is None:
-            others += path.name.upper() != "DICOMDIR"
+            others += [name] if path.name.upper() != "DICOMDIR" else []
         elif dataset.file_meta.get("MediaStorageSOPClassUID", "") != DIRECTORY:
             found.append(_header(dataset, path, name))
     return found, others
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for parent, subfolders, files in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
+    seen = set()
+    for parent, subfolders, files in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and place not in seen]
+        if place not in seen:  # a link may lead back
+            yield from (Path(parent, name) for name in files if not name.startswith("."))
+        seen.add(place)
 
 
 def _dataset(path: Path, name: str) -> Any:
@@ -111,13 +125,17 @@ def _dataset(path: Path, name: str) -> Any:
     import pydicom
 
     damaged = InputError(f"{name}: is cut off or damaged; copy it again, or remove it from the folder.")
-    with path.open("rb") as file:
+    if path.exists() and not path.is_file():  # a pipe, which would have to be waited for
+        return None
+    with _opened(path, name) as file:
         head = file.read(132)
-        looks_so = head[128:] == b"DICM" or head[:2] == WITHOUT_PREAMBLE
+        looks_so = head[128:] == b"DICM" or head.startswith((WITHOUT_PREAMBLE, ONLY_PREAMBLE_MISSING))
         if not looks_so:
-            if path.suffix.lower() in (".dcm", ".ima"):
+            if path.suffix.lower() in (".dcm", ".ima") or (not head and not path.suffix):
                 raise damaged
             return None
+        if head.startswith(ONLY_PREAMBLE_MISSING):  # ITK does not read it
+            raise InputError(f"{name}: lacks the first 132 bytes of a DICOM file (preamble and DICM); copy it again.")
         file.seek(0)
         try:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, force=head[128:] != b"DICM")
@@ -134,15 +152,27 @@ def _dataset(path: Path, name: str) -> Any:
     return dataset
 
 
+def _opened(path: Path, name: str) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"{name}: cannot be opened ({error.strerror}); copy it again, or remove it.") from error
+
+
 def _bytes_of_pixels(dataset: Any) -> int:
     """Return how many bytes must follow the other tags: few where pixels are compressed, 0 where it is no image."""
-    if "Rows" not in dataset:  # pydicom reads a file that ends among the tags without a word
+    if "BitsAllocated" not in dataset:  # pydicom reads a file that ends among the tags without a word
         return FEW if "Image Storage" in dataset.SOPClassUID.name else 0
     syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is None or syntax.is_compressed or syntax.is_deflated:
+    if syntax is not None and syntax.is_deflated:  # read as a whole
+        return 0
+    if syntax is None or syntax.is_compressed:
         return FEW
     frames = int(dataset.get("NumberOfFrames") or 1)
-    bits = int(dataset.BitsAllocated) * int(dataset.get("SamplesPerPixel", 1)) * frames
+    samples = (
+        2 if dataset.get("PhotometricInterpretation") == "YBR_FULL_422" else int(dataset.get("SamplesPerPixel", 1))
+    )
+    bits = int(dataset.BitsAllocated) * samples * frames
     return int(dataset.Rows) * int(dataset.Columns) * bits // 8
 
 
@@ -158,7 +188,7 @@ def _header(dataset: Any, path: Path, name: str) -> Header:
         name=name,
         kind=kind,
         is_mr=kind == "MR" and image_class in MR_IMAGES,
-        has_pixels="Rows" in dataset,
+        has_pixels="BitsAllocated" in dataset,  # spectra have rows, too
         patient=tuple(str(dataset.get(tag) or "") for tag in ("PatientID", "PatientName", "PatientBirthDate")),
         study=str(dataset.get("StudyInstanceUID", "")),
         series=str(dataset.get("SeriesInstanceUID", "")),
@@ -179,6 +209,10 @@ def _header(dataset: Any, path: Path, name: str) -> Header:
         rescaling=frozenset(
             (_number(_nested(f, "RescaleSlope"), 1.0), _number(_nested(f, "RescaleIntercept"), 0.0)) for f in frames
         ),
+        in_colour=str(dataset.get("PhotometricInterpretation", "")) in COLOURS,
+        instance_number=_whole(dataset, "InstanceNumber"),
+        in_acquisition=_whole(dataset, "ImagesInAcquisition"),
+        time=_time(dataset),
     )
 
 
@@ -248,6 +282,16 @@ def _number(value: Any, otherwise: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return otherwise
+
+
+def _whole(dataset: Any, tag: str) -> int | None:
+    number = _number(dataset.get(tag), None)
+    return None if number is None else int(number)
+
+
+def _time(dataset: Any) -> str:
+    date, time = (str(dataset.get(f"Acquisition{part}") or "") for part in ("Date", "Time"))
+    return date + time if date and time else ""
 
 
 def _is_many(value: Any) -> bool:

@@ -91,12 +91,18 @@ class SeriesRule:
             return Fit(0, "neither description nor parameters say so")
         if self.contrast is not None:
             why.append("with contrast agent" if self.contrast else "no contrast agent")
+            if self.contrast != stack.first.contrast:
+                why[-1] += f" by the description, {'without' if self.contrast else 'although'} the tag"
         return Fit(points, ", ".join([*why, stack.plane]))
 
     def _against(self, stack: Stack) -> str:
         first, text = stack.first, stack.first.description
         if not first.is_mr:
             return f"no MR image but {first.kind or 'unknown'}" if first.kind != "MR" else "a secondary capture"
+        if first.in_colour:
+            return "in colour"
+        if "mosaic" in first.image_type:
+            return "a mosaic of slices in one image"
         if stack.plane == "several":
             return "several planes (a localizer)"
         if self.plane and stack.plane not in (self.plane, "unknown"):

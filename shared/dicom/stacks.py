@@ -13,10 +13,11 @@ from ..errors import InputError
 from ..transforms.dicom_frames import Frames, check_planes, check_steps
 from .headers import GEOMETRY, Header
 
-__all__ = ["Stack", "find_stacks", "grids_differ"]
+__all__ = ["Stack", "find_stacks", "grids_differ", "uncovered"]
 
 PLANES = ("sagittal", "coronal", "axial")  # by the axis that the normal is nearest to
 MOST = 0.8  # of the slices: if fewer have one plane, the series shows several (a localizer), else slices are damaged
+FEW = 3  # numbers in one line
 GRID = 0.01  # of a pixel: how far two slices may be apart and count as one
 
 
@@ -28,11 +29,13 @@ class Stack:
         headers: of its files, in the order of the slices where they have a position.
         part: number among the stacks of the series, or 0 where it is the only one.
         siblings: how many images each stack of the series has.
+        missing: what says that images of the series are not there; "" where nothing does.
     """
 
     headers: tuple[Header, ...]
     part: int
     siblings: tuple[int, ...]
+    missing: str = ""
 
     @property
     def first(self) -> Header:
@@ -103,12 +106,16 @@ class Stack:
                 f"{self}: its series holds stacks of {counts} images, which differ in ImageType, echo or b-value; "
                 "slices are missing or from elsewhere, export the series again."
             )
+        if len({header.frame_of_reference for header in self.headers}) > 1:
+            raise InputError(f"{self}: its slices have two frames of reference; export the series again.")
         sizes = {header.size for header in self.headers}
         if len(sizes) > 1:
             shown = " and ".join(f"{columns} x {rows}" for columns, rows in sorted(sizes))
             raise InputError(f"{self}: slices have {shown} pixels; export the series again.")
         if any(len(header.rescaling) > 1 for header in self.headers):
             raise InputError(f"{self}: frames have different rescale slopes; export one file per slice.")
+        if any(slope == 0 for header in self.headers for slope, _ in header.rescaling):
+            raise InputError(f"{self}: has a RescaleSlope of 0, which makes all pixels equal; export the series again.")
         check_planes(str(self), self.frames)
         if len(self.frames.positions) > 1:
             check_steps(str(self), self.frames)
@@ -128,14 +135,31 @@ def find_stacks(headers: Sequence[Header]) -> list[Stack]:
                 echo,
                 header.parameters.get("b_value", -1),
                 multi_frame,
+                header.in_colour,
             )
             series[header.series][key].append(header)
     stacks = []
     for parts in series.values():
         siblings = tuple(len(images) for images in parts.values())
+        missing = _missing([header for images in parts.values() for header in images])
         for part, images in enumerate(parts.values(), start=len(parts) > 1):
-            stacks.append(Stack(tuple(sorted(images, key=_height)), part, siblings))
+            stacks.append(Stack(tuple(sorted(images, key=_height)), part, siblings, missing))
     return sorted(stacks, key=lambda stack: (len(stack.number), stack.number, stack.first.series))
+
+
+def _missing(headers: Sequence[Header]) -> str:
+    """Say what the images of a series say about others that are not there: a slice at the end leaves no gap."""
+    numbers = [header.instance_number for header in headers]
+    if all(number is not None and number > 0 for number in numbers) and len(set(numbers)) == len(numbers):
+        absent = sorted(set(range(1, max(numbers))) - set(numbers))
+        if absent:
+            shown = ", ".join(map(str, absent[:FEW])) + ", ..." * (len(absent) > FEW)
+            return f"{len(absent)} instance numbers below {max(numbers)} are not there ({shown})"
+    expected = max((header.in_acquisition or 0 for header in headers), default=0)
+    count = sum(len(header.geometry.get("ImagePositionPatient", [0])) for header in headers)
+    if count < expected:
+        return f"{count} images are there, the acquisition has {expected}"
+    return ""
 
 
 def _height(header: Header) -> tuple[float, str]:
@@ -144,6 +168,22 @@ def _height(header: Header) -> tuple[float, str]:
         return 0.0, header.name
     axes, place = header.geometry["ImageOrientationPatient"][0], header.geometry["ImagePositionPatient"][0]
     return float(np.cross(axes[:3], axes[3:]) @ place), header.name
+
+
+def uncovered(one: Stack, other: Stack) -> tuple[float, float]:
+    """Return how many millimetres of another checked stack's slices are beyond the two ends of a checked stack.
+
+    Both are measured along the normal of the first, from the outer faces of the slices.
+    """
+    axes = one.frames.orientations[0]
+    normal = np.cross(axes[:3], axes[3:])
+    (low, high), (other_low, other_high) = (_ends(stack.frames.positions @ normal) for stack in (one, other))
+    return max(0.0, low - other_low), max(0.0, other_high - high)
+
+
+def _ends(heights: np.ndarray) -> tuple[float, float]:
+    step = np.ptp(heights) / max(1, len(heights) - 1)
+    return float(heights.min() - step / 2), float(heights.max() + step / 2)
 
 
 def grids_differ(one: Stack, other: Stack) -> bool:

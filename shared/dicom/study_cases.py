@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,12 +13,12 @@ from ..data import find_mri_cases
 from ..errors import InputError
 from .choose_series import Choice, choose_series
 from .headers import Header, read_headers
+from .one_study import check_one_study, name_of_study
 from .series_rules import series_rules
-from .stacks import Stack, find_stacks, grids_differ
+from .series_together import check_together
+from .stacks import Stack, find_stacks
 
 __all__ = ["find_cases_or_study", "study_cases"]
-
-HASH_DIGITS = 12
 
 
 def find_cases_or_study(
@@ -91,61 +90,24 @@ def study_cases(
     chosen, left = choose_series(stacks, series_rules(rules, modalities), series or {})
     for choice in chosen.values():
         choice.stack.check()
-    _check_together(chosen, resample)
-    case = "study_" + hashlib.sha256(headers[0].study.encode()).hexdigest()[:HASH_DIGITS]
+    check_together(chosen, resample)
+    case = name_of_study(headers)
     _log(case, chosen, left, modalities)
     note = {
         "series": {name: _note(choice) for name, choice in chosen.items()},
         "not_taken": left,
-        "files": {"dicom": len(headers), "other": others},
+        "files": {"dicom": len(headers), "other": len(others)},
     }
     files = {name: [str(header.path) for header in choice.stack.headers] for name, choice in chosen.items()}
     return [{"case": case, "patient": case, **files, "dicom": json.dumps(note)}]
 
 
-def _check_study(headers: Sequence[Header], others: int) -> None:
+def _check_study(headers: Sequence[Header], others: Sequence[str]) -> None:
     """Refuse a folder without MR, and one of several patients or studies."""
-    if not headers:
-        raise InputError(f"dicom_dir: holds no DICOM file ({others} others); give the folder of a study.")
+    check_one_study(headers, others)
     if not any(header.is_mr for header in headers):
         kinds = ", ".join(sorted({header.kind or "unknown" for header in headers}))
         raise InputError(f"dicom_dir: holds no MR images, only {kinds}; give a study of MR.")
-    for what, values in (
-        ("patients (by id, name or date of birth)", {header.patient for header in headers}),
-        ("studies", {header.study for header in headers}),
-    ):
-        if len(values) > 1:
-            raise InputError(f"dicom_dir: holds files of {len(values)} {what}; give one study, in a folder of its own.")
-    instances: dict[str, str] = {}
-    for header in headers:
-        if header.instance in instances:
-            raise InputError(
-                f"dicom_dir: {instances[header.instance]} and {header.name} are the same image; remove one."
-            )
-        instances[header.instance] = header.name
-
-
-def _check_together(chosen: Mapping[str, Choice], resample: bool) -> None:
-    """Refuse series that cannot be laid onto each other."""
-    (name, first), *others = chosen.items()
-    if others and not first.stack.first.frame_of_reference:
-        logging.getLogger(__name__).warning(
-            "%s has no frame of reference, so nothing says that the series lie on each other; look at the figure.",
-            first.stack,
-        )
-    for other, choice in others:
-        pair = f"{name} is {first.stack}, {other} is {choice.stack}"
-        places = [stack.first.frame_of_reference for stack in (first.stack, choice.stack)]
-        if places[0] != places[1]:
-            raise InputError(
-                f"{pair}: their frames of reference differ, so that they need not lie on each other; register them and "
-                f"give NIfTI, or leave one out with --series \"{{'{other}': None}}\"."
-            )
-        if not resample and grids_differ(first.stack, choice.stack):
-            raise InputError(
-                f"{pair}: they are on two grids; bring them onto one with --resample_modalities True, or leave one out "
-                f"with --series \"{{'{other}': None}}\"."
-            )
 
 
 def _log(
@@ -153,7 +115,11 @@ def _log(
 ) -> None:
     logger = logging.getLogger(__name__)
     for name in modalities:
-        if name in chosen:
+        if name in chosen and chosen[name].doubt:
+            logger.warning(
+                "%s: %s is %s, since --series says so, but: %s.", case, name, chosen[name].stack, chosen[name].doubt
+            )
+        elif name in chosen:
             logger.info("%s: %s is %s: %s.", case, name, chosen[name].stack, chosen[name].why)
         elif name in left:
             reasons = "; ".join(f"{series}: {why}" for series, why in left[name].items())

@@ -1,9 +1,10 @@
-"""Painted data sets in the layouts of real ones: brains, breast ultrasound, glands, prostates."""
+"""Painted data sets in the layouts of real ones: brains, breast ultrasound, glands, prostates, DICOM studies."""
 
 from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
 from .brain_phantoms import paint_brats_phantoms
 from .breast_phantom_tissue import paint_breast
 from .breast_phantoms import paint_breast_phantoms
+from .dicom_phantoms import paint_dicom_phantoms
 from .gland_phantom_stain import paint_glands
 from .gland_phantoms import paint_gland_phantoms
 from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate, prostate_affine
@@ -16,6 +17,7 @@ __all__ = [
     "paint_breast",
     "paint_breast_phantoms",
     "paint_case",
+    "paint_dicom_phantoms",
     "paint_gland_phantoms",
     "paint_glands",
     "paint_prostate",

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..pictures import label_numbers, number_components, open_picture, picture_colours
 from .source_file import source_file
 
-__all__ = ["LoadPictured", "check_size"]
+__all__ = ["LoadPictured", "check_size", "picture_tensor"]
 
 
 class LoadPictured(MapTransform):
@@ -63,7 +63,7 @@ class LoadPictured(MapTransform):
             if not _is_array(loaded[key]):
                 picture = open_picture(loaded[key])
                 loaded.setdefault("case", picture.path.stem)
-                loaded[key] = _with_meta(picture_colours(picture, highest), picture.path)
+                loaded[key] = picture_tensor(picture_colours(picture, highest), picture.path)
         for key in self.label_keys:
             if key in loaded and not _is_array(loaded[key]):
                 label = self._label(loaded[key], key in self.object_keys, one_number)
@@ -87,7 +87,7 @@ class LoadPictured(MapTransform):
                 f"{path}: object {corners[0]} has all four corners, as the ground does; number the objects from 1 and "
                 "store 0 elsewhere."
             )
-        return _with_meta(numbers[None].astype(np.int32), picture.path)
+        return picture_tensor(numbers[None].astype(np.int32), picture.path)
 
 
 def check_size(label: Tensor, picture: Tensor | None, picture_key: Hashable) -> None:
@@ -101,7 +101,8 @@ def check_size(label: Tensor, picture: Tensor | None, picture_key: Hashable) -> 
         )
 
 
-def _with_meta(values: np.ndarray, path: Path) -> MetaTensor:
+def picture_tensor(values: np.ndarray, path: Path) -> MetaTensor:
+    """Return (channels, H, W) with the name of its file."""
     meta = {"filename_or_obj": str(path), "spatial_shape": np.array(values.shape[1:]), "original_channel_dim": 0}
     return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), meta=meta)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ TAGS = {  # name: group and element, how many numbers
     "ImagePositionPatient": (0x0020, 0x0032, 3),
     "PixelSpacing": (0x0028, 0x0030, 2),
 }
-THICKNESS = "0018|0050"
+THICKNESS, PHOTOMETRIC, PADDING = "0018|0050", "0028|0004", "0028|0120"
+INTERCEPT, SLOPE = "0028|1052", "0028|1053"
 FUNCTIONAL_GROUPS = (b"\x00\x52\x29\x92", b"\x00\x52\x30\x92")  # shared and per frame, of enhanced multi-frame images
 PIXEL_DATA = b"\xe0\x7f\x10\x00"
 
@@ -34,7 +36,7 @@ class DicomReader(ITKReader):
 
     Raises:
         InputError: more than one series; a file without ImageOrientationPatient, ImagePositionPatient or PixelSpacing;
-            slices that are missing, doubled, turned or that step sideways (tilted gantry).
+            slices that are missing, doubled, turned or that step sideways (tilted gantry); 0 is white.
     """
 
     def read(self, data: Sequence[os.PathLike] | os.PathLike, **kwargs: Any) -> Any:
@@ -50,8 +52,13 @@ class DicomReader(ITKReader):
         if len(frames.positions) > 1:
             check_steps(source, frames)
         scalar = {"pixel_type": itk.F} if _is_scalar(files[0]) else {}  # else ITK rounds to the first slice's type
+        tags = _header_or_nothing(files[0])
+        if tags.get(PHOTOMETRIC, "").strip() == "MONOCHROME1":
+            raise InputError(f"{source}: is MONOCHROME1, 0 is white; convert it to MONOCHROME2, or give NIfTI.")
         image = itk.imread(files if len(files) > 1 else files[0], **{**scalar, **self.kwargs, **kwargs})
         _check_places(source, frames.positions, image)
+        if PADDING in tags and scalar:
+            _remove_padding(source, image, tags)
         if len(frames.positions) == 1:
             _set_thickness(image, files[0])
         return image
@@ -127,6 +134,36 @@ def _header(file: str) -> dict[str, str]:
     reader.ReadImageInformation()
     tags = reader.GetMetaDataDictionary()
     return {key: tags[key] for key in tags.GetKeys() if isinstance(tags[key], str)}
+
+
+def _header_or_nothing(file: str) -> dict[str, str]:
+    """Return the tags, none where ITK cannot read them, as in enhanced images without some of them."""
+    try:
+        return _header(file)
+    except RuntimeError:
+        return {}
+
+
+def _remove_padding(source: str, image: Any, tags: Mapping[str, str]) -> None:
+    """Give pixels that were not measured (PixelPaddingValue) the value 0, or the lowest where some are below 0."""
+    import itk
+
+    stored = _numbers(tags[PADDING], 1)
+    slope, intercept = (_numbers(tags.get(tag, ""), 1) or [default] for tag, default in ((SLOPE, 1), (INTERCEPT, 0)))
+    values = itk.array_view_from_image(image)
+    padded = values == np.float32(stored[0] * slope[0] + intercept[0]) if stored else np.zeros_like(values, dtype=bool)
+    if not padded.any() or padded.all():
+        return
+    instead = min(0.0, float(values[~padded].min()))
+    if (values[padded] != instead).any():
+        logging.getLogger(__name__).warning(
+            "%s: %d voxels have the padding value %g and become %g.",
+            source,
+            padded.sum(),
+            values[padded][0],
+            instead,
+        )
+        values[padded] = instead
 
 
 def _is_scalar(file: str) -> bool:

@@ -12,9 +12,18 @@ from torch import Tensor
 
 from ..atomic_write import atomic_write
 from .case_place import case_place
-from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
+from .case_record import (
+    NOTICE,
+    bundle_name_and_version,
+    circumstances,
+    files_read,
+    name_of_case,
+    study_read,
+    write_record,
+)
 from .class_contradiction import class_contradiction
 from .picture_overlay import draw_picture_overlay
+from .pixel_areas import area_mm2, pixel_areas_mm2
 
 __all__ = ["SavePictureCased"]
 
@@ -30,7 +39,8 @@ class SavePictureCased(Transform):
     - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
-    Maps bear the pixel's size as their resolution; without one areas are in pixels and there is no scale bar. Where one
+    Maps bear the pixel's size as their resolution; without one areas are in pixels and there is no scale bar. A DICOM
+    case's areas are in mm2 too ("area_mm2"), null where the file does not say how large the pixels are. Where one
     class has no lesion, record and overlay say whether mask and class contradict each other ("contradiction", null if
     they do not). All but the times in the record is repeatable byte by byte.
 
@@ -89,7 +99,7 @@ class SavePictureCased(Transform):
         }
         self._check(found)
         case = name_of_case(data, self.case_names)
-        findings = self._findings(found)
+        findings = self._findings(found, study_read(data).get("dicom"))
         maps = self._maps(case, found)
         names = {result: name for result, (name, _) in maps.items()} | {"overlay": f"{case}_overlay.png"}
         inputs = files_read(data, data[self.keys["image"]])
@@ -113,7 +123,7 @@ class SavePictureCased(Transform):
                     title=_title(case, findings),
                 )
             record = {"case": str(data["case"]), "notice": NOTICE, "inputs": inputs, **findings}
-            record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
+            record |= {"outputs": names, **study_read(data), "bundle": self.bundle, **circumstances(data)}
             write_record(folder / f"{case}.json", record)
         return dict(data)
 
@@ -132,7 +142,7 @@ class SavePictureCased(Transform):
                 f"of shape {tuple(found['classes'].shape)}."
             )
 
-    def _findings(self, found: Mapping[str, Tensor]) -> dict[str, Any]:
+    def _findings(self, found: Mapping[str, Tensor], note: Mapping[str, Any] | None) -> dict[str, Any]:
         regions, uncertainty = found["pred"].numpy(), found["uncertainty"].numpy()
         unit, pixel = ("px", 1) if self.pixel_size_um is None else ("um2", self.pixel_size_um**2)
         areas = dict(zip(*(part.tolist() for part in np.unique(regions, return_counts=True)), strict=True))
@@ -153,6 +163,10 @@ class SavePictureCased(Transform):
                 for value, name in enumerate(self.region_names)
             ],
         }
+        if note is not None:
+            areas_mm2 = pixel_areas_mm2(note, regions.shape[1:])
+            for region in findings["regions"]:
+                region["area_mm2"] = area_mm2(areas_mm2, regions[0] == region["value"])
         if self.ground_class is not None:
             findings["contradiction"] = class_contradiction(findings["class"], self.ground_class, bool(segmented.any()))
         if "instances" in found:

@@ -2,50 +2,16 @@ import json
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
 from reading import MODALITIES, cases_of, refusal
 from study_files import (
     AXIAL,
-    ENHANCED_MR,
-    PLACE,
-    add_pixels,
-    common_tags,
     oblique,
     painted,
-    save,
+    write_enhanced,
 )
 
 from shared.errors import InputError
 from shared.transforms import LoadImageModalitiesd
-
-
-def write_enhanced(path, volume, affine, description, order=None, slopes=None, **tags):
-    lps = np.diag([-1, -1, 1, 1]) @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    axes = lps[:3, :3] / spacing
-    dataset = common_tags(4, description, "1.2.3.4", ENHANCED_MR)
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "T2", "NONE"]
-    dataset.NumberOfFrames, dataset.FrameOfReferenceUID = volume.shape[2], PLACE
-    shared, measures, plane, timing = Dataset(), Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = [spacing[1], spacing[0]], spacing[2]
-    plane.ImageOrientationPatient = [*axes[:, 0], *axes[:, 1]]
-    timing.RepetitionTime = 5000
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
-    shared.MRTimingAndRelatedParametersSequence = [timing]
-    dataset.SharedFunctionalGroupsSequence = [shared]
-    frames = []
-    for place in order or range(volume.shape[2]):
-        frame, position, echo, values = Dataset(), Dataset(), Dataset(), Dataset()
-        position.ImagePositionPatient = list(lps[:3, 3] + lps[:3, 2] * place)
-        echo.EffectiveEchoTime = 100.0
-        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = (slopes or [1] * 99)[place], 0, "US"
-        frame.PlanePositionSequence, frame.MREchoSequence = [position], [echo]
-        frame.PixelValueTransformationSequence = [values]
-        frames.append(frame)
-    dataset.PerFrameFunctionalGroupsSequence = frames
-    add_pixels(dataset, volume.T)
-    path.parent.mkdir(exist_ok=True)
-    save(dataset, path)
 
 
 def test_enhanced_multi_frame_images_are_read_right(tmp_path):

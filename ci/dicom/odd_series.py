@@ -1,0 +1,236 @@
+"""Studies with odd series: others than the modalities, several images in one, or two that fit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.phantoms.dicom_files import write_enhanced
+from shared.phantoms.dicom_phantoms import ADC, MPRAGE, T2, TRACE, grid_of
+
+from .odd_study import OddStudy, odd
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+@odd("a coronal T2")
+def coronal(study: OddStudy) -> None:
+    study.extra("t2_tse_cor")
+
+
+@odd("a localizer")
+def localizer(study: OddStudy) -> None:
+    study.extra("localizer")
+
+
+@odd("a localizer with the words of a T2")
+def localizer_called_t2(study: OddStudy) -> None:
+    study.files["localizer"] = study.extra("localizer")
+    study.edit("localizer", SeriesDescription="t2_haste", ImageType=["ORIGINAL", "PRIMARY", "M"], EchoTime=90)
+
+
+@odd("a diffusion-weighted image")
+def diffusion(study: OddStudy) -> None:
+    study.extra("ep2d_diff_tra_b800")
+
+
+@odd("two b-values in one series")
+def two_b_values(study: OddStudy) -> None:
+    for index, b_value in enumerate((50.0, 800.0)):
+        volume = study.painted.volumes["t2"] // (1 + index)
+        tags = {**TRACE, "DiffusionBValue": b_value, "prefix": f"{index}_", "first": 1 + 6 * index}
+        study.write("b", volume, study.painted.affine, 6, "ep2d_diff", **tags)
+
+
+@odd("two echoes in one series")
+def two_echoes(study: OddStudy) -> None:
+    tags = {**T2, "EchoTime": 12, "prefix": "early_", "first": 7}
+    study.write("04_t2_tse_tra", study.painted.volumes["t2"] // 2, study.painted.affine, 4, "t2_tse_tra", **tags)
+
+
+@odd("magnitude and phase in one series")
+def magnitude_and_phase(study: OddStudy) -> None:
+    tags = {**T2, "ImageType": ["ORIGINAL", "PRIMARY", "P"], "prefix": "phase_", "first": 7}
+    study.write("04_t2_tse_tra", study.painted.volumes["t2"] % 7, study.painted.affine, 4, "t2_tse_tra", **tags)
+
+
+@odd("two time points in one series", refused="two slices are 0 mm apart")
+def two_times(study: OddStudy) -> None:
+    tags = {**T2, "prefix": "later_", "first": 7}
+    study.write("04_t2_tse_tra", study.painted.volumes["t2"], study.painted.affine, 4, "t2_tse_tra", **tags)
+
+
+@odd("one image of a series has another echo time", refused="its series holds stacks of 5, 1 images")
+def one_other_echo(study: OddStudy) -> None:
+    study.edit_file(study.files["t2"][5], EchoTime=20)
+
+
+@odd("a series was repeated", refused=r"series 4 \(t2_tse_tra\) and series 8 \(t2_tse_tra\) fit equally well")
+def repeated(study: OddStudy) -> None:
+    study.write("8", study.painted.volumes["t2"][::-1], study.painted.affine, 8, "t2_tse_tra", **T2)
+
+
+@odd("a series was repeated, and --series decides")
+def repeated_and_chosen(study: OddStudy) -> None:
+    repeated(study)
+    study.series = {"t2": 8}
+    study.truth["t2"] = (study.painted.volumes["t2"][::-1], study.painted.affine)
+
+
+@odd("a series was sent twice, under other identifiers", refused="fit equally well")
+def sent_twice(study: OddStudy) -> None:
+    study.files["again"] = study.write(
+        "again", study.painted.volumes["t2"], study.painted.affine, 40, "t2_tse_tra", **T2
+    )
+    study.edit("again", SeriesNumber=4)
+
+
+@odd("a filtered form of the T2 next to it", refused="fit equally well")
+def filtered(study: OddStudy) -> None:
+    tags = {**T2, "ImageType": ["ORIGINAL", "PRIMARY", "M", "NORM", "DIS2D"]}
+    study.write("8", study.painted.volumes["t2"], study.painted.affine, 8, "t2_tse_tra", **tags)
+
+
+@odd("a reformatted series")
+def reformatted(study: OddStudy) -> None:
+    tags = {**T2, "ImageType": ["DERIVED", "SECONDARY", "MPR"]}
+    study.write("8", study.painted.volumes["t2"], study.painted.affine, 8, "t2_tse_tra", **tags)
+
+
+@odd("nothing but a reformatted series", refused="none of its 1 series fits")
+def only_reformatted(study: OddStudy) -> None:
+    reformatted(study)
+    study.remove("t2", "adc")
+
+
+@odd("secondary captures")
+def secondary_captures(study: OddStudy) -> None:
+    study.files["captures"] = study.write("8", study.painted.volumes["t2"], study.painted.affine, 8, "t2_tse_tra", **T2)
+    study.edit("captures", SOPClassUID=SECONDARY_CAPTURE)
+
+
+@odd("screenshots in colour, without a place")
+def screenshots(study: OddStudy) -> None:
+    def change(dataset: object, _: int) -> None:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.PixelData = np.zeros((dataset.Rows, dataset.Columns, 3), np.uint8).tobytes()
+
+    secondary_captures(study)
+    study.edit("captures", change, ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None)
+
+
+@odd("a coloured map with the words of the ADC")
+def coloured_map(study: OddStudy) -> None:
+    def change(dataset: object, _: int) -> None:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.PixelData = np.zeros((dataset.Rows, dataset.Columns, 3), np.uint8).tobytes()
+
+    study.files["map"] = study.write("8", study.painted.volumes["adc"], study.painted.affine, 8, "ADC colour", **ADC)
+    study.edit("map", change)
+
+
+@odd("a subtraction", organ="brain")
+def subtraction(study: OddStudy) -> None:
+    study.extra("t1_mprage_sub")
+
+
+@odd("two series without contrast agent", organ="brain", refused="fit equally well")
+def two_native(study: OddStudy) -> None:
+    study.write("8", study.painted.volumes["t1"], study.painted.affine, 5, "t1_mprage_tra", **MPRAGE)
+
+
+@odd("a CT in the same study")
+def another_modality(study: OddStudy) -> None:
+    study.files["ct"] = study.write("8", study.painted.volumes["t2"], study.painted.affine, 8, "t2", **T2)
+    study.edit("ct", Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
+
+
+@odd("a report, a PDF, a presentation state, a registration and spectra among the files")
+def objects(study: OddStudy) -> None:
+    from pydicom import dcmread
+
+    kinds = {
+        "SR": "1.2.840.10008.5.1.4.1.1.88.11",
+        "DOC": "1.2.840.10008.5.1.4.1.1.104.1",
+        "PR": "1.2.840.10008.5.1.4.1.1.11.1",
+        "REG": "1.2.840.10008.5.1.4.1.1.66.1",
+        "MR": "1.2.840.10008.5.1.4.1.1.4.2",  # spectra: rows and columns, and no pixels
+    }
+    without_pixels = ("PixelData", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+    for index, (modality, kind) in enumerate(kinds.items()):
+        dataset = dcmread(study.files["t2"][0])
+        for tag in without_pixels if modality == "MR" else (*without_pixels, "Rows", "Columns"):
+            delattr(dataset, tag)
+        dataset.SOPClassUID, dataset.Modality, dataset.SOPInstanceUID = kind, modality, f"1.2.3.{index}"
+        dataset.file_meta.MediaStorageSOPClassUID, dataset.SeriesInstanceUID = kind, f"1.2.3.9.{index}"
+        dataset.save_as(study.folder / f"object{index}")
+
+
+@odd("a segmentation among the files")
+def segmentation(study: OddStudy) -> None:
+    def change(dataset: object, _: int) -> None:
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 1, 1, 0
+        dataset.PixelData = dataset.PixelData[: dataset.Rows * dataset.Columns // 8]
+
+    study.files["seg"] = study.write("8", study.painted.volumes["t2"], study.painted.affine, 8, "t2 prostate", **T2)
+    study.edit("seg", change, Modality="SEG", SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4")
+
+
+@odd("a mosaic", refused="none of its 1 series fits t2 or adc")
+def mosaic(study: OddStudy) -> None:
+    study.remove("adc")
+    study.edit("t2", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
+
+
+def _enhanced(study: OddStudy, **options: object) -> None:
+    study.remove("adc")
+    for path in study.files["t2"]:
+        path.unlink()
+    path = study.folder / "enhanced.dcm"
+    write_enhanced(
+        path, study.painted.volumes["t2"], study.painted.affine, 4, "t2", study=study.painted.study, **options
+    )
+
+
+@odd("an enhanced multi-frame image")
+def enhanced(study: OddStudy) -> None:
+    _enhanced(study, slopes=[2.5] * 6)
+    study.truth["t2"] = (study.painted.volumes["t2"] * 2.5, study.painted.affine)
+
+
+@odd("an enhanced image with two echoes", refused="two slices are 0 mm apart")
+def enhanced_echoes(study: OddStudy) -> None:
+    _enhanced(study, echo_times=(90.0, 110.0), order=[0, 0, 1, 1, 2, 2])
+
+
+@odd("an enhanced image with a slope per frame", refused="frames have different rescale slopes")
+def enhanced_slopes(study: OddStudy) -> None:
+    _enhanced(study, slopes=[1, 2, 3, 4, 5, 6])
+
+
+@odd("an enhanced image with frames in another order", refused="slices would be read .* mm from where their tags")
+def enhanced_shuffled(study: OddStudy) -> None:
+    _enhanced(study, order=[0, 2, 1, 3, 4, 5])
+
+
+@odd("frames of one file without places of their own", refused="none of its 1 series fits")
+def frames_without_places(study: OddStudy) -> None:
+    _enhanced(study)
+    study.edit_file(
+        study.folder / "enhanced.dcm",
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.4",
+        PerFrameFunctionalGroupsSequence=None,
+        SharedFunctionalGroupsSequence=None,
+        ImagePositionPatient=[0, 0, 0],
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        PixelSpacing=[5, 5],
+    )
+
+
+@odd("axial and coronal slices in one series", refused=r"none of its 1 series fits|several planes")
+def two_planes(study: OddStudy) -> None:
+    affine = grid_of("coronal", (24, 20, 6), (5, 5, 6))
+    study.remove("adc")
+    tags = {**T2, "prefix": "coronal_", "first": 7}
+    study.write("04_t2_tse_tra", study.painted.volumes["t2"], affine, 4, "t2_tse_tra", **tags)

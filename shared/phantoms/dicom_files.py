@@ -1,0 +1,205 @@
+"""Write volumes as DICOM: one MR file per slice, or one enhanced file for all slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..atomic_write import atomic_write
+
+__all__ = ["ENHANCED_MR", "MR", "Study", "add_pixels", "common_tags", "save", "write_enhanced", "write_series"]
+
+MR, ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
+TO_DICOM = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI's axes point right and front, DICOM's left and back
+DIGITS = 12  # of positions and directions
+
+
+class Study(NamedTuple):
+    """What all files of a study say alike.
+
+    Attributes:
+        uid: StudyInstanceUID; those of series and images begin with it.
+        place: FrameOfReferenceUID.
+        patient_name: PatientName.
+        patient_id: PatientID.
+        birth_date: PatientBirthDate.
+    """
+
+    uid: str
+    place: str
+    patient_name: str
+    patient_id: str
+    birth_date: str = "19500101"
+
+
+def write_series(
+    folder: Path,
+    volume: np.ndarray,
+    affine: np.ndarray,
+    number: int,
+    description: str = "",
+    *,
+    study: Study,
+    prefix: str = "",
+    first: int = 1,
+    **tags: Any,
+) -> list[Path]:
+    """Write a volume as one MR file per slice.
+
+    Args:
+        folder: of the files.
+        volume: (x, y, z) whole numbers of 16 bits; the slices are along z.
+        affine: (4, 4), voxel to world in NIfTI's axes.
+        number: SeriesNumber, also the end of the series' UID.
+        description: SeriesDescription.
+        study: of the series.
+        prefix: of the files' names.
+        first: InstanceNumber of the first slice, where a series is written in several parts.
+        tags: further tags, or others in place of those that are written; None removes one.
+
+    Returns:
+        The files in the order of the slices.
+    """
+    axes, spacing, positions = _places(affine, volume.shape[2])
+    paths = []
+    for index, position in enumerate(positions):
+        dataset = common_tags(study, number, description, f"{study.uid}.{number}.{first + index}", MR)
+        dataset.InstanceNumber, dataset.ImagesInAcquisition = first + index, volume.shape[2]
+        dataset.ImageOrientationPatient, dataset.ImagePositionPatient = axes, position
+        dataset.PixelSpacing = [float(spacing[1]), float(spacing[0])]
+        dataset.SliceThickness = float(spacing[2])
+        add_pixels(dataset, volume[:, :, index].T)
+        for tag, value in tags.items():
+            if value is None:
+                delattr(dataset, tag)
+            else:
+                setattr(dataset, tag, value)
+        paths.append(folder / f"{prefix}{index:03}.dcm")
+        save(dataset, paths[-1])
+    return paths
+
+
+def write_enhanced(
+    path: Path,
+    volume: np.ndarray,
+    affine: np.ndarray,
+    number: int,
+    description: str = "",
+    *,
+    study: Study,
+    order: Sequence[int] | None = None,
+    slopes: Sequence[float] | None = None,
+    echo_times: Sequence[float] = (100.0,),
+    **tags: Any,
+) -> Path:
+    """Write all slices of a volume as the frames of one enhanced MR image.
+
+    Args:
+        path: of the file.
+        volume: see `write_series`, as are affine, number, description, study and tags.
+        affine: see there.
+        number: see there.
+        description: see there.
+        study: see there.
+        order: whose position each frame has; its own by default.
+        slopes: RescaleSlope of each frame; 1 by default.
+        echo_times: of the frames in turn, in milliseconds.
+        tags: see there.
+
+    Returns:
+        `path`.
+    """
+    from pydicom.dataset import Dataset
+
+    axes, spacing, positions = _places(affine, volume.shape[2])
+    dataset = common_tags(study, number, description, f"{study.uid}.{number}.1", ENHANCED_MR)
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "T2", "NONE"]
+    dataset.NumberOfFrames = volume.shape[2]
+    shared, measures, plane, timing = Dataset(), Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [float(spacing[1]), float(spacing[0])], float(spacing[2])
+    plane.ImageOrientationPatient = axes
+    timing.RepetitionTime = 5000
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
+    shared.MRTimingAndRelatedParametersSequence = [timing]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for index, place in enumerate(order or range(volume.shape[2])):
+        frame, position, echo, values = Dataset(), Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = positions[place]
+        echo.EffectiveEchoTime = float(echo_times[index % len(echo_times)])
+        values.RescaleSlope, values.RescaleIntercept = (slopes or [1] * len(positions))[index], 0
+        values.RescaleType = "US"
+        frame.PlanePositionSequence, frame.MREchoSequence = [position], [echo]
+        frame.PixelValueTransformationSequence = [values]
+        frames.append(frame)
+    dataset.PerFrameFunctionalGroupsSequence = frames
+    add_pixels(dataset, volume.T)
+    for tag, value in tags.items():
+        setattr(dataset, tag, value)
+    save(dataset, path)
+    return path
+
+
+def common_tags(study: Study, number: int, description: str, instance: str, kind: str, modality: str = "MR") -> Any:
+    """Return a dataset with what every file of a study has.
+
+    Args:
+        study: of the file.
+        number: SeriesNumber.
+        description: SeriesDescription.
+        instance: SOPInstanceUID.
+        kind: SOPClassUID.
+        modality: Modality.
+    """
+    from pydicom.dataset import Dataset
+
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.Modality = kind, instance, modality
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientName, dataset.PatientID = study.patient_name, study.patient_id
+    dataset.PatientBirthDate, dataset.PatientSex = study.birth_date, "F"
+    dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber, dataset.StudyID = "20200101", "120000", "1", "1"
+    dataset.AcquisitionDate, dataset.AcquisitionTime = "20200101", f"12{number % 60:02}00"
+    dataset.ReferringPhysicianName, dataset.Manufacturer = "", "painted"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study.uid, f"{study.uid}.{number}"
+    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = study.place, ""
+    dataset.SeriesNumber, dataset.SeriesDescription = number, description
+    return dataset
+
+
+def add_pixels(dataset: Any, pixels: np.ndarray) -> None:
+    """Add grey pixels (rows, columns) or (frames, rows, columns), 16 bits, signed where some are negative."""
+    signed = pixels.min() < 0
+    dataset.Rows, dataset.Columns = pixels.shape[-2:]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.PixelRepresentation = int(signed)
+    dataset.PixelData = np.ascontiguousarray(pixels.astype("<i2" if signed else "<u2")).tobytes()
+
+
+def save(dataset: Any, path: Path) -> None:
+    """Write a dataset, explicit little endian."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    with atomic_write(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+
+
+def _places(affine: np.ndarray, count: int) -> tuple[list[float], np.ndarray, list[list[float]]]:
+    """Return the direction of rows and of columns, the edges of a voxel, and the position of every slice."""
+    lps = TO_DICOM @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    axes = lps[:3, :3] / spacing
+    positions = [[_short(value) for value in lps[:3, 3] + lps[:3, 2] * index] for index in range(count)]
+    return [_short(value) for value in (*axes[:, 0], *axes[:, 1])], spacing, positions
+
+
+def _short(value: float) -> float:
+    """Round to what the 16 characters of a decimal string hold."""
+    return float(f"{value:.{DIGITS}g}")
