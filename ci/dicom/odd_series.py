@@ -234,3 +234,8 @@ def two_planes(study: OddStudy) -> None:
     study.remove("adc")
     tags = {**T2, "prefix": "coronal_", "first": 7}
     study.write("04_t2_tse_tra", study.painted.volumes["t2"], affine, 4, "t2_tse_tra", **tags)
+
+
+@odd("one image of a series is a derived one", refused="its series holds stacks of 5, 1 images")
+def one_derived(study: OddStudy) -> None:
+    study.edit_file(study.files["t2"][5], ImageType=["DERIVED", "SECONDARY"])

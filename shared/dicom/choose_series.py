@@ -137,7 +137,7 @@ def _refuse_contrast_before_none(
             times = [min(header.time for header in choice.stack.headers) for choice in (earlier, later)]
             if all(times) and times[1] < times[0] and not {with_agent, without} <= set(series):
                 raise InputError(
-                    f"{with_agent} is {later.stack}, made before {without}, {earlier.stack}: a contrast agent stays, so "
-                    f"one of the two is not what it seems; choose both with --series \"{{'{with_agent}': 'NUMBER', "
+                    f"{with_agent} is {later.stack}, made before {without}, {earlier.stack}: a contrast agent stays, "
+                    f"so one of the two is not what it seems; choose both with --series \"{{'{with_agent}': 'NUMBER', "
                     f"'{without}': 'NUMBER'}}\"."
                 )

@@ -41,7 +41,7 @@ LOCALIZER = {
     "EchoTime": 4.2,
     "RepetitionTime": 8.6,
 }
-README = """These are PHANTOMS: studies that a program painted. No patient was scanned for them, and the names, dates and
+README = """These are PHANTOMS: studies that a program painted. No patient was scanned for them, and names, dates and
 identifiers in the DICOM files are invented.
 
 Every case is there twice: dicom/ is a study with several series, nifti/ has the same volumes and the label. Nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from itertools import product
 
 import torch
@@ -11,6 +12,8 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from ..errors import InputError
+from .brain_checks import BRAIN_CHECKS
+from .skull_shell import check_skull
 from .source_file import source_of_channel
 
 __all__ = ["brain_from_air", "check_volume"]
@@ -25,36 +28,42 @@ REMEDY = (
 )
 
 
-def brain_from_air(image: Tensor) -> Tensor:
+def brain_from_air(image: Tensor, checks: Collection[str] = BRAIN_CHECKS) -> Tensor:
     """Return the voxels that differ from air in any present modality.
 
     Air is 0, or the one value that all eight corners of the box share, which is then logged. A brain that reaches the
     faces of its box, or up to half of its corners, is accepted.
 
     Args:
-        image: (M, *spatial); an absent modality is NaN. The brain's volume is checked where there is an affine.
+        image: (M, *spatial); an absent modality is NaN. Volume and skull are checked where there is an affine.
+        checks: which of "air", "volume" and "skull" to make. Without "air" it is 0, unless all corners have one value.
 
     Returns:
         (1, *spatial), boolean.
 
     Raises:
         InputError: most corners hold something else (noise, a head that fills the box), single voxels are all over the
-            air (noise, most of which was rounded to 0), or the brain would be larger than any (a skull that was not
-            removed).
+            air (noise, most of which was rounded to 0), the brain would be larger than any, or it has a dark shell
+            below a bright one (a skull that was not removed).
     """
     values = convert_to_tensor(image, track_meta=False)
     brain = torch.zeros_like(values[:1], dtype=torch.bool)
     for channel, voxels in enumerate(values):
         if voxels.isnan().any():
             continue
-        not_air = voxels != _air(voxels, source_of_channel(image, channel))
-        _check_isolated(not_air, source_of_channel(image, channel))
-        check_volume(not_air, image, source_of_channel(image, channel))
+        source = source_of_channel(image, channel)
+        not_air = voxels != _air(voxels, source, "air" in checks)
+        if "air" in checks:
+            _check_isolated(not_air, source)
+        if "volume" in checks:
+            check_volume(not_air, image, source)
+        if "skull" in checks:
+            check_skull(not_air, voxels, image, source)
         brain |= not_air
     return brain
 
 
-def _air(voxels: Tensor, source: str) -> float:
+def _air(voxels: Tensor, source: str, check: bool) -> float:
     """Return the value of air in one modality, from the corners of the box."""
     corners = _corners(voxels)
     lowest, highest = min(float(corner.min()) for corner in corners), max(float(corner.max()) for corner in corners)
@@ -64,7 +73,7 @@ def _air(voxels: Tensor, source: str) -> float:
         return lowest
     shares = torch.tensor([float((corner != 0).double().mean()) for corner in corners])
     filled = int((shares > CORNER_NOISE).sum())
-    if 2 * filled > len(corners):
+    if check and 2 * filled > len(corners):
         raise InputError(
             f"{source}: {float((voxels != 0).double().mean()):.0%} of the box differ from 0, also {filled} of its "
             f"{len(corners)} corners ({float(shares.mean()):.1%} of their voxels), where air is expected; {REMEDY}"

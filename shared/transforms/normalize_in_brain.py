@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 
 import torch
 from monai.config import KeysCollection
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..networks.present_modalities import present_modalities
+from .brain_checks import BRAIN_CHECKS
 from .brain_mask import in_brain
 from .is_constant import is_constant
 from .source_file import source_file, source_of_channel
@@ -30,17 +31,19 @@ class NormalizeInBrain(Transform):
 
     Args:
         shift_air: shift all voxels, as the papers' code does; for weights that were trained so.
+        checks: see `in_brain`.
     """
 
     backend = [TransformBackends.TORCH]
 
-    def __init__(self, shift_air: bool = False) -> None:
+    def __init__(self, shift_air: bool = False, checks: Collection[str] = BRAIN_CHECKS) -> None:
         self.shift_air = shift_air
+        self.checks = checks
 
     def __call__(self, image: Tensor, brain: Tensor | None = None) -> Tensor:
         """Normalise an image (M, *spatial); see `in_brain` for the mask."""
         values = convert_to_tensor(image, dtype=torch.float32, track_meta=False)
-        inside = in_brain(image, brain)[0]
+        inside = in_brain(image, brain, self.checks)[0]
         changed = torch.ones_like(inside) if self.shift_air else inside
         normalized, constants = torch.zeros_like(values), []
         for channel, voxels in enumerate(values):
@@ -75,6 +78,7 @@ class NormalizeInBraind(MapTransform):
         brain_key: entry that holds the mask, where there is one; it stays as it is. None: no mask is used.
         allow_missing_keys: skip absent keys instead of raising.
         shift_air: see `NormalizeInBrain`.
+        checks: see `in_brain`.
     """
 
     backend = NormalizeInBrain.backend
@@ -85,10 +89,11 @@ class NormalizeInBraind(MapTransform):
         brain_key: str | None = "brain",
         allow_missing_keys: bool = False,
         shift_air: bool = False,
+        checks: Collection[str] = BRAIN_CHECKS,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.brain_key = brain_key
-        self.normalize = NormalizeInBrain(shift_air)
+        self.normalize = NormalizeInBrain(shift_air, checks)
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         normalized = dict(data)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai.config import KeysCollection
 from monai.transforms import CropForegroundd, DeleteItemsd, SpatialPadd
 
+from .atlas_distance import NoteAtlasDistanced
+from .brain_checks import chosen_checks
 from .brain_mask import brain_of_normalized
 from .normalize_in_brain import NormalizeInBraind
 from .note_brain import NoteBraind
@@ -30,6 +32,8 @@ class PrepareBraind(PrepareImaged):
         margin: voxels of the new grid that are left around the brain.
         shift_air: normalise last, from what is not 0, and shift all voxels, as the published code of mmFormer does.
         padded_size: least size of the new grid with `shift_air`, which air fills.
+        checks: {name: False} of the checks against raw heads that are off, see `chosen_checks`. "air", "volume" and
+            "skull" refuse an image (`brain_from_air`); "atlas" only warns, where a label stays on its own grid.
         reading: further arguments of `PrepareImaged`: how files are read, and `axcodes`.
     """
 
@@ -42,9 +46,11 @@ class PrepareBraind(PrepareImaged):
         margin: int = 0,
         shift_air: bool = False,
         padded_size: Sequence[int] | None = None,
+        checks: Mapping[str, bool] | None = None,
         **reading: Any,
     ) -> None:
-        to_air = NormalizeInBraind(brain_key=None, shift_air=True) if shift_air else NormalizeInBraind()
+        on = chosen_checks(checks)
+        to_air = NormalizeInBraind(brain_key=None if shift_air else "brain", shift_air=shift_air, checks=on)
         crop = CropForegroundd(
             ["image", "label"] if resample_label else ["image"],
             source_key="image",
@@ -60,7 +66,8 @@ class PrepareBraind(PrepareImaged):
             table="brain_tumour",
             masks=("brain",),
             on_files_grid=[
-                *([] if resample_label else [NoteBraind()]),
+                *([] if resample_label else [NoteBraind(checks=on)]),
+                *([NoteAtlasDistanced()] if "atlas" in on and not resample_label else []),
                 *([] if shift_air else [to_air]),
                 *([DeleteItemsd("brain")] if resample_label else []),
             ],
