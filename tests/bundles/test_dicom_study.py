@@ -91,7 +91,9 @@ def test_frames_of_ultrasound_give_the_masks_of_the_same_pictures(trained, tmp_p
     trained.run("inference", output_dir=str(outputs["study"]), dataset_dir="", dicom_dir=str(tmp_path / "study"))
     trained.run("inference", output_dir=str(outputs["png"]), dataset_dir=str(tmp_path / "png"))
     masks = {kind: sorted(folder.glob("*/*_seg.png")) for kind, folder in outputs.items()}
-    records = [json.loads(path.with_name(path.name.replace("_seg.png", ".json")).read_text()) for path in masks["study"]]
+    records = [
+        json.loads(path.with_name(path.name.replace("_seg.png", ".json")).read_text()) for path in masks["study"]
+    ]
     assert len(masks["study"]) == 2
     for of_frame, of_picture, record in zip(masks["study"], masks["png"], records):
         mask = np.asarray(Image.open(of_frame))
