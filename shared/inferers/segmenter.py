@@ -102,6 +102,11 @@ class Segmenter:
         parser = self._parser([item], changes)
         found: dict[str, Any] = {}
         with _only_the_line():
+            if item is None and (number := len(parser.get_parsed_content("datalist"))) > 1:
+                raise InputError(
+                    f"dicom_dir: the study has {number} pictures, but one at a time is segmented; give a folder with "
+                    "one, or run inference.json on the study."
+                )
             evaluator = parser.get_parsed_content("evaluator")
             evaluator.logger = _silent()
             evaluator.add_event_handler(Events.ITERATION_STARTED, self.loader.note_weights)
