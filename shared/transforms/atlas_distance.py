@@ -60,9 +60,9 @@ def atlas_distance(affine: np.ndarray, brain: np.ndarray) -> list[str]:
         far.append(f"voxels of {_times(edges)} mm ({MOST_EDGE_MM:g} at most)")
     if degrees > MOST_DEGREES:
         far.append(f"axes turned by {degrees:.0f} degrees ({MOST_DEGREES:g} at most)")
-    places = np.argwhere(brain)
-    if len(places):
-        sides = (np.ptp(places, axis=0) + 1) * edges
+    if brain.any():
+        filled = [np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+        sides = np.array([np.ptp(places) + 1 for places in filled]) * edges
         if sides.min() < BRAIN_MM[0] or sides.max() > BRAIN_MM[1]:
             far.append(f"a brain of {_times(sides)} mm ({BRAIN_MM[0]:g} to {BRAIN_MM[1]:g} a side)")
     return far
