@@ -32,6 +32,7 @@ COMMANDS = {  # folder to its commands, each with its module
     },
     "timing": {"benchmark": "benchmark", "step-times": "step_times"},
     "release": {"pack": "pack"},
+    "archive": {"serve-archive": "serve_archive"},
     "lint": {"lint": "lint_configs"},
 }
 
