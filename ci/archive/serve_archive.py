@@ -1,4 +1,4 @@
-"""Segment every MR study that is complete in an Orthanc archive, and store the Segmentation next to it.
+"""Segment every MR study that is complete in an Orthanc archive, and store the result next to it.
 
     ARCHIVE_USER=name ARCHIVE_PASSWORD=... python -m ci serve-archive --bundle BUNDLE --archive http://127.0.0.1:8042 \
         --out watched --resample_modalities True

@@ -1,4 +1,4 @@
-"""Time each step of a DICOM study through a bundle's inference, from headers to Segmentation, with its peak memory.
+"""Time each step of a DICOM study through a bundle, from headers to Segmentation, with its memory.
 
     python -m ci study-times --bundle bundles/prostate_mri_segmentation_expert_consistency --dicom_dir STUDY \
         --out times --ckpt_path model.pt --resample_modalities True
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from ci.experiments.config_files import config_files
 from shared.dicom.headers import read_headers
@@ -98,11 +98,11 @@ def main(bundle: str, dicom_dir: str, out: str, overlays: Any = (), **settings: 
 
     names = overlays.split(",") if isinstance(overlays, str) else list(overlays)
     files = config_files(Path(bundle), ["inference", *names], "--overlays")
+    if "dicom_seg" not in ConfigParser.load_config_files(files):
+        raise InputError(f"{bundle}: takes no DICOM studies; choose another --bundle.")
     given = {"bundle_root": bundle, "dicom_dir": dicom_dir, "output_dir": out, "dicom_seg": True, "dicom_sr": True}
     workflow = ConfigWorkflow(files, workflow_type="infer", logging_file=False, **{**settings, **given})
     workflow.initialize()
-    if "dicom_seg" not in workflow.parser:
-        raise InputError(f"{bundle}: takes no DICOM studies; choose another --bundle.")
     clock = StepClock()
     with clock.step(HEADERS):
         workflow.parser.get_parsed_content("datalist")
