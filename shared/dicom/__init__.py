@@ -1,9 +1,10 @@
-"""DICOM studies in, which series is which modality, and DICOM Segmentations out."""
+"""DICOM studies in, which series is which modality, and DICOM Segmentations and their volumes out."""
 
 from .load_ultrasound import LoadImageUltrasoundd
 from .save_segmentation import SaveImageDicomSegd, dicom_segmentation
 from .study_cases import find_cases_or_study, study_cases
 from .ultrasound_cases import find_pictures_or_study, ultrasound_cases
+from .volume_report import volume_report
 
 __all__ = [
     "LoadImageUltrasoundd",
@@ -13,4 +14,5 @@ __all__ = [
     "find_pictures_or_study",
     "study_cases",
     "ultrasound_cases",
+    "volume_report",
 ]

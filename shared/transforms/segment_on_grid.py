@@ -17,6 +17,7 @@ __all__ = [
     "SegmentOnGridd",
     "classes_and_uncertainty",
     "logits_on_grid",
+    "map_on_grid",
     "probabilities_on_grid",
     "segment_on_grid",
 ]
@@ -97,6 +98,29 @@ def probabilities_on_grid(logits: Tensor, affine: Tensor, grid_affine: Tensor, g
     for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
         part = filled[(slice(None), *slab)]
         part[:, inside] = sampled.softmax(dim=0).half()[:, inside]
+    return filled
+
+
+def map_on_grid(values: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]) -> Tensor:
+    """Linear interpolation of a map of numbers (C, *spatial) on another grid; 0 outside of it.
+
+    Args:
+        values: (C, *spatial), 2D or 3D.
+        affine: its voxel indices to millimetres.
+        grid_affine: voxel indices of the other grid to millimetres.
+        grid_shape: spatial shape of the other grid.
+
+    Returns:
+        (C, *grid_shape), float32.
+    """
+    values, shape = values.detach().float(), tuple(grid_shape)
+    to_values = _to_logits(values, affine, grid_affine, shape)
+    filled = torch.zeros(len(values), *shape, device=values.device)
+    if _is_aligned(to_values, shape):
+        _place(values, to_values.round().long(), filled)
+        return filled
+    for slab, sampled, inside in logits_on_grid(values, to_values, shape):
+        filled[(slice(None), *slab)] = sampled * inside
     return filled
 
 
@@ -189,6 +213,8 @@ def _box(to_logits: Tensor, sizes: Tensor, grid_shape: Sequence[int]) -> tuple[s
 class SegmentOnGridd(MapTransform):
     """Replace logits by the label map on the image's own grid, and add its uncertainty: see `segment_on_grid`.
 
+    "disagreement", where there is one (see `SplitDisagreementd`), is brought to the grid, too.
+
     Only the grids count, whatever transforms led from one to the other. Runs after `Invertd` has brought the image
     back to its own grid, or names the label, which never left it, as the grid.
 
@@ -230,6 +256,8 @@ class SegmentOnGridd(MapTransform):
             results = dict(zip((key, self.uncertainty_key), segment_on_grid(*place), strict=True))
             if self.probabilities:
                 results["probabilities"] = probabilities_on_grid(*place)
+            if "disagreement" in data:
+                results["disagreement"] = map_on_grid(data["disagreement"].as_tensor(), *place[1:])
             for name, values in results.items():
                 segmented[name] = convert_to_dst_type(values, grid, dtype=values.dtype, device=values.device)[0]
         return segmented
