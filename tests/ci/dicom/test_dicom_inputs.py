@@ -1,5 +1,7 @@
 """Every odd study of the list but the slowest ones, and what the command says of a wrong one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,13 @@ def test_there_are_more_than_fifty_of_different_names():
     assert 30 < sum(given.refused for given in INPUTS) < 80
 
 
+def test_the_results_of_the_prostate_bundle_list_every_input():
+    text = Path("bundles/prostate_mri_segmentation_expert_consistency/docs/results.md").read_text()
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in text.splitlines() if line.startswith("| ")]
+    listed = {row[1]: row[2].split()[0] for row in rows if len(row) == 4 and row[0].removeprefix("| ").isdigit()}
+    assert listed == {given.name: "refused" if given.refused else "right" for given in INPUTS}
+
+
 @pytest.mark.parametrize("given", TRIED, ids=lambda given: given.name.replace(" ", "_"))
 def test_an_odd_study_is_read_right_or_refused_in_one_line(painted, tmp_path, given):
     outcome = outcome_of(given, painted[given.organ], tmp_path / "study")
@@ -40,15 +49,6 @@ def elsewhere(study):
     study.remove("adc")
     for path in study.files["t2"][:-1]:
         path.unlink()
-
-
-def without_adc(study):
-    study.remove("adc")
-
-
-def silently(study):
-    study.remove("adc")
-    study.files["adc"] = []
 
 
 @pytest.mark.parametrize(
