@@ -1,4 +1,4 @@
-"""Try odd and damaged DICOM studies, made from phantoms, and write what becomes of each into a table.
+"""Try odd and damaged DICOM studies and write what becomes of each into a table.
 
 Every study must be read right, compared with what was painted in world coordinates, or be refused in one line. What is
 read without a modality must have a warning. Otherwise the command names the study and ends with status 1.

@@ -28,6 +28,7 @@ def test_there_are_more_than_fifty_of_different_names():
 
 def test_the_results_of_the_prostate_bundle_list_every_input():
     text = Path("bundles/prostate_mri_segmentation_expert_consistency/docs/results.md").read_text()
+    text = text.partition("## Odd DICOM studies")[2]
     rows = [[cell.strip() for cell in line.split(" | ")] for line in text.splitlines() if line.startswith("| ")]
     listed = {row[1]: row[2].split()[0] for row in rows if len(row) == 4 and row[0].removeprefix("| ").isdigit()}
     assert listed == {given.name: "refused" if given.refused else "right" for given in INPUTS}
