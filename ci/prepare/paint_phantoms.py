@@ -1,4 +1,4 @@
-"""Paint a small data set of phantoms: brains, glands, breast ultrasound, prostates or DICOM studies.
+"""Paint a small data set of phantoms: brains, glands, breasts, prostates or DICOM studies.
 
 `--kind brats` (the default) paints brain tumours, `--kind gland` colon glands, `--kind breast` breast
 ultrasound, `--kind prostate` T2 and ADC of prostates, `--kind dicom` studies of prostates or brains. A second run finds

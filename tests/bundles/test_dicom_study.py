@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from tiny_bundle import tried_on
 
+from shared.errors import InputError
+from shared.inferers import Segmenter
 from shared.phantoms import paint_breast, paint_dicom_phantoms
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
@@ -61,6 +63,15 @@ def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, 
     for number in (1, 2):
         expected = {tuple(voxel) for voxel in np.argwhere(np.asarray(one.dataobj) == number)}
         assert voxels_of(of_study, one.affine, number) == expected  # Dice 1
+    study = tmp_path / "painted" / "Phantom_000" / "dicom"
+    segmenter = Segmenter(trained.root, trained.out / "models" / "model.pt", "cpu", ["inference_tiny"], dicom_seg=True)
+    called = segmenter(dicom_dir=study)
+    np.testing.assert_array_equal(called.label[0].numpy(), np.asarray(one.dataobj))
+    assert {path.name for path in called.save(tmp_path / "called").iterdir()} == {
+        path.name for path in of_study.parent.iterdir()
+    }
+    folders = segmenter(t2=study / "04_t2_tse_tra", adc=study / "07_ep2d_diff_tra_ADC")
+    np.testing.assert_array_equal(folders.label[0].numpy(), np.asarray(one.dataobj))
     assert record["dicom"]["series"]["adc"]["number"] == "7"
     assert record["dicom"]["segmentation"] == of_study.name
     assert record["modalities_found"] == ["t2", "adc"]
@@ -102,3 +113,6 @@ def test_frames_of_ultrasound_give_the_masks_of_the_same_pictures(trained, tmp_p
         assert record["dicom"]["burned_in_annotation"] == "NO"
     assert sum(record["regions"][1]["area_px"] for record in records) > 0
     assert [record["dicom"]["frame"] for record in records] == [1, 2]
+    segmenter = Segmenter(trained.root, trained.out / "models" / "model.pt", "cpu", ["inference_tiny"])
+    with pytest.raises(InputError, match="the study has 2 pictures, but one at a time is segmented"):
+        segmenter(dicom_dir=tmp_path / "study")
