@@ -112,6 +112,8 @@ RANGES: dict[str, Range] = {
     "min_et_volume_mm3": NOT_NEGATIVE,
     "min_component_mm3": NOT_NEGATIVE,
     "lesion_min_mm3": NOT_NEGATIVE,
+    "temperature": Range(above=True, optional=True),
+    "voxels_per_case": COUNT,
     "lesion_dilation_voxels": COUNT_OR_ZERO,
     "surface_tolerance_mm": Range(optional=True),
     "image_size": COUNT,
@@ -131,6 +133,7 @@ RANGES: dict[str, Range] = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "evaluate_part": ("train", "validation", "test"),
+    "calibrate_part": ("train", "validation", "test"),
     "case_names": ("plain", "hash"),
     "gate_scope": ("window", "case"),
 }

@@ -26,6 +26,7 @@ __all__ = ["Segmenter"]
 OWN_BUNDLE = Path(__file__).resolve().parents[2]  # of a packed bundle's <name>_lib/inferers/segmenter.py
 HOOK = "add_bundle_to_path"  # of a packed bundle's configurations
 EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
+TEMPERATURE = "found_temperature"
 COMMAND_LINE_ALONE = "install_excepthook"
 
 
@@ -73,7 +74,10 @@ class Segmenter:
             self.loader()
         self.modalities = parser.get_parsed_content("modalities") if "modalities" in parser else None
         self._takes_studies = "dicom_dir" in parser
-        self._config = _for_one_case(parser.get())
+        config = dict(parser.get())
+        if TEMPERATURE in config:
+            config[TEMPERATURE] = parser.get_parsed_content(TEMPERATURE)  # reads the weights again: once is enough
+        self._config = _for_one_case(config)
 
     def __call__(
         self, image: Any = None, *, case: str | None = None, dicom_dir: str | os.PathLike | None = None, **volumes: Any

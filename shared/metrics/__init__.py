@@ -12,6 +12,7 @@ from .lesion_wise import LesionScores, LesionWiseMetric, dilated_lesion_scores, 
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
 from .surface_dice import SurfaceDiceInMmMetric, surface_dice
+from .temperature import fit_temperature, mean_negative_log_likelihood, risk_coverage
 
 __all__ = [
     "ExpectedCalibrationErrorMetric",
@@ -28,13 +29,16 @@ __all__ = [
     "dilated_lesion_scores",
     "error_of_bins",
     "expected_calibration_error",
+    "fit_temperature",
     "hausdorff_95",
     "matched_lesion_scores",
+    "mean_negative_log_likelihood",
     "object_dice",
     "object_f1",
     "object_hausdorff",
     "object_sums",
     "one_vs_rest_auc",
+    "risk_coverage",
     "roc_points",
     "surface_dice",
 ]

@@ -34,6 +34,7 @@ from .regions import TumourRegions, TumourRegionsd
 from .remove_small_components import RemoveSmallComponentsd, remove_small_components
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
+from .sample_logits import SampleLogitsd
 from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
@@ -74,6 +75,7 @@ __all__ = [
     "RemoveSmallComponentsd",
     "RequireSameGridd",
     "SafeSpacingd",
+    "SampleLogitsd",
     "SaveImageCased",
     "SaveImageExpertsd",
     "SavePictureCased",

@@ -222,6 +222,7 @@ class SegmentOnGridd(MapTransform):
         keys: the logits (C, *spatial), with the affine of the grid that the network saw; one key.
         grid_key: a volume on the grid that the results get.
         uncertainty_key: where the uncertainty is put.
+        temperature: logits are divided by it, which changes how certain the classes are, but not which is shown.
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
     """
@@ -234,6 +235,7 @@ class SegmentOnGridd(MapTransform):
         grid_key: str = "image",
         uncertainty_key: str = "uncertainty",
         probabilities: bool = False,
+        temperature: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -242,6 +244,7 @@ class SegmentOnGridd(MapTransform):
         self.grid_key = grid_key
         self.uncertainty_key = uncertainty_key
         self.probabilities = probabilities
+        self.temperature = temperature
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -252,7 +255,8 @@ class SegmentOnGridd(MapTransform):
                     raise ValueError(f"{name} must be a MetaTensor, whose affine says where it is; got {type(volume)}.")
             if logits.shape[0] < 2:
                 raise ValueError(f"{key} must hold logits of at least two classes, got shape {tuple(logits.shape)}.")
-            place = (logits.as_tensor(), logits.affine, grid.affine, grid.shape[1:])
+            values = logits.as_tensor() if self.temperature == 1 else logits.as_tensor() / self.temperature
+            place = (values, logits.affine, grid.affine, grid.shape[1:])
             results = dict(zip((key, self.uncertainty_key), segment_on_grid(*place), strict=True))
             if self.probabilities:
                 results["probabilities"] = probabilities_on_grid(*place)

@@ -1,7 +1,9 @@
 """One call in Python gives what inference.json gives, for every bundle that is there."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -111,6 +113,22 @@ def test_threads_give_what_one_after_the_other_gives(trained):
     for one, other in zip(found, expected, strict=True):
         assert one.record["inputs"] == other.record["inputs"]
         assert torch.equal(one.uncertainty, other.uncertainty)
+
+
+@tried_on("vnet")
+def test_inference_uses_the_temperature_that_calibrate_fits(trained, case, tmp_path):
+    weights = Path(shutil.copy(trained.out / "models" / "model.pt", tmp_path))
+    trained.run("train", "calibrate", ckpt_path=str(weights), output_dir=str(tmp_path / "out"))
+    temperature = json.loads((tmp_path / "model.temperature.json").read_text())["temperature"]
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"calibration.png", "risk_coverage.png"}
+    plain, found = (Segmenter(trained.root, weights, "cpu", ["inference_tiny"], **t) for t in ({"temperature": 1}, {}))
+    plain, found = (segmenter(**inputs_of(case, segmenter)) for segmenter in (plain, found))
+    assert found.record["settings"]["temperature"] == temperature != 1
+    assert torch.equal(found.label.as_tensor(), plain.label.as_tensor())
+    inside = plain.uncertainty[0].as_tensor() > 0  # the rest is outside of what the network sees
+    before, after = (result.probabilities.as_tensor().float()[:, inside] for result in (plain, found))
+    warmer = (before + 1e-6).log().div(temperature).softmax(dim=0)
+    torch.testing.assert_close(after, warmer, atol=5e-3, rtol=0)
 
 
 @tried_on("mmformer")
