@@ -47,8 +47,8 @@ class WeightedCrossEntropyDiceLoss(nn.Module):
     A class that is not in the batch adds a constant to Dice and no gradient against its false positives: so published.
     Computed in float32 under autocast.
 
-    With these weights the background counts little where lesions are small: predicted lesions come out too large, until
-    a training is long. Without them the loss is cross-entropy plus Dice.
+    With these weights the background counts little where lesions are small, and short trainings predict lesions that
+    are too large. Without them the loss is cross-entropy plus Dice.
 
     Args:
         weighted: weigh the classes.
