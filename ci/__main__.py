@@ -27,6 +27,7 @@ COMMANDS = {  # folder to its commands, each with its module
     },
     "prepare": {
         "paint-phantoms": "paint_phantoms",
+        "phantom-moments": "phantom_moments",
         "convert-checkpoint": "convert_checkpoint",
         "derive-gland-regions": "derive_gland_regions",
     },

@@ -18,8 +18,6 @@ from .state_dict_file import bare, find_weights, load_tensors, read_file
 
 __all__ = ["WeightsLoader"]
 
-REMEDY = "train first, or name one with --ckpt_path."
-
 
 class WeightsLoader:
     """Load weights, refuse those of another network or of other settings, and note for every case what was loaded.
@@ -34,6 +32,8 @@ class WeightsLoader:
         settings: settings of this run that must be those of the training.
         may_differ: names of settings that differ on purpose.
     """
+
+    remedy = "train first, or name one with --ckpt_path."
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class WeightsLoader:
             InputError: the file is missing, damaged, fits another network, was trained with other settings, or holds
                 numbers that are not finite.
         """
-        content = read_file(self.path, REMEDY)
+        content = read_file(self.path, self.remedy)
         network = bare(self.network)
-        found = find_weights(load_tensors(content, self.path, REMEDY), network.state_dict(), self.path)
+        found = find_weights(load_tensors(content, self.path, self.remedy), network.state_dict(), self.path)
         compare_model_settings(self.path, read_model_settings(found.metadata), self.settings, self.may_differ)
         for name, value in found.weights.items():
             if value.is_floating_point() and not value.float().isfinite().all():

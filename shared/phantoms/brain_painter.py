@@ -54,7 +54,7 @@ class BrainPainter:
         load_brain_maps(fine=min(self.spacing_mm) < FINE_MM)
 
     def __call__(self, seed: Sequence[int]) -> dict[str, Any]:
-        """Return the modalities and "label", each (1, x, y, z), float32, right, front and top last; "case" is theirs."""
+        """Return the modalities and "label", each (1, x, y, z), float32, in the orientation RAS."""
         painted = paint_brain(
             seed,
             size=self.size,
@@ -67,6 +67,6 @@ class BrainPainter:
         return {name: self._tensor(volume, name) for name, volume in painted.items()}
 
     def _tensor(self, volume: np.ndarray, name: str) -> MetaTensor:
-        affine = torch.from_numpy(self.affine)
-        meta = {"affine": affine, "original_affine": affine.clone(), "filename_or_obj": f"painted {name}", "space": "RAS"}
-        return MetaTensor(torch.from_numpy(volume.astype(np.float32))[None], affine=affine, meta=meta)
+        meta = {"original_affine": self.affine.copy(), "filename_or_obj": f"painted {name}", "space": "RAS"}
+        tensor = torch.from_numpy(volume.astype(np.float32))[None]
+        return MetaTensor(tensor, affine=torch.from_numpy(self.affine.copy()), meta=meta)

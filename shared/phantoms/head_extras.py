@@ -26,7 +26,11 @@ def _vessels(g: np.random.Generator, head: Head) -> np.ndarray:
     one, two = (SmoothField(g, 9.0).on_axes(head.grid.axes) for _ in range(2))
     rarely = SmoothField(g, 18.0).on_axes(head.grid.axes) > g.uniform(-0.2, 1.0)
     wide = np.float32(g.uniform(0.1, 0.26))
-    tubes = np.clip(1.5 - np.hypot(one, two) / wide, 0, 1) * rarely * np.clip(1.6 * (head.fluid + 0.25 * (head.depth < 6)), 0, 1)
+    tubes = (
+        np.clip(1.5 - np.hypot(one, two) / wide, 0, 1)
+        * rarely
+        * np.clip(1.6 * (head.fluid + 0.25 * (head.depth < 6)), 0, 1)
+    )
     above = head.place[2] > g.uniform(0.0, 40.0)
     sinus = np.clip(g.uniform(2.0, 4.5) - np.hypot(head.side, np.maximum(head.depth, -2) - 1.0), 0, 1) * above
     return np.maximum(tubes, sinus * g.uniform(0.3, 1.0)).astype(np.float32)
@@ -52,6 +56,6 @@ def _spots(g: np.random.Generator, head: Head) -> np.ndarray:
     age = g.uniform(0.0, 1.0) ** 1.5
     rough = octaves(g, head.grid, 4.5)
     spots = np.clip(3.0 * (rough - (2.9 - 1.0 * age)), 0, 1)
-    reach = (0.5 + 4.5 * age) * np.exp(0.4 * SmoothField(g, 14.0).on_axes(head.grid.axes))
+    reach = (4.5 * age - 0.5) * np.exp(0.8 * SmoothField(g, 14.0).on_axes(head.grid.axes))
     caps = np.clip((reach - head.from_ventricles) / 2.0, 0, 1) * (head.from_ventricles > 0)
     return (np.maximum(spots, caps * g.uniform(0.2, 1.0)) * np.clip(head.white * 1.5, 0, 1)).astype(np.float32)

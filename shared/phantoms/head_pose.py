@@ -63,10 +63,12 @@ class HeadPose:
             for detail, least, most in BENDS
             for _ in range(3)
         ]
-        self.wider_ventricles_mm = generator.normal(-0.3, 1.0) + (generator.uniform(0, 3.0) if generator.random() < 0.3 else 0)
+        self.wider_ventricles_mm = generator.normal(-0.3, 1.0) + (
+            generator.uniform(0, 3.0) if generator.random() < 0.3 else 0
+        )
         self.wider_sulci = generator.normal(0.0, 0.35)
         self.folds = SmoothField(generator, 5.0)
-        self.crispness = generator.uniform(1.3, 2.2)
+        self.crispness = generator.uniform(1.1, 1.9)
 
     def place(self, grid: HeadGrid, middle_mm: np.ndarray) -> np.ndarray:
         """Return the place in the atlas (3, x, y, z) of every voxel, in millimetres."""

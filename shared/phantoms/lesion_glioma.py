@@ -111,7 +111,9 @@ def paint_body(
     grid = head.grid.box(box)
     inwards = ndimage.distance_transform_edt(core, sampling=grid.spacing).astype(np.float32)
     size = max(3.5, 0.5 * float(inwards.max()))  # large tumours have large chambers
-    wide, walls, gaps, chambers = (SmoothField(g, detail).on_axes(grid.axes) for detail in (size, size, 1.3 * size, size))
+    wide, walls, gaps, chambers = (
+        SmoothField(g, detail).on_axes(grid.axes) for detail in (size, size, 1.3 * size, size)
+    )
     rough = octaves(g, grid, 6.0)
     if form == "nodule":
         inner = np.full(core.shape, SOLID, np.uint8)
@@ -139,7 +141,9 @@ def paint_body(
     return inner
 
 
-def add_oedema(g: np.random.Generator, head: Head, parts: np.ndarray, reach_mm: float, start: np.ndarray | None = None) -> Lesion:
+def add_oedema(
+    g: np.random.Generator, head: Head, parts: np.ndarray, reach_mm: float, start: np.ndarray | None = None
+) -> Lesion:
     """Add oedema around a tumour.
 
     Args:

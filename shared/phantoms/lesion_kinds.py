@@ -20,7 +20,11 @@ class BrainMetastases:
 
     def __init__(self, generator: np.random.Generator, maps: BrainMaps) -> None:
         self.generator = generator
-        number = min(20, 1 + int(generator.geometric(0.22)) - 1) if generator.random() < 0.8 else int(generator.integers(1, 21))
+        number = (
+            min(20, 1 + int(generator.geometric(0.22)) - 1)
+            if generator.random() < 0.8
+            else int(generator.integers(1, 21))
+        )
         radii = np.exp(generator.uniform(np.log(1.8), np.log(9.0), number))
         radii[0] = generator.uniform(3.5, 13.0)
         self.masses = []
@@ -43,7 +47,11 @@ class BrainMetastases:
 
     def paint(self, head: Head) -> Lesion:
         """Paint them into a head."""
-        g, parts, inside = self.generator, np.zeros(head.grid.shape, np.uint8), brain_of(head) & (head.from_ventricles > 0)
+        g, parts, inside = (
+            self.generator,
+            np.zeros(head.grid.shape, np.uint8),
+            brain_of(head) & (head.from_ventricles > 0),
+        )
         start = np.full(head.grid.shape, np.inf, np.float32)
         most = float(max(self.reaches))
         for mass, reach in zip(self.masses, self.reaches, strict=True):
@@ -67,7 +75,9 @@ class Meningioma:
         self.generator = generator
         place = random_place(generator, maps, hindbrain=0.1, least_depth_mm=2.0)
         radius = generator.triangular(6.0, 13.0, 26.0)
-        self.mass = Mass(generator, _at_surface(maps, place, 0.45 * radius), radius, push=generator.uniform(0.5, 0.9), roughness=0.05)
+        self.mass = Mass(
+            generator, _at_surface(maps, place, 0.45 * radius), radius, push=generator.uniform(0.5, 0.9), roughness=0.05
+        )
         self.reach = max(0.0, generator.uniform(-4.0, 14.0))
         self.tail_mm = generator.uniform(0.0, 14.0)
         self.solid = generator.random() < 0.2  # calcified: hardly enhances inside
@@ -89,7 +99,13 @@ class Meningioma:
         elif g.random() < 0.25:
             inner[(octaves(g, head.grid.box(box), 6.0) > 1.2) & (inwards > 3.0)] = NECROSIS
         parts[box][core] = inner[core]
-        tail = (depth > -self.tail_mm) & (head.depth[box] < max(1.5, 0.8 * head.grid.spacing[0])) & inside[box] & side & ~core
+        tail = (
+            (depth > -self.tail_mm)
+            & (head.depth[box] < max(1.5, 0.8 * head.grid.spacing[0]))
+            & inside[box]
+            & side
+            & ~core
+        )
         parts[box][tail] = ENHANCING
         return add_oedema(g, head, parts, self.reach)
 
@@ -118,7 +134,9 @@ def _at_surface(maps: BrainMaps, place: np.ndarray, depth_mm: float) -> np.ndarr
     coarse = maps.distance
     gradient = np.stack(np.gradient(coarse.values[0]))
     for _ in range(60):
-        index = np.clip(np.rint((place - coarse.first_mm) / coarse.spacing_mm).astype(int), 0, np.array(coarse.values.shape[1:]) - 1)
+        index = np.clip(
+            np.rint((place - coarse.first_mm) / coarse.spacing_mm).astype(int), 0, np.array(coarse.values.shape[1:]) - 1
+        )
         if coarse.values[(0, *index)] <= depth_mm:
             break
         step = gradient[(slice(None), *index)]

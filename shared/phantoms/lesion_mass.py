@@ -75,7 +75,9 @@ class Mass:
         return box, depth
 
 
-def random_place(generator: np.random.Generator, maps: BrainMaps, hindbrain: float = 0.04, least_depth_mm: float = 6.0) -> np.ndarray:
+def random_place(
+    generator: np.random.Generator, maps: BrainMaps, hindbrain: float = 0.04, least_depth_mm: float = 6.0
+) -> np.ndarray:
     """Draw a place in the atlas (3,), mostly in white matter.
 
     Args:
@@ -98,5 +100,7 @@ def random_place(generator: np.random.Generator, maps: BrainMaps, hindbrain: flo
 
 def _from_middle(place: np.ndarray) -> np.ndarray:
     """Return how far out places (3, x, y, z) are: 0 in the middle of the brain, 1 at the skull, roughly."""
-    scaled = [(place[k] - middle) / axis for k, (middle, axis) in enumerate(zip((0.0, -17.5, 7.5), SKULL_MM, strict=True))]
+    scaled = [
+        (place[k] - middle) / axis for k, (middle, axis) in enumerate(zip((0.0, -17.5, 7.5), SKULL_MM, strict=True))
+    ]
     return np.sqrt(sum(part * part for part in scaled))

@@ -80,7 +80,9 @@ def _shifted(step: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]
 def _thinned(volume: np.ndarray, every: Sequence[int]) -> np.ndarray:
     """Return the least value of each block, so that no thin tumour is lost."""
     padded = np.pad(volume, [(0, -size % step) for size, step in zip(volume.shape, every, strict=True)], mode="edge")
-    blocks = padded.reshape([part for size, step in zip(padded.shape, every, strict=True) for part in (size // step, step)])
+    blocks = padded.reshape(
+        [part for size, step in zip(padded.shape, every, strict=True) for part in (size // step, step)]
+    )
     return blocks.min(axis=(1, 3, 5))
 
 

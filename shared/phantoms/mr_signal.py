@@ -58,7 +58,7 @@ class LesionLook:
         self.fade = lesion.fade[self.box]
         grid = head.grid.box(self.box)
         self.grains = [octaves(generator, grid, detail) for detail in (6.0, 8.0, 4.0)]
-        self.blood = (generator.random() < 0.2) * np.clip(2.0 * (octaves(generator, grid, 8.0) - 1.0), 0, 1)
+        self.blood = (generator.random() < 0.12) * np.clip(2.0 * (octaves(generator, grid, 8.0) - 1.0), 0, 1)
 
 
 def mr_signal(
@@ -82,10 +82,16 @@ def mr_signal(
         look: of the lesion.
     """
     signal = level["white"] * head.white + level["grey"] * head.grey + level["fluid"] * head.fluid
-    signal *= 1.0 + np.float32(generator.uniform(0.0, 0.05)) * textures.fine + np.float32(generator.uniform(0, 0.05)) * textures.wide
+    signal *= (
+        1.0
+        + np.float32(generator.uniform(0.0, 0.05)) * textures.fine
+        + np.float32(generator.uniform(0, 0.05)) * textures.wide
+    )
     air = head.depth < 0.5
     signal[air] = np.where(
-        head.depth[air] > -2.0, level["fluid"], level["dura"] * np.clip(0.5 + 0.5 * textures.outside[air], 0.05, 2.0)
+        head.depth[air] > generator.uniform(-2.5, 0.3),
+        level["fluid"],
+        level["dura"] * np.clip(0.5 + 0.5 * textures.outside[air], 0.05, 2.0),
     )
     for name in ("spot", "vessel", "dura", "choroid"):
         shows = 1.0 if name != "spot" else generator.uniform(0.5, 1.0)
@@ -94,7 +100,7 @@ def mr_signal(
     painted, total = np.zeros_like(inside), np.zeros_like(inside)
     fade = np.float32(generator.uniform(0.0, 0.55))
     for name, share in look.shares.items():
-        amount = np.float32(generator.uniform(*GRAIN[name]))
+        amount = np.float32(generator.uniform(*GRAIN[name]) * (0.55 if modality == "t1" else 1.0))
         weights = generator.dirichlet(np.ones(3)) ** 0.5
         grain = sum(np.float32(w) * field for w, field in zip(weights, look.grains, strict=True))
         brightness = level[name] * (1.0 + amount * grain).clip(0.15, 2.5)
@@ -102,7 +108,9 @@ def mr_signal(
             around = level["white"] * head.white[look.box] + level["grey"] * (1.0 - head.white[look.box])
             brightness += fade * look.fade * (around - brightness)
         elif name in ("solid", "necrosis"):
-            brightness += look.blood * ((0.45 if modality == "t2" else 1.25 if modality == "t1" else 0.9) * level["white"] - brightness)
+            brightness += look.blood * (
+                (0.45 if modality == "t2" else 1.25 if modality == "t1" else 0.9) * level["white"] - brightness
+            )
         painted += share * brightness
         total += share
     total = np.minimum(total, 1.0)
