@@ -9,6 +9,7 @@ from .gland_phantom_stain import paint_glands
 from .gland_phantoms import paint_gland_phantoms
 from .mr_contrasts import BRAIN_MODALITIES
 from .painted_brain import paint_brain
+from .painted_brains import paint_brain_phantoms
 from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate, prostate_affine
 from .prostate_phantoms import paint_prostate_phantoms
 
@@ -18,6 +19,7 @@ __all__ = [
     "PROSTATE_MODALITIES",
     "BrainPainter",
     "paint_brain",
+    "paint_brain_phantoms",
     "paint_brats_phantoms",
     "paint_breast",
     "paint_breast_phantoms",

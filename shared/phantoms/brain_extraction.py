@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .brain_phantom_shapes import SmoothField
+from .head_grid import Waves
 from .head_pose import Head
 from .lesion_parts import bodies, brain_of
 
@@ -15,7 +15,7 @@ __all__ = ["draw_brain_mask"]
 def draw_brain_mask(generator: np.random.Generator, head: Head) -> np.ndarray:
     """Return one tool's mask (x, y, z) of a head's brain, in one piece."""
     kind = generator.choice(["plain", "tight", "generous", "sulci"], p=[0.35, 0.2, 0.25, 0.2])
-    uneven = generator.uniform(0.0, 0.8) * SmoothField(generator, 12.0).on_axes(head.grid.axes)
+    uneven = generator.uniform(0.0, 0.8) * Waves(generator, 12.0).on(head.grid)
     offset = {"plain": 0.0, "tight": generator.uniform(0.5, 2.0), "sulci": 0.3}.get(kind, generator.uniform(-3.0, -0.5))
     mask = head.depth + uneven.clip(-1.5, 1.5) > offset
     if kind == "sulci":

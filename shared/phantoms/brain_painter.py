@@ -11,11 +11,9 @@ from monai.data import MetaTensor
 
 from .mni_maps import load_brain_maps
 from .mr_contrasts import BRAIN_MODALITIES
-from .painted_brain import FINE_MM, MIXED, check_brain, paint_brain
+from .painted_brain import FINE_MM, MIXED, check_brain, head_size, paint_brain
 
 __all__ = ["BrainPainter"]
-
-EXTENT_MM = (160.0, 192.0, 164.0)  # holds every painted brain
 
 
 class BrainPainter:
@@ -47,7 +45,7 @@ class BrainPainter:
         self.modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         self.label_values = np.asarray(label_values, np.uint8)
         self.tumours, self.free_share = tumours, free_share
-        self.size = [int(np.ceil(extent / edge)) for extent, edge in zip(EXTENT_MM, self.spacing_mm, strict=True)]
+        self.size = head_size(self.spacing_mm)
         self.affine = np.diag([*self.spacing_mm, 1.0])
         self.affine[:3, 3] = [-edge * (count - 1) / 2 for edge, count in zip(self.spacing_mm, self.size, strict=True)]
         check_brain(self.affine, self.modalities, tumours)

@@ -45,27 +45,6 @@ class SmoothField:
         places = points.T / self.detail_mm + (self.lattice.shape[0] - 1) / 2
         return ndimage.map_coordinates(self.lattice, places, order=2, prefilter=False, mode="mirror", output=np.float32)
 
-    def on_axes(self, axes: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the values on the grid that three lists of coordinates span, much sooner than point by point.
-
-        Beyond `REACH_MM` the field goes on with its last values.
-        """
-        values = self.lattice
-        for axis in axes:
-            values = np.tensordot(values, self._spline_weights(axis), axes=(0, 1))  # the new axis becomes the last
-        return values
-
-    def _spline_weights(self, coordinates: np.ndarray) -> np.ndarray:
-        """Return the weights (N, width) of the lattice's points at N coordinates."""
-        width = self.lattice.shape[0]
-        places = np.clip(np.asarray(coordinates, np.float64) / self.detail_mm + (width - 1) / 2, 1, width - 2)
-        nearest = np.rint(places).astype(int)
-        off, rows = places - nearest, np.arange(len(places))
-        weights = np.zeros((len(places), width), np.float32)
-        for step, weight in ((-1, 0.5 * (0.5 - off) ** 2), (0, 0.75 - off**2), (1, 0.5 * (0.5 + off) ** 2)):
-            weights[rows, nearest + step] = weight
-        return weights
-
 
 class Canvas:
     """What N points hold: tissues painted one over the other, with soft edges.

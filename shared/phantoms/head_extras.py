@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brain_phantom_shapes import SmoothField
-from .head_grid import octaves
+from .head_grid import Waves, octaves
 from .head_pose import Head
 
 __all__ = ["head_extras"]
@@ -23,8 +22,8 @@ def head_extras(generator: np.random.Generator, head: Head) -> dict[str, np.ndar
 
 def _vessels(g: np.random.Generator, head: Head) -> np.ndarray:
     """Curves, where two smooth fields are both zero, in the sulci and cisterns; and the sagittal sinus."""
-    one, two = (SmoothField(g, 9.0).on_axes(head.grid.axes) for _ in range(2))
-    rarely = SmoothField(g, 18.0).on_axes(head.grid.axes) > g.uniform(-0.2, 1.0)
+    one, two = (Waves(g, 9.0).on(head.grid) for _ in range(2))
+    rarely = Waves(g, 18.0).on(head.grid) > g.uniform(-0.2, 1.0)
     wide = np.float32(g.uniform(0.1, 0.26))
     tubes = (
         np.clip(1.5 - np.hypot(one, two) / wide, 0, 1)
@@ -46,7 +45,7 @@ def _dura(g: np.random.Generator, head: Head) -> np.ndarray:
 
 def _choroid(g: np.random.Generator, head: Head) -> np.ndarray:
     """Tufts in the ventricles, most of all at the back."""
-    tufts = np.clip(2.0 * (octaves(g, head.grid, 6.0) - g.uniform(0.6, 1.6)), 0, 1)
+    tufts = np.clip(octaves(g, head.grid, 5.0) - g.uniform(0.5, 1.8), 0, 1)
     at_back = 1.0 / (1.0 + np.exp((head.place[1] + 20.0) / 4.0))
     return (tufts * (head.from_ventricles < 0.5) * (0.2 + 0.8 * at_back)).astype(np.float32)
 
@@ -56,6 +55,6 @@ def _spots(g: np.random.Generator, head: Head) -> np.ndarray:
     age = g.uniform(0.0, 1.0) ** 1.5
     rough = octaves(g, head.grid, 4.5)
     spots = np.clip(3.0 * (rough - (2.9 - 1.0 * age)), 0, 1)
-    reach = (4.5 * age - 0.5) * np.exp(0.8 * SmoothField(g, 14.0).on_axes(head.grid.axes))
+    reach = (4.5 * age - 0.5) * np.exp(0.8 * Waves(g, 14.0).on(head.grid))
     caps = np.clip((reach - head.from_ventricles) / 2.0, 0, 1) * (head.from_ventricles > 0)
     return (np.maximum(spots, caps * g.uniform(0.2, 1.0)) * np.clip(head.white * 1.5, 0, 1)).astype(np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .brain_phantom_shapes import SmoothField, rotation
-from .head_grid import HeadGrid
+from .brain_phantom_shapes import rotation
+from .head_grid import HeadGrid, Waves
 from .mni_maps import AtlasMap, BrainMaps
 
 __all__ = ["Head", "HeadPose"]
@@ -59,7 +59,7 @@ class HeadPose:
         self.shift_mm = generator.normal(0.0, 2.0, 3)
         self.mirrored = generator.random() < 0.5  # of a symmetric atlas: turns the side of what is bent
         self.bends = [
-            (SmoothField(generator, detail), generator.uniform(least, most))
+            (Waves(generator, detail), generator.uniform(least, most))
             for detail, least, most in BENDS
             for _ in range(3)
         ]
@@ -67,7 +67,7 @@ class HeadPose:
             generator.uniform(0, 3.0) if generator.random() < 0.3 else 0
         )
         self.wider_sulci = generator.normal(0.0, 0.35)
-        self.folds = SmoothField(generator, 5.0)
+        self.folds = Waves(generator, 5.0)
         self.crispness = generator.uniform(1.1, 1.9)
 
     def place(self, grid: HeadGrid, middle_mm: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ class HeadPose:
             turned = sum(np.float32(self.to_atlas[k, j]) * points[j] for j in range(3))
             place[k] = turned + np.float32(middle_mm[k] + self.shift_mm[k])
         for number, (field, millimetres) in enumerate(self.bends):
-            place[number % 3] += np.float32(millimetres) * field.on_axes(grid.axes)
+            place[number % 3] += np.float32(millimetres) * field.on(grid)
         if self.mirrored:
             np.negative(place[0], out=place[0])
         return place
@@ -103,7 +103,7 @@ class HeadPose:
         self, grid: HeadGrid, grey: np.ndarray, white: np.ndarray, brain: np.ndarray, from_ventricles: np.ndarray
     ) -> list[np.ndarray]:
         """Sharpen the mean of 152 heads into shares of grey matter, white matter and fluid as one head has them."""
-        folds = self.folds.on_axes(grid.axes)
+        folds = self.folds.on(grid)
         voxel = np.float32(np.prod(grid.spacing) ** (1 / 3))
         ventricles = 1 / (1 + np.exp(np.clip(from_ventricles / (0.35 * voxel), -20, 20)))
         fluid = np.clip(1.0 - grey - white, 0, 1) * np.exp(np.float32(self.wider_sulci) + 0.5 * folds)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .brain_phantom_shapes import SmoothField
-from .head_grid import octaves
+from .head_grid import Waves, octaves
 from .head_pose import Head
 from .lesion_mass import Mass, random_place
 from .lesion_parts import ENHANCING, NECROSIS, OEDEMA, SOLID, Lesion, bodies, brain_of
@@ -111,9 +110,7 @@ def paint_body(
     grid = head.grid.box(box)
     inwards = ndimage.distance_transform_edt(core, sampling=grid.spacing).astype(np.float32)
     size = max(3.5, 0.5 * float(inwards.max()))  # large tumours have large chambers
-    wide, walls, gaps, chambers = (
-        SmoothField(g, detail).on_axes(grid.axes) for detail in (size, size, 1.3 * size, size)
-    )
+    wide, walls, gaps, chambers = (Waves(g, detail).on(grid) for detail in (size, size, 1.3 * size, size))
     rough = octaves(g, grid, 6.0)
     if form == "nodule":
         inner = np.full(core.shape, SOLID, np.uint8)

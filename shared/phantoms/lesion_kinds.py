@@ -31,7 +31,7 @@ class BrainMetastases:
         for radius in radii:
             place = self._free_place(maps, radius)
             self.masses.append(Mass(generator, place, radius, push=generator.uniform(0.0, 0.2), roughness=0.1))
-        self.reaches = generator.uniform(0.0, 1.0, number) * generator.uniform(0.0, 1.8) * radii.clip(None, 9.0)
+        self.reaches = generator.uniform(0.0, 1.0, number) * generator.uniform(0.0, 1.5) * radii.clip(None, 9.0)
 
     def _free_place(self, maps: BrainMaps, radius: float) -> np.ndarray:
         """Draw a place that keeps off the others, so that they stay as many."""
@@ -74,7 +74,7 @@ class Meningioma:
     def __init__(self, generator: np.random.Generator, maps: BrainMaps) -> None:
         self.generator = generator
         place = random_place(generator, maps, hindbrain=0.1, least_depth_mm=2.0)
-        radius = generator.triangular(6.0, 13.0, 26.0)
+        radius = generator.triangular(8.0, 19.0, 32.0)
         self.mass = Mass(
             generator, _at_surface(maps, place, 0.45 * radius), radius, push=generator.uniform(0.5, 0.9), roughness=0.05
         )
@@ -113,7 +113,7 @@ class Meningioma:
 class TreatedGlioma(HighGradeGlioma):
     """A cavity where the tumour was, with remains that enhance, and a broad bright seam in FLAIR."""
 
-    radius_mm = (9.0, 16.0, 26.0)
+    radius_mm = (12.0, 20.0, 32.0)
     satellites = 0.15
 
     def _inner(self, head: Head, box: tuple[slice, ...], core: np.ndarray, mass: Mass) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from .brain_phantom_shapes import SmoothField
-from .head_grid import HeadGrid
+from .head_grid import HeadGrid, Waves
 from .head_pose import Head
 from .mni_maps import BrainMaps
 
@@ -43,7 +44,7 @@ class Mass:
         off *= (generator.uniform(0.5, 0.95, lobes) * radius_mm / np.linalg.norm(off, axis=1).clip(1e-6))[:, None]
         self.centres = [self.centre, *np.float32(self.centre + off)]
         self.radii = [self.radius, *(self.radius * generator.uniform(0.4, 0.8, lobes))]
-        self.fields = [SmoothField(generator, max(3.0, radius_mm / size)) for size in (1.8, 4.0)]
+        self.fields = [Waves(generator, max(3.0, radius_mm / size)) for size in (1.8, 4.0)]
 
     def push_away(self, place: np.ndarray) -> np.ndarray:
         """Return where the tissue at places (3, x, y, z) of the atlas was before; the skull does not yield."""
@@ -71,7 +72,7 @@ class Mass:
         depth = np.maximum.reduce(balls)
         part: HeadGrid = head.grid.box(box)
         for field, weight in zip(self.fields, (1.0, 0.45), strict=True):
-            depth += np.float32(weight * self.roughness_mm) * field.on_axes(part.axes)
+            depth += np.float32(weight * self.roughness_mm) * field.on(part)
         return box, depth
 
 
@@ -86,16 +87,21 @@ def random_place(
         hindbrain: weight of cerebellum and brainstem.
         least_depth_mm: below the surface of the brain.
     """
-    coarse = maps.distance
-    depth, _, behind = coarse.values[:, ::2, ::2, ::2]
-    white = maps.tissue.values[1][tuple(slice(None, None, round(4.0 / maps.tissue.spacing_mm)) for _ in range(3))]
-    size = tuple(min(pair) for pair in zip(white.shape, depth.shape, strict=True))
-    cut = tuple(slice(0, length) for length in size)
-    depth, behind, white = depth[cut], behind[cut], white[cut]
+    places, sums = _places(maps, hindbrain, round(least_depth_mm))
+    chosen = min(int(np.searchsorted(sums, generator.random() * sums[-1])), len(places) - 1)
+    return maps.distance.first_mm + maps.distance.spacing_mm * (places[chosen] + generator.uniform(-1.0, 1.0, 3))
+
+
+@lru_cache(maxsize=64)
+def _places(maps: BrainMaps, hindbrain: float, least_depth_mm: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return every second voxel (N, 3) of the coarse maps that may be drawn, and sums (N,) of their weights."""
+    depth, _, behind = maps.distance.values[:, ::2, ::2, ::2]
+    step = round(2 * maps.distance.spacing_mm / maps.tissue.spacing_mm)
+    white = maps.tissue.values[1][::step, ::step, ::step][tuple(slice(0, size) for size in depth.shape)]
+    depth, behind = (part[tuple(slice(0, size) for size in white.shape)] for part in (depth, behind))
     weight = np.where(depth > least_depth_mm, 0.15 + white, 0.0) * (1.0 - (1.0 - hindbrain) * behind)
-    chosen = generator.choice(weight.size, p=(weight / weight.sum()).ravel())
-    index = np.array(np.unravel_index(chosen, size)) + generator.uniform(-0.5, 0.5, 3)
-    return coarse.first_mm + 2 * coarse.spacing_mm * index
+    places = np.argwhere(weight > 0)
+    return 2 * places, np.cumsum(weight[tuple(places.T)], dtype=np.float64)
 
 
 def _from_middle(place: np.ndarray) -> np.ndarray:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .brain_phantom_shapes import SmoothField
-from .head_grid import HeadGrid
+from .head_grid import HeadGrid, Waves
 
 __all__ = ["scan", "slice_weights", "to_scanner_units"]
 
@@ -17,7 +16,7 @@ SATURATED_AT = 32000.0
 
 def scan(generator: np.random.Generator, grid: HeadGrid, signal: np.ndarray) -> np.ndarray:
     """Return the magnitude image of a signal (x, y, z): positive everywhere."""
-    signal = signal * np.exp(np.float32(generator.uniform(0.0, 0.2)) * SmoothField(generator, 50.0).on_axes(grid.axes))
+    signal = signal * np.exp(np.float32(generator.uniform(0.0, 0.2)) * Waves(generator, 50.0).on(grid))
     signal = np.clip(signal, 0.01, None) ** np.float32(generator.uniform(0.85, 1.2))
     noise = generator.uniform(0.004, 0.045) / max(1.0, np.prod(grid.spacing) ** (1 / 3))  # large voxels have less
     blur_mm = generator.uniform(0.0, 1.3)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
-from .brain_phantom_shapes import SmoothField
-from .head_grid import octaves
+from .head_grid import Waves, octaves
 from .head_pose import Head
 from .lesion_parts import PARTS, Lesion
 
@@ -16,7 +15,7 @@ __all__ = ["LesionLook", "Textures", "mr_signal"]
 
 GRAIN = {
     "oedema": (0.03, 0.16),
-    "solid": (0.04, 0.2),
+    "solid": (0.03, 0.16),
     "necrosis": (0.05, 0.25),
     "enhancing": (0.05, 0.22),
     "cavity": (0.02, 0.08),
@@ -32,8 +31,8 @@ class Textures:
     """
 
     def __init__(self, generator: np.random.Generator, head: Head) -> None:
-        self.fine = SmoothField(generator, 3.0).on_axes(head.grid.axes)
-        self.wide = SmoothField(generator, 22.0).on_axes(head.grid.axes)
+        self.fine = Waves(generator, 3.0).on(head.grid)
+        self.wide = Waves(generator, 22.0).on(head.grid)
         self.outside = octaves(generator, head.grid, 5.0)
 
 

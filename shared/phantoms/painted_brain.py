@@ -17,11 +17,12 @@ from .mr_contrasts import BRAIN_MODALITIES, draw_contrast
 from .mr_scanner import scan, to_scanner_units
 from .mr_signal import LesionLook, Textures, mr_signal
 
-__all__ = ["FINE_MM", "MIXED", "check_brain", "paint_brain"]
+__all__ = ["FINE_MM", "MIXED", "check_brain", "head_size", "paint_brain"]
 
 MIXED = "mixed"
 FINE_MM = 1.6  # grids with a finer voxel take the atlas at 1 mm
 LEAST_MM = 1.0
+EXTENT_MM = (160.0, 192.0, 164.0)  # holds every painted brain
 SATURATED_SHARE = 0.12
 ANATOMY, LESION, LOOK, MASK = range(4)  # streams of random numbers; each modality has one more
 
@@ -73,6 +74,11 @@ def paint_brain(
         image = scan(generator, grid, mr_signal(generator, name, level, head, extras, textures, look))
         painted[name] = to_scanner_units(generator, name, image, mask, saturated)
     return painted
+
+
+def head_size(spacing_mm: Sequence[float]) -> list[int]:
+    """Return the voxels along the three axes of a grid that holds every painted head."""
+    return [int(np.ceil(extent / edge)) for extent, edge in zip(EXTENT_MM, spacing_mm, strict=True)]
 
 
 def check_brain(affine: np.ndarray, modalities: Sequence[str], tumours: str) -> None:
