@@ -38,7 +38,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByTrainedBundleElseByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            of_trained = Path(file).stem in ("test_runs", "test_bad_input")
+            of_trained = Path(file).stem in ("test_runs", "test_bad_input", "test_segmenter")
             return next((name for name in bundles if of_trained and name in nodeid), file)
 
     return ByTrainedBundleElseByFile(config, log)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "losses": {"transforms", "data", "phantoms", "networks", "metrics"},
     "dicom": {"transforms", "data", "phantoms", "networks", "metrics"},
     "reports": {"transforms", "data", "phantoms", "networks", "metrics"},
-    "inferers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},
+    "inferers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics", "pictures"},
     "handlers": {"reports", "losses", "transforms", "data", "phantoms", "networks", "metrics"},
 }
 

@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOOK = "add_bundle_to_path"
 # MONAI parses every expression that holds the word of an import statement as one, so this one must not hold it.
 HOOK_EXPRESSION = "$sys.path.insert(0, os.path.abspath(@bundle_root))"
+FOR_PROGRAMS = ["shared.inferers.Segmenter"]  # what no configuration names
 HOOK_NEEDS = ["$import os", "$import sys"]
 
 
@@ -112,6 +113,7 @@ def packed_files(bundle: Path) -> dict[str, bytes]:
     names: set[str] = set().union(*(custom_targets(read_json(path)[0]) for path in config_paths(bundle)))
     files = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in own_files(bundle)}
     if names:
+        names |= {name for name in FOR_PROGRAMS if (root / Path(*name.split(".")[:-1], "segmenter.py")).is_file()}
         for path in config_paths(bundle):
             files[f"configs/{path.name}"] = packed_config(path, library)
         for file, content in import_closure(root, names).items():

@@ -3,6 +3,15 @@
 from .experts_inferer import ExpertsInferer
 from .gate_scope_inferer import GateScopeInferer
 from .modality_subsets_inferer import ModalitySubsetsInferer
+from .segmentation import Segmentation
+from .segmenter import Segmenter
 from .whole_or_window import WholeOrWindowInferer
 
-__all__ = ["ExpertsInferer", "GateScopeInferer", "ModalitySubsetsInferer", "WholeOrWindowInferer"]
+__all__ = [
+    "ExpertsInferer",
+    "GateScopeInferer",
+    "ModalitySubsetsInferer",
+    "Segmentation",
+    "Segmenter",
+    "WholeOrWindowInferer",
+]

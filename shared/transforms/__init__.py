@@ -36,7 +36,7 @@ from .same_grid import RequireSameGridd, grid_difference
 from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
-from .segment_on_grid import SegmentOnGridd, logits_on_grid, segment_on_grid
+from .segment_on_grid import SegmentOnGridd, logits_on_grid, probabilities_on_grid, segment_on_grid
 from .source_file import source_file
 from .split_experts import Experts, SplitExpertsd
 from .stack_modalities import StackModalitiesd
@@ -98,6 +98,7 @@ __all__ = [
     "logits_on_grid",
     "nifti_on_grid",
     "onehot_label",
+    "probabilities_on_grid",
     "segment_on_grid",
     "source_file",
     "state_log_probabilities",

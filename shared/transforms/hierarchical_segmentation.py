@@ -36,6 +36,7 @@ class HierarchicalSegmentationd(MapTransform):
         states: (S, L) of 0 and 1, a valid state per row; by default those of the gland hierarchy, see `label_states`.
         uncertainty_key: where the uncertainty is put.
         class_key: where the class probabilities are put.
+        probabilities: put those of the states, (S, *spatial), float16, under "probabilities", too.
         allow_missing_keys: skip absent keys instead of raising.
     """
 
@@ -48,6 +49,7 @@ class HierarchicalSegmentationd(MapTransform):
         states: Tensor | Sequence[Sequence[int]] | None = None,
         uncertainty_key: str = "uncertainty",
         class_key: str = "class_probabilities",
+        probabilities: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -57,6 +59,7 @@ class HierarchicalSegmentationd(MapTransform):
         self.states = label_states() if states is None else torch.as_tensor(states).float()
         self.uncertainty_key = uncertainty_key
         self.class_key = class_key
+        self.probabilities = probabilities
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -68,10 +71,14 @@ class HierarchicalSegmentationd(MapTransform):
                     f"{key} must hold {self.states.shape[1]} labels and {self.num_classes} classes, "
                     f"({expected}, *spatial), got shape {tuple(logits.shape)}."
                 )
-            regions, uncertainty, classes = self._segment(logits.as_tensor().detach())
+            values = logits.as_tensor().detach()
+            regions, uncertainty, classes = self._segment(values)
             segmented[key] = convert_to_dst_type(regions, logits, dtype=torch.uint8)[0]
             segmented[self.uncertainty_key] = convert_to_dst_type(uncertainty, logits, dtype=torch.float32)[0]
             segmented[self.class_key] = classes
+            if self.probabilities:
+                of_states = state_log_probabilities(values[None, : self.states.shape[1]], self.states.to(values.device))
+                segmented["probabilities"] = convert_to_dst_type(of_states[0].exp(), logits, dtype=torch.float16)[0]
         return segmented
 
     def _segment(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -31,6 +31,7 @@ class MaskAndClassd(MapTransform):
         threshold: least probability of the mask.
         uncertainty_key: where the uncertainty is put.
         class_key: where the class probabilities are put.
+        probabilities: put those of background and mask, (2, *spatial), float16, under "probabilities", too.
         allow_missing_keys: skip absent keys instead of raising.
     """
 
@@ -43,6 +44,7 @@ class MaskAndClassd(MapTransform):
         threshold: float = 0.5,
         uncertainty_key: str = "uncertainty",
         class_key: str = "class_probabilities",
+        probabilities: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -54,6 +56,7 @@ class MaskAndClassd(MapTransform):
         self.threshold = threshold
         self.uncertainty_key = uncertainty_key
         self.class_key = class_key
+        self.probabilities = probabilities
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -70,5 +73,8 @@ class MaskAndClassd(MapTransform):
             class_logits = values[1:].flatten(1).mean(dim=1, dtype=torch.float64)
             segmented[key] = convert_to_dst_type(mask, logits, dtype=torch.uint8)[0]
             segmented[self.uncertainty_key] = convert_to_dst_type(uncertainty, logits, dtype=torch.float32)[0]
+            if self.probabilities:
+                both = torch.cat([-values[:1], values[:1]]).sigmoid()
+                segmented["probabilities"] = convert_to_dst_type(both, logits, dtype=torch.float16)[0]
             segmented[self.class_key] = class_logits.softmax(dim=0).float()
         return segmented

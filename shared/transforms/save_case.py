@@ -27,6 +27,7 @@ from .case_record import (
 )
 from .nifti_grid import nifti_on_grid
 from .overlay import draw_overlay
+from .probabilities_file import write_probabilities
 
 __all__ = ["SaveImageCased"]
 
@@ -36,6 +37,7 @@ class SaveImageCased(Transform):
 
     - ``<case>_seg.nii.gz``: label map, uint8;
     - ``<case>_uncertainty.nii.gz``: 1 - probability of the class in the label map, float32;
+    - ``<case>_probabilities.npz``, with `save_probabilities`: see `write_probabilities`;
     - ``<case>_overlay.png``: see `draw_overlay`; with the true classes where "label" holds them;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
@@ -54,6 +56,7 @@ class SaveImageCased(Transform):
         label_key: true classes (1, *spatial), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
+        save_probabilities: write "probabilities" (C, *spatial).
     """
 
     def __init__(
@@ -67,18 +70,18 @@ class SaveImageCased(Transform):
         image_key: str = "image",
         label_key: str = "label",
         case_names: str = "plain",
+        save_probabilities: bool = False,
     ) -> None:
         self.folder = Path(output_dir)
         self.modalities = list(modalities)
         self.class_names = list(class_names)
         self.case_names = case_names
+        self.save_probabilities = save_probabilities
         self.bundle = bundle_name_and_version(metadata_path)
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        volumes = {name: data.get(key) for name, key in self.keys.items()}
-        volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
-        self._check(volumes)
+        volumes = self._volumes(data)
         image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
         case = name_of_case(data, self.case_names)
         names = {
@@ -86,8 +89,7 @@ class SaveImageCased(Transform):
             "uncertainty": f"{case}_uncertainty.nii.gz",
             "overlay": f"{case}_overlay.png",
         }
-        record = {"case": str(data["case"]), "notice": NOTICE, **self._findings(data, image, segmentation, uncertainty)}
-        with case_place(self.folder, case, record["inputs"]) as folder:
+        with case_place(self.folder, case, files_read(data, image)) as folder:
             record_path = folder / f"{case}.json"
             with atomic_write(folder / names["segmentation"]) as path:
                 record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
@@ -105,16 +107,46 @@ class SaveImageCased(Transform):
                     label=volumes.get("label"),
                     title=case,
                 )
-            outputs, found = self._add(data, volumes, folder, case)
-            record |= {**found, "outputs": names | outputs, "bundle": self.bundle, **circumstances(data)}
-            write_record(record_path, record)
+            if self.save_probabilities:
+                names["probabilities"] = f"{case}_probabilities.npz"
+                with atomic_write(folder / names["probabilities"]) as path:
+                    write_probabilities(path, data["probabilities"], ["background", *self.class_names])
+            names |= self._add(data, volumes, folder, case)
+            write_record(record_path, self.record(data, names))
         return dict(data)
+
+    def place(self, data: Mapping[Hashable, Any]) -> Path:
+        """Return the folder of a case."""
+        return self.folder / name_of_case(data, self.case_names)
+
+    def record(self, data: Mapping[Hashable, Any], outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the record of a case.
+
+        Args:
+            data: as this transform takes it.
+            outputs: names of the files; without them the record does not name any.
+        """
+        volumes = self._volumes(data)
+        return {
+            "case": str(data["case"]),
+            "notice": NOTICE,
+            **self._findings(data, volumes["image"], volumes["pred"], volumes["uncertainty"]),
+            **({} if outputs is None else {"outputs": dict(outputs)}),
+            "bundle": self.bundle,
+            **circumstances(data),
+        }
 
     def _add(
         self, data: Mapping[Hashable, Any], volumes: Mapping[str, Tensor], folder: Path, case: str
-    ) -> tuple[dict[str, str], dict[str, Any]]:
-        """Write further files of a case; return their names for "outputs", and further entries of the record."""
-        return {}, {}
+    ) -> dict[str, str]:
+        """Write further files of a case and return their names for "outputs"."""
+        return {}
+
+    def _volumes(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
+        volumes = {name: data.get(key) for name, key in self.keys.items()}
+        volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
+        self._check(volumes)
+        return volumes
 
     def _check(self, volumes: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]

@@ -30,6 +30,7 @@ class SaveImageExpertsd(SaveImageCased):
         class_names: names of the classes from 1 on.
         metadata_path: the bundle's metadata.json.
         case_names: "plain" or "hash".
+        save_probabilities: write "probabilities".
         draw_experts: draw the figure.
         experts_key: `Experts`.
     """
@@ -41,30 +42,41 @@ class SaveImageExpertsd(SaveImageCased):
         class_names: Sequence[str],
         metadata_path: str,
         case_names: str = "plain",
+        save_probabilities: bool = False,
         draw_experts: bool = False,
         experts_key: str = "experts",
     ) -> None:
-        super().__init__(output_dir, modalities, class_names, metadata_path, case_names=case_names)
+        super().__init__(
+            output_dir,
+            modalities,
+            class_names,
+            metadata_path,
+            case_names=case_names,
+            save_probabilities=save_probabilities,
+        )
         self.draw_experts = draw_experts
         self.experts_key = experts_key
 
     def _add(
         self, data: Mapping[Hashable, Any], volumes: Mapping[str, Tensor], folder: Path, case: str
-    ) -> tuple[dict[str, str], dict[str, Any]]:
+    ) -> dict[str, str]:
         experts = data.get(self.experts_key)
-        if experts is None:
-            return {}, {}
-        outputs = {}
-        if self.draw_experts:
-            outputs["experts"] = f"{case}_experts.png"
-            with atomic_write(folder / outputs["experts"]) as path:
-                draw_experts(
-                    volumes["image"],
-                    volumes["pred"],
-                    experts,
-                    path,
-                    modalities=self.modalities,
-                    class_names=self.class_names,
-                    title=case,
-                )
-        return outputs, {"experts": experts.note(self.modalities)}
+        if experts is None or not self.draw_experts:
+            return {}
+        name = f"{case}_experts.png"
+        with atomic_write(folder / name) as path:
+            draw_experts(
+                volumes["image"],
+                volumes["pred"],
+                experts,
+                path,
+                modalities=self.modalities,
+                class_names=self.class_names,
+                title=case,
+            )
+        return {"experts": name}
+
+    def _findings(self, data: Mapping[Hashable, Any], *volumes: Tensor) -> dict[str, Any]:
+        experts = data.get(self.experts_key)
+        found = {} if experts is None else {"experts": experts.note(self.modalities)}
+        return {**super()._findings(data, *volumes), **found}

@@ -15,6 +15,7 @@ from .case_place import case_place
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, write_record
 from .class_contradiction import class_contradiction
 from .picture_overlay import draw_picture_overlay
+from .probabilities_file import write_probabilities
 
 __all__ = ["SavePictureCased"]
 
@@ -27,6 +28,7 @@ class SavePictureCased(Transform):
     - ``<case>_seg.png``: region of every pixel, 8 bits, the values as they are (0, 1, 2 look black);
     - ``<case>_instances.png``: object of every pixel, 16 bits; beyond 65535 a TIFF of 32 bits;
     - ``<case>_uncertainty.tif``: 1 - probability of the region in the map, float32;
+    - ``<case>_probabilities.npz``, with `save_probabilities`: see `write_probabilities`;
     - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
@@ -51,6 +53,7 @@ class SavePictureCased(Transform):
         label_instances_key: true objects (1, H, W), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
+        save_probabilities: write "probabilities" (regions, H, W).
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class SavePictureCased(Transform):
         label_key: str = "label",
         label_instances_key: str = "instances",
         case_names: str = "plain",
+        save_probabilities: bool = False,
     ) -> None:
         if pixel_size_um is not None and not pixel_size_um > 0:
             raise ValueError(f"pixel_size_um must be positive, or None if it is not known; got {pixel_size_um}.")
@@ -79,21 +83,17 @@ class SavePictureCased(Transform):
         self.pixel_size_um = pixel_size_um
         self.ground_class = ground_class
         self.case_names = case_names
+        self.save_probabilities = save_probabilities
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
         self.keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        found = {name: data.get(key) for name, key in self.keys.items()}
-        found = {
-            name: value.detach().cpu().as_subclass(Tensor) for name, value in found.items() if isinstance(value, Tensor)
-        }
-        self._check(found)
+        found = self._found(data)
         case = name_of_case(data, self.case_names)
-        findings = self._findings(found)
+        record = self.record(data)
         maps = self._maps(case, found)
         names = {result: name for result, (name, _) in maps.items()} | {"overlay": f"{case}_overlay.png"}
-        inputs = files_read(data, data[self.keys["image"]])
-        with case_place(self.folder, case, inputs) as folder:
+        with case_place(self.folder, case, record["inputs"]) as folder:
             for number, (name, values) in enumerate(maps.values()):
                 with atomic_write(folder / name) as path:
                     if number == 0:
@@ -110,12 +110,43 @@ class SavePictureCased(Transform):
                     instances=found.get("instances"),
                     reference=found.get("label"),
                     reference_instances=found.get("label_instances"),
-                    title=_title(case, findings),
+                    title=_title(case, record),
                 )
-            record = {"case": str(data["case"]), "notice": NOTICE, "inputs": inputs, **findings}
-            record |= {"outputs": names, "bundle": self.bundle, **circumstances(data)}
-            write_record(folder / f"{case}.json", record)
+            if self.save_probabilities:
+                names["probabilities"] = f"{case}_probabilities.npz"
+                with atomic_write(folder / names["probabilities"]) as path:
+                    write_probabilities(path, data["probabilities"], self.region_names)
+            write_record(folder / f"{case}.json", self.record(data, names))
         return dict(data)
+
+    def place(self, data: Mapping[Hashable, Any]) -> Path:
+        """Return the folder of a case."""
+        return self.folder / name_of_case(data, self.case_names)
+
+    def record(self, data: Mapping[Hashable, Any], outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the record of a case.
+
+        Args:
+            data: as this transform takes it.
+            outputs: names of the files; without them the record does not name any.
+        """
+        return {
+            "case": str(data["case"]),
+            "notice": NOTICE,
+            "inputs": files_read(data, data[self.keys["image"]]),
+            **self._findings(self._found(data)),
+            **({} if outputs is None else {"outputs": dict(outputs)}),
+            "bundle": self.bundle,
+            **circumstances(data),
+        }
+
+    def _found(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
+        found = {name: data.get(key) for name, key in self.keys.items()}
+        found = {
+            name: value.detach().cpu().as_subclass(Tensor) for name, value in found.items() if isinstance(value, Tensor)
+        }
+        self._check(found)
+        return found
 
     def _check(self, found: Mapping[str, Tensor]) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image", "classes") if name not in found]

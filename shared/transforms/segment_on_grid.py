@@ -13,7 +13,13 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-__all__ = ["SegmentOnGridd", "classes_and_uncertainty", "logits_on_grid", "segment_on_grid"]
+__all__ = [
+    "SegmentOnGridd",
+    "classes_and_uncertainty",
+    "logits_on_grid",
+    "probabilities_on_grid",
+    "segment_on_grid",
+]
 
 SLAB = 2**20  # voxels of the output at a time
 ALIGNED = 1e-2  # voxels: grids whose voxels coincide this well need no resampling
@@ -55,10 +61,7 @@ def segment_on_grid(
         Classes (1, *grid_shape), uint8, and uncertainty (1, *grid_shape), float32, on the logits' device.
     """
     values, shape = logits.detach().float(), tuple(grid_shape)
-    if len(shape) != values.ndim - 1:
-        raise ValueError(f"the grid must have {values.ndim - 1} axes as the logits have, got the shape {shape}.")
-    affine, grid_affine = (to_affine_nd(len(shape), matrix.cpu().double()) for matrix in (affine, grid_affine))
-    to_logits = torch.linalg.solve(affine, grid_affine)
+    to_logits = _to_logits(values, affine, grid_affine, shape)
     classes = torch.zeros(1, *shape, dtype=torch.uint8, device=values.device)
     uncertainty = torch.zeros(1, *shape, device=values.device)
     if _is_aligned(to_logits, shape):
@@ -70,6 +73,39 @@ def segment_on_grid(
         classes[0][slab] = slab_classes[0] * inside
         uncertainty[0][slab] = slab_uncertainty[0] * inside
     return classes, uncertainty
+
+
+def probabilities_on_grid(logits: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]) -> Tensor:
+    """Softmax of logits on another grid, interpolated as in `segment_on_grid`; outside of the logits all background.
+
+    Args:
+        logits: (C, *spatial), 2D or 3D.
+        affine: voxel indices of the logits to millimetres.
+        grid_affine: voxel indices of the other grid to millimetres.
+        grid_shape: spatial shape of the other grid.
+
+    Returns:
+        (C, *grid_shape), float16, on the logits' device.
+    """
+    values, shape = logits.detach().float(), tuple(grid_shape)
+    to_logits = _to_logits(values, affine, grid_affine, shape)
+    filled = torch.zeros(len(values), *shape, dtype=torch.float16, device=values.device)
+    filled[0] = 1
+    if _is_aligned(to_logits, shape):
+        _place(values.softmax(dim=0).half(), to_logits.round().long(), filled)
+        return filled
+    for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
+        part = filled[(slice(None), *slab)]
+        part[:, inside] = sampled.softmax(dim=0).half()[:, inside]
+    return filled
+
+
+def _to_logits(logits: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]) -> Tensor:
+    """Return the affine matrix from voxel indices of a grid to those of the logits."""
+    if len(grid_shape) != logits.ndim - 1:
+        raise ValueError(f"the grid must have {logits.ndim - 1} axes as the logits have, got the shape {grid_shape}.")
+    affine, grid_affine = (to_affine_nd(len(grid_shape), matrix.cpu().double()) for matrix in (affine, grid_affine))
+    return torch.linalg.solve(affine, grid_affine)
 
 
 def logits_on_grid(
@@ -122,10 +158,10 @@ def _is_aligned(to_logits: Tensor, shape: Sequence[int]) -> bool:
 
 
 def _place(source: Tensor, to_source: Tensor, filled: Tensor) -> None:
-    """Copy a volume (1, *spatial) into a larger or smaller one, flipped and transposed; `to_source` is of integers."""
+    """Copy a volume (C, *spatial) into a larger or smaller one, flipped and transposed; `to_source` is of integers."""
     axes = to_source[:-1, :-1].abs().argmax(dim=0).tolist()  # of the source, in the order of the filled volume
     source = source.permute(0, *(1 + axis for axis in axes))
-    here, there = [0], [0]
+    here, there = [slice(None)], [slice(None)]
     for place, axis in enumerate(axes):
         size, first = source.shape[1 + place], int(to_source[axis, -1])
         if to_source[axis, place] < 0:
@@ -160,6 +196,7 @@ class SegmentOnGridd(MapTransform):
         keys: the logits (C, *spatial), with the affine of the grid that the network saw; one key.
         grid_key: a volume on the grid that the results get.
         uncertainty_key: where the uncertainty is put.
+        probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
     """
 
@@ -170,6 +207,7 @@ class SegmentOnGridd(MapTransform):
         keys: KeysCollection = "pred",
         grid_key: str = "image",
         uncertainty_key: str = "uncertainty",
+        probabilities: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -177,6 +215,7 @@ class SegmentOnGridd(MapTransform):
             raise ValueError(f"keys must be one key, since there is one uncertainty_key; got {self.keys}.")
         self.grid_key = grid_key
         self.uncertainty_key = uncertainty_key
+        self.probabilities = probabilities
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -187,7 +226,10 @@ class SegmentOnGridd(MapTransform):
                     raise ValueError(f"{name} must be a MetaTensor, whose affine says where it is; got {type(volume)}.")
             if logits.shape[0] < 2:
                 raise ValueError(f"{key} must hold logits of at least two classes, got shape {tuple(logits.shape)}.")
-            results = segment_on_grid(logits.as_tensor(), logits.affine, grid.affine, grid.shape[1:])
-            for name, values in zip((key, self.uncertainty_key), results, strict=True):
+            place = (logits.as_tensor(), logits.affine, grid.affine, grid.shape[1:])
+            results = dict(zip((key, self.uncertainty_key), segment_on_grid(*place), strict=True))
+            if self.probabilities:
+                results["probabilities"] = probabilities_on_grid(*place)
+            for name, values in results.items():
                 segmented[name] = convert_to_dst_type(values, grid, dtype=values.dtype, device=values.device)[0]
         return segmented

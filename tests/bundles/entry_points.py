@@ -86,6 +86,18 @@ LOAD_BARE = LOAD.replace("**options", "")
 LOAD_TRAIN = LOAD.replace("**options", 'args_file="args.json"')
 LOAD_INFER = LOAD.replace("**options", 'args_file="args.json", workflow_type="inference"')
 LOAD_ON_PATH = LOAD_BARE.replace("network = ", 'sys.path.insert(0, "{bundle}")\nnetwork = ')
+SEGMENTER = """
+import sys
+from monai.bundle import ConfigParser
+sys.path.insert(0, "{bundle}")
+from {name}_lib.inferers import Segmenter
+segmenter = Segmenter(weights="{tiny_weights}", overlays=["inference_tiny"])
+parser = ConfigParser(ConfigParser.load_config_file("{configs}/inference.json"))
+parser["dataset_dir"] = "{data}"
+case = parser.get_parsed_content("datalist")[0]
+inputs = {key: case[key] for key in (*(segmenter.modalities or ()), "image", "brain") if key in case}
+segmenter(**inputs).save("{out}")
+"""
 
 ENTRY_POINTS = [
     EntryPoint("`monai.bundle run`, inference", INSIDE, INFER),
@@ -109,6 +121,7 @@ ENTRY_POINTS = [
     EntryPoint("`load(..., args_file=...)` with bundle_root, train.json", ELSEWHERE, ("-c", LOAD_TRAIN)),
     EntryPoint("`load(..., args_file=...)` with bundle_root, inference.json", ELSEWHERE, ("-c", LOAD_INFER)),
     EntryPoint("`load(name, bundle_dir=...)`, bundle on `sys.path`", ELSEWHERE, ("-c", LOAD_ON_PATH)),
+    EntryPoint("`Segmenter` of the bundle's library, bundle on `sys.path`", ELSEWHERE, ("-c", SEGMENTER)),
 ]
 
 

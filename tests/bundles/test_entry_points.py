@@ -53,7 +53,7 @@ def test_a_forked_process_that_hangs_is_ended(forked_python):
     assert forked_python.run(["-c", "import time; time.sleep(600)"], seconds=1).status == -14
 
 
-def test_there_are_sixteen_and_all_but_one_work():
-    assert len(ENTRY_POINTS) == 16
+def test_there_are_seventeen_and_all_but_one_work():
+    assert len(ENTRY_POINTS) == 17
     assert [entry.where for entry in ENTRY_POINTS if not entry.works] == ["elsewhere"]
     assert sum(entry.everywhere for entry in ENTRY_POINTS) == 1

@@ -1,0 +1,224 @@
+"""Segment cases from Python, with what a bundle's inference.json says."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from ..errors import InputError, find_input_error
+from ..quiet import quiet
+from .case_inputs import picture_item, volumes_item
+from .segmentation import Segmentation
+
+__all__ = ["Segmenter"]
+
+OWN_BUNDLE = Path(__file__).resolve().parents[2]  # of a packed bundle's <name>_lib/inferers/segmenter.py
+HOOK = "add_bundle_to_path"  # of a packed bundle's configurations
+EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
+COMMAND_LINE_ALONE = "install_excepthook"
+
+
+class Segmenter:
+    """A bundle with its weights loaded, called once per case.
+
+    The bundle's own inference.json says how a case is read, predicted and written, so the numbers are those of
+    `python -m monai.bundle run`. Several threads may call one segmenter; each call has its own transforms, and all
+    share the network. Nothing is printed.
+
+    Args:
+        bundle: folder of the bundle; a packed bundle's own `Segmenter` knows it.
+        weights: checkpoint; the bundle's models/model.pt if None.
+        device: such as "cuda" or "cpu"; a GPU if there is one if None.
+        overlays: configurations that follow inference.json, by name ("network_rfnet") or path.
+        **settings: any setting of inference.json, such as ``overlap=0.25``.
+
+    Raises:
+        InputError: no such bundle, overlay or setting; a value that a setting cannot have; weights that do not fit.
+
+    Example:
+        segmenter = Segmenter("bundles/brats_mri_segmentation_pareto_mmformer", weights="model.pt")
+        result = segmenter(flair="flair.nii.gz", t1ce=(array, affine))
+        result.save("out/")
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike | None = None,
+        weights: str | os.PathLike | None = None,
+        device: str | torch.device | None = None,
+        overlays: Sequence[str | os.PathLike] = (),
+        **settings: Any,
+    ) -> None:
+        self.bundle = OWN_BUNDLE if bundle is None else Path(bundle).expanduser()
+        given = {"ckpt_path": weights, "device": None if device is None else torch.device(device)}
+        settings |= {name: value for name, value in given.items() if value is not None}
+        settings["bundle_root"] = str(self.bundle)
+        workflow = _workflow(self.bundle, overlays, {name: _plain(value) for name, value in settings.items()})
+        parser = workflow.parser
+        with _only_the_line():
+            workflow.initialize()
+            self.network = parser.get_parsed_content("network").eval()
+            self.loader = parser.get_parsed_content("checkpointloader")
+            self.loader()
+        self.modalities = parser.get_parsed_content("modalities") if "modalities" in parser else None
+        self._takes_studies = "dicom_dir" in parser
+        self._config = _for_one_case(parser.get())
+
+    def __call__(
+        self, image: Any = None, *, case: str | None = None, dicom_dir: str | os.PathLike | None = None, **volumes: Any
+    ) -> Segmentation:
+        """Segment one case.
+
+        Args:
+            image: the picture of a 2D bundle (see `picture_item`); of others, all modalities in one 4D file or tensor.
+            case: name for the record and the files; by default that of the first file.
+            dicom_dir: a DICOM study whose series the bundle tells apart, in place of volumes.
+            **volumes: any subset of the bundle's modalities by name, and "brain", a mask; see `volumes_item`.
+
+        Raises:
+            InputError: what is wrong with the case, as `inference.json` would say it.
+        """
+        config: dict[str, Any] = {}
+        if dicom_dir is not None:
+            self._check_study(image, volumes)
+            config = {"dicom_dir": os.fspath(dicom_dir), "datalist": self._config["_study_"], "dataset_dir": ""}
+            item = None
+        else:
+            item = self._item(image, volumes, case)
+        return self._segment(item, config)
+
+    def _segment(self, item: dict[str, Any] | None, changes: Mapping[str, Any]) -> Segmentation:
+        parser = self._parser([item], changes)
+        found: dict[str, Any] = {}
+        with _only_the_line():
+            evaluator = parser.get_parsed_content("evaluator")
+            evaluator.logger = _silent()
+            evaluator.add_event_handler(Events.ITERATION_STARTED, self.loader.note_weights)
+            evaluator.add_event_handler(Events.ITERATION_COMPLETED, _keep, found)
+            evaluator.run()
+
+        def make_savers(output_dir: str) -> list[Callable[[Mapping], Mapping]]:
+            saving = self._parser([None], {**changes, "output_dir": output_dir})
+            return [saver for saver in saving.get_parsed_content("_savers_") if saver is not None]
+
+        return Segmentation(found, make_savers)
+
+    def _parser(self, cases: list[Any], changes: Mapping[str, Any]) -> ConfigParser:
+        """Return the configuration for one call, with the loaded network."""
+        given = {"segmenter_network": self.network, "segmenter_cases": cases}
+        return ConfigParser(deepcopy(self._config) | dict(changes), globals=given)
+
+    def _item(self, image: Any, volumes: Mapping[str, Any], case: str | None) -> dict[str, Any]:
+        """Return the case as the bundle's lists of cases have it."""
+        if self.modalities is None:
+            if volumes or image is None:
+                raise InputError(
+                    f"{self.bundle.name}: takes one picture, segmenter('picture.png'), and no other input."
+                )
+            item = picture_item(image)
+        else:
+            known = (*self.modalities, *EXTRA_VOLUMES)
+            for name in volumes:
+                if name not in known:
+                    near = difflib.get_close_matches(name, known, n=1)
+                    remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+                    raise InputError(f"{name}: no modality of {self.bundle.name}; {remedy}")
+            item = volumes_item(volumes if image is None else {"image": image, **volumes})
+        if case is not None:
+            item["case"] = case
+        elif not any(isinstance(value, (str, list)) for value in item.values()):
+            item["case"] = "case"
+        return item
+
+    def _check_study(self, image: Any, volumes: Mapping[str, Any]) -> None:
+        if not self._takes_studies:
+            raise InputError(f"dicom_dir: {self.bundle.name} reads no DICOM studies; give a folder per modality.")
+        if image is not None or volumes:
+            raise InputError("dicom_dir: a study has all volumes; leave the others out.")
+
+
+@contextmanager
+def _only_the_line() -> Iterator[None]:
+    """Raise the `InputError` behind what MONAI wraps it in."""
+    try:
+        yield
+    except Exception as error:
+        mistake = find_input_error(error)
+        if mistake is None or mistake is error:
+            raise
+        raise mistake from error
+
+
+def _workflow(bundle: Path, overlays: Sequence[str | os.PathLike], settings: dict[str, Any]) -> ConfigWorkflow:
+    """Merge the configurations; what only a command line needs is left out."""
+    configs = bundle / "configs"
+    files = [configs / "inference.json", *(_overlay(configs, overlay) for overlay in overlays)]
+    if missing := [path for path in files if not path.is_file()]:
+        raise InputError(f"{missing[0]}: no such configuration; correct the bundle's folder, or the overlay's name.")
+    config = ConfigParser.load_config_files([str(path) for path in files])
+    if HOOK in config and str(bundle.resolve()) not in sys.path:
+        sys.path.insert(0, str(bundle.resolve()))
+    steps = [step for step in config.get("initialize", []) if COMMAND_LINE_ALONE not in str(step)]
+    with quiet("monai.bundle.workflows"):  # it warns that it sets up no logging
+        return ConfigWorkflow(
+            [str(path) for path in files], logging_file=False, workflow_type="infer", initialize=steps, **settings
+        )
+
+
+def _overlay(configs: Path, overlay: str | os.PathLike) -> Path:
+    path = Path(overlay)
+    return path if path.suffix == ".json" else configs / f"{path}.json"
+
+
+def _for_one_case(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Change a configuration so that a case that is handed over is predicted, and nothing is written."""
+    changed = deepcopy({key: value for key, value in config.items() if key not in ("initialize", "run", "finalize")})
+    steps = changed["postprocessing"]["transforms"]
+    is_saver = ["Save" in step["_target_"].split(".")[-1] for step in steps]
+    changed["_savers_"] = [step for step, saves in zip(steps, is_saver, strict=True) if saves]
+    changed["postprocessing"]["transforms"] = [step for step, saves in zip(steps, is_saver, strict=True) if not saves]
+    for saver in [saver for saver in changed["_savers_"] if "save_probabilities" in saver]:
+        saver["save_probabilities"] = changed["save_probabilities"]
+    changed["save_probabilities"] = True
+    changed["_study_"] = changed["datalist"]
+    changed["datalist"] = "$segmenter_cases"
+    changed["dataset"] = {
+        "_target_": "Dataset",
+        "data": changed["dataset"]["data"],
+        "transform": changed["dataset"]["transform"],
+    }
+    changed["network"], changed["checkpointloader"], changed["handlers"] = "$segmenter_network", None, []
+    changed["evaluator"].pop("iteration_update", None)
+    if HOOK in changed:
+        changed[HOOK] = None
+    return changed
+
+
+def _keep(engine: Any, found: dict[str, Any]) -> None:
+    """Take the results out of an engine before it forgets them."""
+    found.update({**engine.state.batch[0], **engine.state.output[0]})
+
+
+def _silent() -> logging.Logger:
+    """Return a logger of nobody."""
+    logger = logging.Logger("silent")
+    logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _plain(value: Any) -> Any:
+    """Return paths as texts."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
