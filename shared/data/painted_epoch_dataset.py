@@ -59,7 +59,7 @@ class PaintedEpochDataset(EpochDataset):
         self.data = [*real, *({"case": f"Painted_{index:05d}"} for index in range(painted))]
 
     def _transform(self, index: int) -> Any:
-        index = index % len(self)
+        index = range(len(self))[index]  # an index beyond ends an iteration
         if index < self.num_real:
             return super()._transform(index)
         self._seed_transforms(index)

@@ -17,7 +17,7 @@ from .mr_contrasts import BRAIN_MODALITIES, draw_contrast
 from .mr_scanner import scan, to_scanner_units
 from .mr_signal import LesionLook, Textures, mr_signal
 
-__all__ = ["FINE_MM", "MIXED", "check_brain", "head_size", "paint_brain"]
+__all__ = ["FINE_MM", "MIXED", "check_brain", "head_size", "paint_brain", "random_stream"]
 
 MIXED = "mixed"
 FINE_MM = 1.6  # grids with a finer voxel take the atlas at 1 mm
@@ -54,8 +54,7 @@ def paint_brain(
         InputError: a voxel below 1 mm, an unknown name, or nilearn is missing.
     """
     check_brain(affine, modalities, tumours)
-    entropy = [seed] if isinstance(seed, int) else list(seed)
-    streams = [np.random.default_rng([*entropy, stream]) for stream in range(4)]
+    streams = [random_stream(seed, stream) for stream in range(4)]
     grid = HeadGrid.of_affine(size, np.asarray(affine, float))
     maps = load_brain_maps(fine=min(grid.spacing) < FINE_MM)
     pose = HeadPose(streams[ANATOMY])
@@ -69,11 +68,21 @@ def paint_brain(
     textures, look = Textures(streams[LOOK], head), LesionLook(streams[LOOK], head, lesion)
     painted = {"label": np.where(mask, lesion.label, 0).astype(np.uint8)}
     for name in modalities:
-        generator = np.random.default_rng([*entropy, 4 + BRAIN_MODALITIES.index(name)])
+        generator = random_stream(seed, 4 + BRAIN_MODALITIES.index(name))
         level = draw_contrast(generator, name, free=generator.random() < free_share)
         image = scan(generator, grid, mr_signal(generator, name, level, head, extras, textures, look))
         painted[name] = to_scanner_units(generator, name, image, mask, saturated)
     return painted
+
+
+def random_stream(seed: int | Sequence[int], stream: int) -> np.random.Generator:
+    """Return one of the streams of random numbers of a case.
+
+    NumPy takes (a, b) and (a, b, 0) for the same seed, and a number of 2^32 or more for two: so the count of the
+    numbers comes first, and the stream, from 1 on, last.
+    """
+    numbers = [seed] if isinstance(seed, int) else list(seed)
+    return np.random.default_rng([len(numbers), *numbers, stream + 1])
 
 
 def head_size(spacing_mm: Sequence[float]) -> list[int]:

@@ -21,7 +21,7 @@ from shared.phantoms.lesion_spread import blocked_by, spread_mm, travel_mm
 from shared.phantoms.mni_maps import load_brain_maps
 from shared.phantoms.mr_contrasts import RANGES
 from shared.phantoms.mr_scanner import slice_weights
-from shared.phantoms.painted_brain import head_size
+from shared.phantoms.painted_brain import head_size, random_stream
 
 MM = 4.0
 SIZE = head_size((MM,) * 3)
@@ -57,6 +57,14 @@ def test_one_seed_gives_the_same_bits_and_another_another_head(cases):
     again = paint((0, 3), free_share=0.0)
     assert all(np.array_equal(again[name], cases[3][name]) for name in again)
     assert not np.array_equal(cases[3]["t1"] > 0, cases[4]["t1"] > 0)
+
+
+def test_seeds_of_folders_validation_and_training_never_give_one_stream():
+    """NumPy alone takes (0, 5), (0, 5, 0) and (5 * 2**32, 0) for the same."""
+    seeds = [(0, 5), (0, 5, 0), (0, 5, 0, 0), (5, 0), 5, (2**31, 5), (2**31, 5, 0)]
+    first = [random_stream(seed, stream).random() for seed in seeds for stream in range(8)]
+    assert len(set(first)) == len(first)
+    assert random_stream((0, 5), 1).random() == random_stream([0, 5], 1).random()
 
 
 def test_a_modality_is_the_same_without_the_others(cases):
