@@ -88,5 +88,5 @@ def main(
         image = np.nan_to_num(case["image"].numpy())  # an absent modality is black
         rows.append(row_of(image, case["label"].numpy()[0], AXES[plane], tile_mm, spacing_mm))
     with atomic_write(Path(out)) as temporary:
-        Image.fromarray(np.concatenate(rows)).quantize(128).save(temporary, format="PNG", optimize=True)
+        Image.fromarray(np.concatenate(rows)).save(temporary, format="PNG", optimize=True)
     print(f"{len(rows)} cases, {', '.join(BRAIN_MODALITIES)} and label: {out}")

@@ -60,7 +60,7 @@ def _tissues(t1: np.ndarray, label: np.ndarray, brain: np.ndarray) -> dict[str, 
     rest = brain & ~ndimage.binary_dilation(label > 0, iterations=2)
     low, high = np.percentile(t1[rest], (1, 99))
     thresholds = threshold_multiotsu(np.clip(t1[rest], low, high), classes=3)
-    levels = np.digitize(t1, thresholds)
+    levels = np.digitize(t1, thresholds, right=True)
     return {name: rest & (levels == number) for number, name in enumerate(TISSUES)}
 
 

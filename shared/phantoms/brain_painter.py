@@ -39,7 +39,7 @@ class BrainPainter:
         modalities: str | Sequence[str] = BRAIN_MODALITIES,
         label_values: Sequence[int] = (0, 1, 2, 3),
         tumours: str = MIXED,
-        free_share: float = 0.1,
+        free_share: float = 0.07,
     ) -> None:
         self.spacing_mm = [float(edge) for edge in spacing_mm]
         self.modalities = [modalities] if isinstance(modalities, str) else list(modalities)

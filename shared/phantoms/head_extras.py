@@ -53,8 +53,8 @@ def _choroid(g: np.random.Generator, head: Head) -> np.ndarray:
 def _spots(g: np.random.Generator, head: Head) -> np.ndarray:
     """White-matter lesions of ageing and caps at the ventricles; none in the young."""
     age = g.uniform(0.0, 1.0) ** 1.5
-    rough = octaves(g, head.grid, 4.5)
-    spots = np.clip(3.0 * (rough - (2.9 - 1.0 * age)), 0, 1)
+    rough = octaves(g, head.grid, 3.5) - 0.02 * (head.from_ventricles - 10.0).clip(0, 40)
+    spots = np.clip(3.0 * (rough - (3.2 - 1.0 * age)), 0, 1)
     reach = (4.5 * age - 0.5) * np.exp(0.8 * Waves(g, 14.0).on(head.grid))
     caps = np.clip((reach - head.from_ventricles) / 2.0, 0, 1) * (head.from_ventricles > 0)
     return (np.maximum(spots, caps * g.uniform(0.2, 1.0)) * np.clip(head.white * 1.5, 0, 1)).astype(np.float32)

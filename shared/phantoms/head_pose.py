@@ -54,7 +54,7 @@ class HeadPose:
     """
 
     def __init__(self, generator: np.random.Generator) -> None:
-        angles = generator.normal(0.0, 0.07 if generator.random() < 0.9 else 0.2, 3)
+        angles = generator.normal(0.0, 0.07 if generator.random() < 0.9 else 0.15, 3)
         self.to_atlas = rotation(angles) / (generator.uniform(0.86, 0.98) * generator.uniform(0.96, 1.04, 3))
         self.shift_mm = generator.normal(0.0, 2.0, 3)
         self.mirrored = generator.random() < 0.5  # of a symmetric atlas: turns the side of what is bent

@@ -158,7 +158,9 @@ def add_oedema(
     box = head.grid.around(core, 1.3 * most + 4.0)
     near = _part_of(head, box)
     effort = spread_mm(near, start[box], most)
-    limit = np.float32(reach_mm) * np.exp(np.float32(0.35) * octaves(g, near.grid, 14.0)).clip(None, 1.8)
+    limit = np.float32(reach_mm) * np.exp(
+        0.35 * Waves(g, 13.0).on(near.grid) + 0.12 * Waves(g, 5.0).on(near.grid)
+    ).clip(None, 1.8)
     oedema = (effort < limit) & ~blocked_by(near) & ~core[box] & (reach_mm > 0)
     painted = parts.copy()
     painted[box][oedema] = OEDEMA

@@ -56,7 +56,7 @@ class LesionLook:
         }
         self.fade = lesion.fade[self.box]
         grid = head.grid.box(self.box)
-        self.grains = [octaves(generator, grid, detail) for detail in (6.0, 8.0, 4.0)]
+        self.grains = [Waves(generator, 9.0).on(grid), Waves(generator, 5.0).on(grid), octaves(generator, grid, 6.0)]
         self.blood = (generator.random() < 0.12) * np.clip(2.0 * (octaves(generator, grid, 8.0) - 1.0), 0, 1)
 
 

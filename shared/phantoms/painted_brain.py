@@ -33,7 +33,7 @@ def paint_brain(
     affine: np.ndarray,
     modalities: Sequence[str] = BRAIN_MODALITIES,
     tumours: str = MIXED,
-    free_share: float = 0.1,
+    free_share: float = 0.07,
 ) -> dict[str, np.ndarray]:
     """Paint one case; the head, its tumour and its contrasts are the same at every spacing.
 

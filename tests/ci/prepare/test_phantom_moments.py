@@ -14,7 +14,7 @@ def case():
     """A brain of 16^3 voxels whose T1 has three levels, with 40 voxels of oedema of -1, 1, 3, 1, ... in FLAIR."""
     image, label = np.zeros((4, 20, 20, 20), np.float32), np.zeros((20, 20, 20), np.int8)
     image[:, 2:18, 2:18, 2:18] = 0.5
-    image[0, 2:18, 2:18, 2:7], image[0, 2:18, 2:18, 7:12], image[0, 2:18, 2:18, 12:18] = -2.0, 0.1, 1.5
+    image[0, 2:18, 2:18, 2:7], image[0, 2:18, 2:18, 7:12], image[0, 2:18, 2:18, 12:18] = -2.0, 0.125, 1.5
     label[4:14, 4:8, 9] = 2
     image[3][label == 2] = np.tile([-1.0, 1.0, 3.0, 1.0], 10)
     return image, label
@@ -29,7 +29,7 @@ def test_moments_by_hand(case):
     assert found["oedema", "flair deviation"] == pytest.approx(np.sqrt(2))
     assert ("enhancing", "flair mean") not in found, "no class without voxels has a mean"
     levels = [found[tissue, "t1 mean"] for tissue in phantom_moments.TISSUES]
-    assert levels == pytest.approx([-2.0, 0.1, 1.5])
+    assert levels == pytest.approx([-2.0, 0.125, 1.5])
     assert all(found[tissue, "t1 deviation"] == pytest.approx(0, abs=1e-5) for tissue in phantom_moments.TISSUES)
 
 
