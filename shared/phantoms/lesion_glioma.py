@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
@@ -157,16 +159,23 @@ def add_oedema(
     most = 1.8 * reach_mm + 2.0
     box = head.grid.around(core, 1.3 * most + 4.0)
     near = _part_of(head, box)
-    effort = spread_mm(near, start[box], most)
-    limit = np.float32(reach_mm) * np.exp(
-        0.35 * Waves(g, 13.0).on(near.grid) + 0.12 * Waves(g, 5.0).on(near.grid)
-    ).clip(None, 1.8)
+    slower = np.exp(0.35 * Waves(g, 6.0).on(near.grid)).clip(0.5, 2.0)
+    effort = spread_mm(near, start[box], most, slower)
+    effort = _smoothed(effort, effort < 2.0 * most, [0.8 * max(1.0, 2.0 / edge) for edge in near.grid.spacing])
+    limit = np.float32(reach_mm) * np.exp(0.35 * Waves(g, 13.0).on(near.grid)).clip(None, 1.8)
     oedema = (effort < limit) & ~blocked_by(near) & ~core[box] & (reach_mm > 0)
     painted = parts.copy()
     painted[box][oedema] = OEDEMA
     fade = np.zeros(parts.shape, np.float32)
     fade[box] = np.clip(effort / np.maximum(limit, 1.0), 0.0, 1.0)
     return Lesion(painted, fade)
+
+
+def _smoothed(values: np.ndarray, reached: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
+    """Return values smoothed over what was reached; the others stay: they must not hold their neighbours back."""
+    weights = ndimage.gaussian_filter(reached.astype(np.float32), sigma, truncate=2.5)
+    smooth = ndimage.gaussian_filter(np.where(reached, values, np.float32(0)), sigma, truncate=2.5)
+    return np.where(reached, smooth / weights.clip(1e-3), values)
 
 
 def _part_of(head: Head, box: tuple[slice, ...]) -> Head:

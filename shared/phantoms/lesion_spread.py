@@ -20,18 +20,20 @@ FAR = np.float32(1e4)
 STEPS = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]  # half of the 26 neighbours
 
 
-def spread_mm(head: Head, head_start: np.ndarray, most_mm: float) -> np.ndarray:
+def spread_mm(head: Head, head_start: np.ndarray, most_mm: float, slower: np.ndarray | None = None) -> np.ndarray:
     """Return the effort (x, y, z) to reach every voxel from a tumour.
 
     Args:
         head: with its tissues.
         head_start: effort at the tumour's own voxels (0 or below), `inf` elsewhere.
         most_mm: efforts above are not needed.
+        slower: factor (x, y, z) on the effort in tissue, so that fronts are not straight; 1 if None.
     """
     every = [max(1, int(COARSE_MM / spacing + 0.01)) for spacing in head.grid.spacing]
     thin = tuple(slice(None, None, step) for step in every)
     steps_mm = [spacing * step for spacing, step in zip(head.grid.spacing, every, strict=True)]
     slowness = IN_WHITE * head.white[thin] + IN_GREY * (1.0 - head.white[thin])
+    slowness *= 1.0 if slower is None else slower[thin]
     slowness[blocked_by(head)[thin]] = FAR
     start = _thinned(np.where(np.isinf(head_start), FAR, head_start).astype(np.float32), every)
     effort = travel_mm(start, slowness, steps_mm, most_mm)
