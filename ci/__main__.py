@@ -32,8 +32,9 @@ COMMANDS = {  # folder to its commands, each with its module
         "convert-checkpoint": "convert_checkpoint",
         "derive-gland-regions": "derive_gland_regions",
     },
-    "timing": {"benchmark": "benchmark", "step-times": "step_times"},
+    "timing": {"benchmark": "benchmark", "step-times": "step_times", "study-times": "study_times"},
     "release": {"pack": "pack"},
+    "archive": {"serve-archive": "serve_archive"},
     "lint": {"lint": "lint_configs"},
 }
 

@@ -75,6 +75,27 @@ def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Seri
     return list(table.index[table["part"] == part] if part else table.index), scores.loc[rows]
 
 
+def read_case_scores(arguments: tuple[str, ...]) -> dict[str, DataFrame] | None:
+    """Read "method=path,path" again, case by case.
+
+    Returns:
+        By method a row per case, each score the mean over the method's runs; None of tables whose scores are pooled.
+    """
+    methods = {}
+    for method, paths in named_paths(arguments, "evaluation.csv").items():
+        runs = [concat_cases(path.split("+")) for path in paths]
+        if POOLED_SCORE in runs[0] or CLASS_SCORE in runs[0]:
+            return None
+        methods[method] = pandas.concat(runs).groupby(level=0).mean()
+    return methods
+
+
+def concat_cases(paths: list[str]) -> DataFrame:
+    """Return the rows of cases in the tables of one run's folds, sorted."""
+    folds = [read_evaluation(path) for path in paths]
+    return pandas.concat([fold[~fold.index.str.fullmatch(SUMMARIES)] for fold in folds]).sort_index()
+
+
 def named_paths(arguments: tuple[str, ...], file: str) -> dict[str, list[str]]:
     """Read "method=path,path" of files of one kind: every method's paths; wildcards are allowed."""
     methods: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pandas import DataFrame, Series
 
-__all__ = ["MARK", "method_rows", "over_runs", "spread_sentence"]
+__all__ = ["MARK", "marked_by_cases", "method_rows", "over_runs", "spread_sentence", "unknown_chance"]
 
 MARK = "≈"
 
@@ -20,7 +20,7 @@ def over_runs(scores: DataFrame) -> DataFrame:
     Returns:
         By method and score: "runs"; "mean", "smallest" and "largest" of them, NaN if one is; "within_spread_of_first",
         whether the mean differs from the first method's by less than the larger of the two ranges over runs. A single
-        run has no range.
+        run has no range. "marked" is the same, until cases are compared (`marked_by_cases`).
     """
     methods = scores.groupby(level=0, sort=False)
     mean, low, high = methods.mean(skipna=False), methods.min(skipna=False), methods.max(skipna=False)
@@ -30,6 +30,15 @@ def over_runs(scores: DataFrame) -> DataFrame:
     parts = {"mean": mean, "smallest": low, "largest": high, "within_spread_of_first": within}
     table = DataFrame({name: part.stack() for name, part in parts.items()}).rename_axis(["method", "score"])
     table.insert(0, "runs", methods.size().reindex(table.index, level=0))
+    table["marked"] = table["within_spread_of_first"]
+    return table
+
+
+def marked_by_cases(table: DataFrame, differences: DataFrame) -> DataFrame:
+    """Add `paired_differences` to `over_runs`; where there is an interval, a difference is marked if 0 is in it."""
+    table = table.join(differences)
+    known = table["low"].notna()
+    table.loc[known, "marked"] = (table["low"] <= 0) & (table["high"] >= 0)
     return table
 
 
@@ -38,7 +47,7 @@ def method_rows(table: DataFrame, formats: Mapping[str, str]) -> DataFrame:
     cells = {}
     for row in table.itertuples():
         mean, low, high = (format(number, formats[row.Index[1]]) for number in (row.mean, row.smallest, row.largest))
-        cells[row.Index] = mean + f" ({low} to {high})" * (row.runs > 1) + f" {MARK}" * row.within_spread_of_first
+        cells[row.Index] = mean + f" ({low} to {high})" * (row.runs > 1) + f" {MARK}" * row.marked
     rows = Series(cells).unstack(sort=False)
     rows.insert(0, "runs", table["runs"].groupby(level=0, sort=False).first())
     return rows
@@ -46,10 +55,16 @@ def method_rows(table: DataFrame, formats: Mapping[str, str]) -> DataFrame:
 
 def spread_sentence(table: DataFrame) -> str:
     """Say what the mark means, or that there is nothing to tell chance by."""
-    (first, _), runs = table.index[0], table["runs"]
-    if runs.max() == 1:
-        return "One run per method: how much runs differ by chance is unknown, and so is what a difference means."
+    first = table.index[0][0]
     sentence = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
+    return " ".join([*([sentence] if table["runs"].max() > 1 else []), *unknown_chance(table)])
+
+
+def unknown_chance(table: DataFrame) -> list[str]:
+    """Say of which methods nobody knows how much training runs differ by chance, if of any."""
+    runs = table["runs"]
+    if runs.max() == 1:
+        return ["One run per method: how much runs differ by chance is unknown, and so is what a difference means."]
     if runs.min() == 1:
-        sentence += " How much the runs of a method with one run differ by chance is unknown."
-    return sentence
+        return ["How much the runs of a method with one run differ by chance is unknown."]
+    return []

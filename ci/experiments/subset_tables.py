@@ -12,7 +12,7 @@ import numpy as np
 from pandas import DataFrame
 
 from ci.experiments.evaluation_files import OF_SUBSET
-from ci.experiments.run_spread import MARK, spread_sentence
+from ci.experiments.run_spread import MARK
 from shared.errors import InputError
 from shared.reports.score_table import markdown_table, markdown_text
 from shared.reports.subset_figure import HeatMap, draw_heat_maps
@@ -51,12 +51,18 @@ class SubsetLayout:
                 for heading, subsets in groups.items()
             }
 
-    def markdown(self, table: DataFrame, num_cases: int) -> str:
-        """Return both tables, and below what the numbers are."""
+    def markdown(self, table: DataFrame, num_cases: int, meaning: str) -> str:
+        """Return both tables, and below what the numbers are.
+
+        Args:
+            table: of `over_runs`.
+            num_cases: of each method.
+            meaning: what the mark means.
+        """
         wide = table.unstack(sort=False)
         means, marks = (
             wide["mean"].map("{:.2f}".format),
-            wide["within_spread_of_first"].map({True: f" {MARK}", False: ""}.get),
+            wide["marked"].map({True: f" {MARK}", False: ""}.get),
         )
         ranges = (wide["largest"] - wide["smallest"])[wide["runs"].max(axis=1) > 1].map("{:.2f}".format)
         spreads = {
@@ -70,7 +76,7 @@ class SubsetLayout:
         return markdown_text(
             subset_table(self.modalities, self._rows(means + marks, ranges, by_subset)),
             f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the modalities (● there, "
-            f"○ missing); range: largest run minus smallest, of methods with several. {spread_sentence(table)}",
+            f"○ missing); range: largest run minus smallest, of methods with several. {meaning}",
             markdown_table(self._rows(means + spreads + marks, ranges, by_missing)),
             SPREAD_OVER_SUBSETS,
         )

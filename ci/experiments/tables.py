@@ -14,7 +14,9 @@ scores, means over the images with a lesion or with `--rows pooled` over their p
 
 Tables of every subset of the modalities (subsets.csv) are laid out as Tables 2 and 3 of PGO, with a heat map.
 
-What differs from the first method by less than the runs of one method differ among themselves is marked.
+Methods whose tables hold the same cases are compared case by case with the first one: mean difference, bootstrap
+interval, Wilcoxon's test (`paired_differences`). What may be no difference is marked. Of pooled scores, what differs
+from the first method by less than the runs of one method differ among themselves is marked.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ from ci.experiments.evaluation_files import (
     OF_SUBSET,
     POOLED_ROW,
     POOLED_SCORE,
+    read_case_scores,
     read_methods,
 )
-from ci.experiments.run_spread import method_rows, over_runs, spread_sentence
+from ci.experiments.paired_differences import COLUMNS, difference_rows, paired_differences, paired_sentence
+from ci.experiments.run_spread import marked_by_cases, method_rows, over_runs, spread_sentence, unknown_chance
 from shared.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,34 +139,62 @@ def main(*runs: str, out: str, rows: str | None = None) -> None:
     """
     found, num_cases = read_methods(runs, rows)
     merge = _by_subset if OF_SUBSET in found.columns[0] else _by_method
-    table, text, picture = merge(found, num_cases, rows)
+    table, text, picture = merge(found, num_cases, rows, read_case_scores(runs))
     from shared.reports.score_table import write_report  # imports MONAI, which takes seconds: not before an error
 
     numbers = ["mean", "smallest", "largest"]
-    cells = table.assign(**table[numbers].map("{:.6f}".format), within_spread_of_first=table.iloc[:, -1].astype(int))
+    within = table["within_spread_of_first"].astype(int)
+    cells = table.assign(**table[numbers].map("{:.6f}".format), within_spread_of_first=within).drop(columns="marked")
     write_report(Path(out), cells.reset_index("score").set_index("runs", append=True), text, picture)
     print(text, end="")
 
 
-def _by_method(runs: DataFrame, num_cases: int, rows: str | None) -> tuple[DataFrame, str, Draw | None]:
+def _compare(table: DataFrame, cases: dict[str, DataFrame] | None, headings: Headings) -> tuple[DataFrame, str]:
+    """Add what a comparison of the cases gives, and say what the mark means."""
+    if cases is None or len(cases) < 2:
+        return table, spread_sentence(table)
+    differences = paired_differences({method: score(scores, headings) for method, scores in cases.items()})
+    return marked_by_cases(table, differences), " ".join([paired_sentence(next(iter(cases))), *unknown_chance(table)])
+
+
+def _below(table: DataFrame, headings: Headings, scores: list[str]) -> list[str | list[str]]:
+    """Return the table of differences as Markdown, if cases were compared."""
+    if "difference" not in table:
+        return []
+    from shared.reports.score_table import markdown_table
+
+    first, decimals = table.index[0][0], {heading: decimals for heading, (*_, decimals) in headings.items()}
+    shown = difference_rows(table[COLUMNS].dropna(subset="difference"), decimals, scores)
+    return [f"Difference to {first}, case by case:", markdown_table(shown.rename_axis("method: score"))]
+
+
+def _by_method(
+    runs: DataFrame, num_cases: int, rows: str | None, by_case: dict[str, DataFrame] | None
+) -> tuple[DataFrame, str, Draw | None]:
     """Merge evaluations into one row per method: scores over runs, Markdown, what draws them."""
     from shared.reports.score_table import markdown_table, markdown_text
 
     headings = layout(list(runs.columns))
     scores = score(runs, headings)
-    table = over_runs(scores)
+    table, meaning = _compare(over_runs(scores), by_case, headings)
     cases, label, explanation = _words(list(runs.columns), num_cases, rows)
     shown = method_rows(table, {heading: f".{decimals}f" for heading, (*_, decimals) in headings.items()})
     drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
     title = f"{cases}; bar: mean over runs, point: one run"
-    text = markdown_text(markdown_table(shown.rename_axis("method")), f"{explanation} {spread_sentence(table)}")
+    below = _below(table, headings, list(headings))
+    text = markdown_text(markdown_table(shown.rename_axis("method")), f"{explanation} {meaning}", *below)
     return table, text, (lambda path: draw(path, scores[drawn], title, label)) if drawn else None
 
 
-def _by_subset(runs: DataFrame, num_cases: int, rows: str | None) -> tuple[DataFrame, str, Draw]:
+def _by_subset(
+    runs: DataFrame, num_cases: int, rows: str | None, by_case: dict[str, DataFrame] | None
+) -> tuple[DataFrame, str, Draw]:
     """Merge evaluations of every subset of the modalities."""
     from ci.experiments.subset_tables import SubsetLayout
+    from shared.reports.score_table import markdown_text
 
     by_subset = SubsetLayout(list(runs.columns))
-    table = over_runs(score(runs, by_subset.headings))
-    return table, by_subset.markdown(table, num_cases), lambda path: by_subset.draw(path, table, num_cases)
+    table, meaning = _compare(over_runs(score(runs, by_subset.headings)), by_case, by_subset.headings)
+    of_groups = [heading for heading in by_subset.headings if ", " in heading]
+    parts = [by_subset.markdown(table, num_cases, meaning).rstrip("\n"), *_below(table, by_subset.headings, of_groups)]
+    return table, markdown_text(*parts), lambda path: by_subset.draw(path, table, num_cases)

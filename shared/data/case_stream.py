@@ -20,7 +20,8 @@ class CaseStream(IterableDataset):
 
     A case with which something goes wrong is logged and skipped, so that the rest of a cohort is done: an unusable
     name (found before the first case is read), an image that cannot be read, or whatever else is told to `skip`.
-    `raise_failures` at the end turns what was skipped into the status of the run.
+    `raise_failures` at the end turns what was skipped into the status of the run. Cases whose numbers are in
+    `finished` (see `SkipFinished`) are not read, and count as done.
 
     Args:
         data: case items.
@@ -37,12 +38,13 @@ class CaseStream(IterableDataset):
         data: Sequence,
         transform: Callable,
         case_names: str = "plain",
-        longest_ending: str = "_uncertainty.nii.gz",
+        longest_ending: str = "_disagreement.nii.gz",
     ) -> None:
         self.data = data
         self.transform = transform
         self.longest_ending = None if case_names == "hash" else longest_ending
         self.failures: list[str] = []
+        self.finished: set[int] = set()
         self.done_before: dict[str, Any] = {}
         if not len(data) and not _several_processes():
             raise InputError(NO_CASE)
@@ -54,7 +56,7 @@ class CaseStream(IterableDataset):
         for fault in unusable.values():
             self.skip(InputError(fault))
         for index, case in enumerate(self.data):
-            if index in unusable:
+            if index in unusable or index in self.finished:
                 continue
             try:
                 prepared = self.transform(case)

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..transforms.case_place import case_place
 from ..transforms.case_record import bundle_name_and_version, files_read, name_of_case
 from ..transforms.source_file import source_file
+from .volume_report import volume_report
 from .without_words import without_words
 
 __all__ = ["SaveImageDicomSegd", "dicom_segmentation"]
@@ -24,6 +25,7 @@ __all__ = ["SaveImageDicomSegd", "dicom_segmentation"]
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes, from those of NIfTI
 PLACE_MM = 0.2  # a slice of the label map may be this far from that of the series
 SERIES_NUMBER = 1000
+ENDINGS = {"segmentation": "seg", "report": "sr"}  # of the files' names
 MOST_LETTERS = 64  # of a text of type LO
 
 
@@ -33,7 +35,8 @@ class SaveImageDicomSegd(Transform):
     It has the geometry of the series whose grid the image has, references to its images, one segment per class also
     where a class was not found, and patient and study as the series has them. Runs before `SaveImageCased`, whose
     record names the file. The UIDs are functions of the series, the bundle and the label map: the same result is the
-    same object. (MONAI Deploy leaves out transforms named like this one.)
+    same object. With `report` there is ``<case>_sr.dcm`` as well, see `volume_report`. (MONAI Deploy leaves out
+    transforms named like this one.)
 
     Args:
         output_dir: folder in which the cases' folders are made.
@@ -44,6 +47,7 @@ class SaveImageDicomSegd(Transform):
         pred_key: label map (1, *spatial).
         image_key: image on the grid of the label map.
         case_names: "plain" or "hash".
+        report: write the volumes as a structured report.
 
     Raises:
         InputError: no `dicom_dir`, a class without codes, or a grid that is not that of the series.
@@ -59,9 +63,12 @@ class SaveImageDicomSegd(Transform):
         pred_key: str = "pred",
         image_key: str = "image",
         case_names: str = "plain",
+        report: bool = False,
     ) -> None:
         if dicom_dir is None:
-            raise InputError("--dicom_seg: refers to the images of a DICOM study; give it with --dicom_dir.")
+            raise InputError(
+                f"--dicom_{'sr' if report else 'seg'}: refers to the images of a DICOM study; give it with --dicom_dir."
+            )
         for name in class_names:
             code = segment_codes.get(name, {})
             if any(len(code.get(part, ())) != 3 for part in ("category", "type")):
@@ -72,7 +79,7 @@ class SaveImageDicomSegd(Transform):
         self.folder = Path(output_dir)
         self.codes = {name: segment_codes[name] for name in class_names}
         self.bundle = bundle_name_and_version(metadata_path)
-        self.pred_key, self.image_key, self.case_names = pred_key, image_key, case_names
+        self.pred_key, self.image_key, self.case_names, self.report = pred_key, image_key, case_names, report
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case, image = name_of_case(data, self.case_names), data[self.image_key]
@@ -82,14 +89,49 @@ class SaveImageDicomSegd(Transform):
             raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
         labels = np.asarray(data[self.pred_key][0].detach().cpu()).astype(np.uint8)
         with without_words():
-            segmentation = dicom_segmentation(labels, image, files, self.codes, **self.bundle)
-        name = f"{case}_seg.dcm"
+            objects = self._objects(labels, image, files)
         with case_place(self.folder, case, inputs) as folder:
-            (folder / f"{case}.json").unlink(missing_ok=True)  # an older record must not vouch for the new file
-            with atomic_write(folder / name) as path, without_words():
-                segmentation.save_as(path)
-        note = json.loads(data["dicom"])
-        return {**data, "dicom": json.dumps({**note, "segmentation": name, "uid": str(segmentation.SOPInstanceUID)})}
+            (folder / f"{case}.json").unlink(missing_ok=True)  # an older record must not vouch for the new files
+            for kind, dataset in objects.items():
+                with atomic_write(folder / f"{case}_{ENDINGS[kind]}.dcm") as path, without_words():
+                    dataset.save_as(path)
+        names = {kind: f"{case}_{ENDINGS[kind]}.dcm" for kind in objects}
+        note = {**json.loads(data["dicom"]), **names, "uid": str(objects["segmentation"].SOPInstanceUID)}
+        return {**data, "dicom": json.dumps(note)}
+
+    def _objects(self, labels: np.ndarray, image: MetaTensor, files: Sequence[str]) -> dict[str, Any]:
+        """Make the Segmentation, and the report where it is wanted.
+
+        Raises:
+            InputError: the series has a date or another value that DICOM does not allow. The value, which may be the
+                patient's date of birth, is not in the error.
+        """
+        import pydicom
+
+        try:
+            objects = {"segmentation": dicom_segmentation(labels, image, files, self.codes, **self.bundle)}
+            if self.report:
+                voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine, dtype=float)[:3, :3]))) / 1000
+                counts = np.bincount(labels.ravel(), minlength=1 + len(self.codes))[1:]
+                volumes_ml = {label: float(count) * voxel_ml for label, count in zip(self.codes, counts, strict=True)}
+                source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+                objects["report"] = volume_report(
+                    objects["segmentation"], source, volumes_ml, self.codes, **self.bundle
+                )
+        except InputError:
+            raise
+        except ValueError as error:
+            tags = [tag.keyword for tag in pydicom.dcmread(files[0], stop_before_pixels=True) if _quotes(error, tag)]
+            raise InputError(
+                f"the series' {tags[0] if tags else 'tags'} cannot be copied into a DICOM Segmentation, since DICOM "
+                "does not allow the value; correct it where the study comes from, or leave --dicom_seg out."
+            ) from None
+        return objects
+
+
+def _quotes(error: Exception, tag: Any) -> bool:
+    """Whether an error quotes the value of a tag."""
+    return bool(tag.keyword and str(tag.value)) and f"'{tag.value}'" in str(error)
 
 
 def dicom_segmentation(
@@ -120,7 +162,7 @@ def dicom_segmentation(
     import pydicom
     from pydicom.sr.codedict import codes as known_codes
 
-    source = [pydicom.dcmread(file) for file in files]
+    source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     frames = labels.transpose(2, 1, 0)  # slices, rows, columns
     _check_places(np.asarray(image.affine, dtype=float), frames.shape, source)
     algorithm = highdicom.AlgorithmIdentificationSequence(

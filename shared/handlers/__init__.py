@@ -11,8 +11,10 @@ from .gradient_statistics import GradientStatistics
 from .initial_weights import InitialWeights
 from .model_settings import read_model_settings, with_model_settings
 from .prepare_batch import PrepareBatchTargets
+from .read_predictions import ReadPredictions, read_predictions
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
 from .schedules import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp, WarmUp
+from .skip_finished import SkipFinished
 from .training_log import TrainingLog
 from .weights_loader import WeightsLoader
 
@@ -29,12 +31,15 @@ __all__ = [
     "LinearDecay",
     "LinearRamp",
     "PrepareBatchTargets",
+    "ReadPredictions",
+    "SkipFinished",
     "TrainingCheckpoint",
     "TrainingLog",
     "WarmUp",
     "WeightsLoader",
     "class_probabilities_and_truth",
     "read_model_settings",
+    "read_predictions",
     "refuse_unknown_settings",
     "running_workflow",
     "save_executed_config",

@@ -39,7 +39,7 @@ class CaseProgress:
     def start(self, engine: Engine) -> None:
         """Note when the run starts."""
         self.started = time.monotonic()
-        self.total = len(getattr(self.dataset, "data", self.dataset))
+        self.total = len(getattr(self.dataset, "data", self.dataset)) - len(getattr(self.dataset, "finished", ()))
 
     def report(self, engine: Engine) -> None:
         """Log the line."""

@@ -15,6 +15,7 @@ from ..errors import InputError
 __all__ = ["is_path_name", "refuse_bad_paths"]
 
 PATH_NAME = re.compile(r"(^|_)(dir|folder|root|path|file|files)$")
+SEVERAL = ("ckpt_path",)  # settings that may be a list of paths
 SEPARATORS = ("#", "::")  # of MONAI's ids: wherever a text holds one, it is changed when the configuration is parsed
 
 
@@ -73,7 +74,7 @@ def _paths(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         if name == "datalist" and isinstance(value, (list, tuple)):
             yield from ((place, text) for place, text in _leaves(value, name) if isinstance(text, str))
-        elif is_path_name(name) and isinstance(value, Mapping):
+        elif is_path_name(name) and (isinstance(value, Mapping) or (name in SEVERAL and isinstance(value, list))):
             yield from _leaves(value, name)
         elif is_path_name(name):
             yield name, value

@@ -110,6 +110,12 @@ RANGES: dict[str, Range] = {
     "min_area_um2": NOT_NEGATIVE,
     "contour_um": Range(above=True, optional=True),
     "min_et_volume_mm3": NOT_NEGATIVE,
+    "min_component_mm3": NOT_NEGATIVE,
+    "lesion_min_mm3": NOT_NEGATIVE,
+    "temperature": Range(above=True, optional=True),
+    "voxels_per_case": COUNT,
+    "lesion_dilation_voxels": COUNT_OR_ZERO,
+    "surface_tolerance_mm": Range(optional=True),
     "image_size": COUNT,
     "img_size": COUNT,
     "window_size": COUNT,
@@ -130,10 +136,11 @@ RANGES: dict[str, Range] = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "evaluate_part": ("train", "validation", "test"),
+    "calibrate_part": ("train", "validation", "test"),
     "case_names": ("plain", "hash"),
     "gate_scope": ("window", "case"),
 }
-LISTS = re.compile(r"(_mm|_px|_um|size|channels|features|fractions)$")  # settings whose value may be a list
+LISTS = re.compile(r"(_mm3?|_px|_um|size|channels|features|fractions)$")  # settings whose value may be a list
 
 # What means the same wherever it is written, so that `--inferer::overlap 1.5` is found as well.
 EVERYWHERE = ("overlap", "sw_batch_size", "batch_size", "num_workers", "cache_rate", "max_epochs")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +28,38 @@ class WeightsLoader:
     and `compare_model_settings` for settings. Every batch gets "weights", a JSON text for the record that
     `SaveImageCased` and `SavePictureCased` write: file, sha256 of its bytes, settings.
 
+    Several files are an ensemble: each gets a network of its own, `networks`, for `AveragedInferer`.
+
     Args:
-        load_path: a state dict, or a dictionary that holds one.
+        load_path: a state dict, or a dictionary that holds one; or a list of such files, all for one network.
         network: to load into. Weights of another precision are converted to the network's.
         settings: settings of this run that must be those of the training.
         may_differ: names of settings that differ on purpose.
+        ensemble: several files are allowed, since the run averages what the networks say.
+
+    Raises:
+        InputError: no file, a file twice, or several files where `ensemble` is False.
     """
 
     remedy = "train first, or name one with --ckpt_path."
 
     def __init__(
         self,
-        load_path: str,
+        load_path: str | Sequence[str],
         network: torch.nn.Module,
         settings: Mapping[str, Any] | None = None,
         may_differ: Sequence[str] | str = (),
+        ensemble: bool = False,
     ) -> None:
-        self.path = Path(str(load_path))
+        files = [load_path] if isinstance(load_path, (str, os.PathLike)) else list(load_path)
+        self.paths = [Path(str(file)) for file in files]
+        if not self.paths or len({path.resolve() for path in self.paths}) < len(self.paths):
+            raise InputError(f"--ckpt_path: expected different files, got {list(map(str, files))}; correct it.")
+        if len(self.paths) > 1 and not ensemble:
+            raise InputError(
+                f"--ckpt_path: {len(self.paths)} files are an ensemble, which only inference averages; give one file."
+            )
+        self.networks = [network]
         self.network = network
         self.settings = dict(settings or {})
         self.may_differ = [may_differ] if isinstance(may_differ, str) else list(may_differ)
@@ -66,22 +83,30 @@ class WeightsLoader:
             InputError: the file is missing, damaged, fits another network, was trained with other settings, or holds
                 numbers that are not finite.
         """
-        content = read_file(self.path, self.remedy)
-        network = bare(self.network)
-        found = find_weights(load_tensors(content, self.path, self.remedy), network.state_dict(), self.path)
-        compare_model_settings(self.path, read_model_settings(found.metadata), self.settings, self.may_differ)
+        first, *others = self.paths
+        files = [self._load(first, bare(self.network))]
+        self.networks = [self.network]
+        for path in others:
+            member = deepcopy(bare(self.network)).eval()
+            files.append(self._load(path, member))
+            self.networks.append(member)
+        origin = {"ensemble": files} if others else files[0]
+        self.note = json.dumps({**origin, "settings": plain(self.settings)})
+
+    def _load(self, path: Path, network: torch.nn.Module) -> dict[str, str]:
+        """Load one file, and return its name and hash."""
+        content = read_file(path, self.remedy)
+        found = find_weights(load_tensors(content, path, self.remedy), network.state_dict(), path)
+        compare_model_settings(path, read_model_settings(found.metadata), self.settings, self.may_differ)
         for name, value in found.weights.items():
             if value.is_floating_point() and not value.float().isfinite().all():
-                raise InputError(f"{self.path}: {name!r} holds numbers that are not finite; use other weights.")
+                raise InputError(f"{path}: {name!r} holds numbers that are not finite; use other weights.")
         network.load_state_dict(found.weights)
-        digest = hashlib.sha256(content).hexdigest()
-        self.note = json.dumps({"file": str(self.path), "sha256": digest, "settings": plain(self.settings)})
-        self.logger.info("Loaded %s%s.", self.path, _origin(found.place, found.prefix))
+        self.logger.info("Loaded %s%s.", path, _origin(found.place, found.prefix))
         if found.left_out:
-            count, first = len(found.left_out), found.left_out[0]
-            self.logger.warning(
-                "%s: %d entries are not of this network and left out, e.g. %s.", self.path, count, first
-            )
+            count, example = len(found.left_out), found.left_out[0]
+            self.logger.warning("%s: %d entries are not of this network and left out, e.g. %s.", path, count, example)
+        return {"file": str(path), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _origin(place: str, prefix: str) -> str:

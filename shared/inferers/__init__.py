@@ -1,5 +1,7 @@
 """How to predict."""
 
+from .averaged_inferer import AveragedInferer, disagreement_of
+from .channel_groups import ChannelGroups
 from .experts_inferer import ExpertsInferer
 from .gate_scope_inferer import GateScopeInferer
 from .modality_subsets_inferer import ModalitySubsetsInferer
@@ -8,10 +10,13 @@ from .segmenter import Segmenter
 from .whole_or_window import WholeOrWindowInferer
 
 __all__ = [
+    "AveragedInferer",
+    "ChannelGroups",
     "ExpertsInferer",
     "GateScopeInferer",
     "ModalitySubsetsInferer",
     "Segmentation",
     "Segmenter",
     "WholeOrWindowInferer",
+    "disagreement_of",
 ]

@@ -38,6 +38,11 @@ class Segmentation:
         return self.data["uncertainty"]
 
     @property
+    def disagreement(self) -> MetaTensor | None:
+        """Disagreement of an ensemble's networks (1, *spatial), float32; see `disagreement_of`."""
+        return self.data.get("disagreement")
+
+    @property
     def probabilities(self) -> MetaTensor:
         """Probability of every class, background first, (C, *spatial), float16."""
         return self.data["probabilities"]

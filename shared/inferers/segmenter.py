@@ -26,6 +26,7 @@ __all__ = ["Segmenter"]
 OWN_BUNDLE = Path(__file__).resolve().parents[2]  # of a packed bundle's <name>_lib/inferers/segmenter.py
 HOOK = "add_bundle_to_path"  # of a packed bundle's configurations
 EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
+TEMPERATURE = "found_temperature"
 COMMAND_LINE_ALONE = "install_excepthook"
 
 
@@ -38,7 +39,7 @@ class Segmenter:
 
     Args:
         bundle: folder of the bundle; a packed bundle's own `Segmenter` knows it.
-        weights: checkpoint; the bundle's models/model.pt if None.
+        weights: checkpoint, or a list of them, an ensemble; the bundle's models/model.pt if None.
         device: such as "cuda" or "cpu"; a GPU if there is one if None.
         overlays: configurations that follow inference.json, by name ("network_rfnet") or path.
         **settings: any setting of inference.json, such as ``overlap=0.25``.
@@ -55,7 +56,7 @@ class Segmenter:
     def __init__(
         self,
         bundle: str | os.PathLike | None = None,
-        weights: str | os.PathLike | None = None,
+        weights: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
         device: str | torch.device | None = None,
         overlays: Sequence[str | os.PathLike] = (),
         **settings: Any,
@@ -73,7 +74,10 @@ class Segmenter:
             self.loader()
         self.modalities = parser.get_parsed_content("modalities") if "modalities" in parser else None
         self._takes_studies = "dicom_dir" in parser
-        self._config = _for_one_case(parser.get())
+        config = dict(parser.get())
+        if TEMPERATURE in config:
+            config[TEMPERATURE] = parser.get_parsed_content(TEMPERATURE)  # reads the weights again: once is enough
+        self._config = _for_one_case(config)
 
     def __call__(
         self, image: Any = None, *, case: str | None = None, dicom_dir: str | os.PathLike | None = None, **volumes: Any
@@ -116,7 +120,7 @@ class Segmenter:
 
     def _parser(self, cases: list[Any], changes: Mapping[str, Any]) -> ConfigParser:
         """Return the configuration for one call, with the loaded network."""
-        given = {"segmenter_network": self.network, "segmenter_cases": cases}
+        given = {"segmenter_network": self.network, "segmenter_loader": self.loader, "segmenter_cases": cases}
         return ConfigParser(deepcopy(self._config) | dict(changes), globals=given)
 
     def _item(self, image: Any, volumes: Mapping[str, Any], case: str | None) -> dict[str, Any]:
@@ -188,8 +192,9 @@ def _for_one_case(config: Mapping[str, Any]) -> dict[str, Any]:
     is_saver = ["Save" in step["_target_"].split(".")[-1] for step in steps]
     changed["_savers_"] = [step for step, saves in zip(steps, is_saver, strict=True) if saves]
     changed["postprocessing"]["transforms"] = [step for step, saves in zip(steps, is_saver, strict=True) if not saves]
-    for saver in [saver for saver in changed["_savers_"] if "save_probabilities" in saver]:
-        saver["save_probabilities"] = changed["save_probabilities"]
+    for part in (*changed["_savers_"], changed["inference_settings"]):
+        if "save_probabilities" in part:
+            part["save_probabilities"] = changed["save_probabilities"]
     changed["save_probabilities"] = True
     changed["_study_"] = changed["datalist"]
     changed["datalist"] = "$segmenter_cases"
@@ -198,7 +203,8 @@ def _for_one_case(config: Mapping[str, Any]) -> dict[str, Any]:
         "data": changed["dataset"]["data"],
         "transform": changed["dataset"]["transform"],
     }
-    changed["network"], changed["checkpointloader"], changed["handlers"] = "$segmenter_network", None, []
+    changed["network"], changed["checkpointloader"] = "$segmenter_network", "$segmenter_loader"
+    changed["handlers"] = []
     changed["evaluator"].pop("iteration_update", None)
     if HOOK in changed:
         changed[HOOK] = None

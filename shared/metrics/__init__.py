@@ -8,25 +8,37 @@ from .calibration_error import (
 )
 from .class_scores import class_scores, confusion_counts, one_vs_rest_auc, roc_points
 from .hausdorff_95 import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
+from .lesion_wise import LesionScores, LesionWiseMetric, dilated_lesion_scores, matched_lesion_scores
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
+from .surface_dice import SurfaceDiceInMmMetric, surface_dice
+from .temperature import fit_temperature, mean_negative_log_likelihood, risk_coverage
 
 __all__ = [
     "ExpectedCalibrationErrorMetric",
     "Hausdorff95Metric",
+    "LesionScores",
+    "LesionWiseMetric",
     "ObjectDiceMetric",
     "ObjectSums",
     "OneEmptyMetric",
+    "SurfaceDiceInMmMetric",
     "calibration_bins",
     "class_scores",
     "confusion_counts",
+    "dilated_lesion_scores",
     "error_of_bins",
     "expected_calibration_error",
+    "fit_temperature",
     "hausdorff_95",
+    "matched_lesion_scores",
+    "mean_negative_log_likelihood",
     "object_dice",
     "object_f1",
     "object_hausdorff",
     "object_sums",
     "one_vs_rest_auc",
+    "risk_coverage",
     "roc_points",
+    "surface_dice",
 ]

@@ -4,10 +4,14 @@ from .evaluation_table import EvaluationTable
 from .gland_evaluation import GlandEvaluation
 from .lesion_evaluation import LesionEvaluation
 from .subset_evaluation import SubsetEvaluation
+from .temperature_file import find_temperature
+from .temperature_report import TemperatureReport
 
 __all__ = [
     "EvaluationTable",
     "GlandEvaluation",
     "LesionEvaluation",
     "SubsetEvaluation",
+    "TemperatureReport",
+    "find_temperature",
 ]

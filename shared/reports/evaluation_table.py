@@ -37,6 +37,7 @@ class EvaluationTable(EvaluationWriter):
         notes: sentences below the Markdown's summary, such as what a column's name means.
         drawn: metrics in the picture, a panel each.
         name: of the files.
+        on_request: metrics among `columns` that may be absent from a run; their columns are left out then.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class EvaluationTable(EvaluationWriter):
         notes: Sequence[str] = (),
         drawn: Sequence[str] = ("dice",),
         name: str = "evaluation",
+        on_request: Sequence[str] = (),
     ) -> None:
         unknown = set(drawn) - set(columns)
         if unknown:
@@ -55,6 +57,7 @@ class EvaluationTable(EvaluationWriter):
         self.columns = {metric: list(names) for metric, names in columns.items()}
         self.drawn = drawn
         self.name = name
+        self.on_request = set(on_request)
 
     def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         """Return the name of a case; its scores are those of the engine's metrics."""
@@ -67,8 +70,10 @@ class EvaluationTable(EvaluationWriter):
         cases = string_list_all_gather([case["case"] for case in self.cases])
         if engine.state.rank != 0:
             return
-        names = [name for columns in self.columns.values() for name in columns]
-        scores = np.concatenate([self._scores(engine, metric, len(cases)) for metric in self.columns], axis=1)
+        absent = self.on_request - set(engine.state.metric_details)
+        metrics = [metric for metric in self.columns if metric not in absent]
+        names = [name for metric in metrics for name in self.columns[metric]]
+        scores = np.concatenate([self._scores(engine, metric, len(cases)) for metric in metrics], axis=1)
         table = DataFrame(scores, cases, names)
         summary = DataFrame({"mean": plus_minus(table), "smallest": table.min(), "largest": table.max()}, names)
         count, lines = count_cases(len(cases)), markdown_table(summary)

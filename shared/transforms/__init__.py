@@ -25,19 +25,23 @@ from .normalize_measured import NormalizeMeasured, NormalizeMeasuredd
 from .note_brain import NoteBraind
 from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label
+from .output_numbers import output_numbers
 from .overlay import draw_overlay
 from .picture_overlay import draw_picture_overlay
 from .prepare_brain import PrepareBraind
 from .prepare_prostate import PrepareProstated
 from .rand_modality_subset import RandModalitySubsetd
 from .regions import TumourRegions, TumourRegionsd
+from .remove_small_components import RemoveSmallComponentsd, remove_small_components
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
+from .sample_logits import SampleLogitsd
 from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
-from .segment_on_grid import SegmentOnGridd, logits_on_grid, probabilities_on_grid, segment_on_grid
+from .segment_on_grid import SegmentOnGridd, logits_on_grid, map_on_grid, probabilities_on_grid, segment_on_grid
 from .source_file import source_file
+from .split_disagreement import SplitDisagreementd
 from .split_experts import Experts, SplitExpertsd
 from .stack_modalities import StackModalitiesd
 from .zones import ProstateZones, ProstateZonesd
@@ -69,12 +73,15 @@ __all__ = [
     "ProstateZones",
     "ProstateZonesd",
     "RandModalitySubsetd",
+    "RemoveSmallComponentsd",
     "RequireSameGridd",
     "SafeSpacingd",
+    "SampleLogitsd",
     "SaveImageCased",
     "SaveImageExpertsd",
     "SavePictureCased",
     "SegmentOnGridd",
+    "SplitDisagreementd",
     "SplitExpertsd",
     "StackModalitiesd",
     "TumourRegions",
@@ -96,9 +103,12 @@ __all__ = [
     "keep_argmax",
     "label_states",
     "logits_on_grid",
+    "map_on_grid",
     "nifti_on_grid",
     "onehot_label",
+    "output_numbers",
     "probabilities_on_grid",
+    "remove_small_components",
     "segment_on_grid",
     "source_file",
     "state_log_probabilities",

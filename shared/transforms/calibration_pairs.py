@@ -28,6 +28,7 @@ class CalibrationPairsd(Transform):
         image_key: (M, *spatial), 0 outside the brain, NaN where a modality is absent.
         brain_key: mask of the brain, (1, *spatial), not needed. None, for other organs: all voxels count at which a
             modality is not 0, which is what the network saw.
+        has_confidence: False for label maps from files, which do not say how certain they are: both are (1, 0).
     """
 
     backend = [TransformBackends.TORCH]
@@ -39,11 +40,15 @@ class CalibrationPairsd(Transform):
         uncertainty_key: str = "uncertainty",
         image_key: str = "image",
         brain_key: str | None = "brain",
+        has_confidence: bool = True,
     ) -> None:
         self.brain_key = brain_key
+        self.has_confidence = has_confidence
         self.keys = {"label": label_key, "pred": pred_key, "uncertainty": uncertainty_key, "image": image_key}
 
     def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        if not self.has_confidence:
+            return {**data, "confidence": torch.zeros(1, 0), "correct": torch.zeros(1, 0)}
         label, pred, uncertainty, image = (convert_to_tensor(data[key], track_meta=False) for key in self.keys.values())
         if not label.shape[1:] == pred.shape[1:] == uncertainty.shape[1:] == image.shape[1:]:
             shapes = ", ".join(f"{key} {tuple(data[key].shape[1:])}" for key in self.keys.values())

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["case_place"]
+__all__ = ["absolute_paths", "case_place"]
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[P
         raise InputError(f"{place}: cannot be written ({error.strerror}); choose another output folder.") from error
     with _locked(place):
         before = _inputs_of(place / f"{name}.json")
-        if before and inputs and _absolute(before) != _absolute(inputs):
+        if before and inputs and absolute_paths(before) != absolute_paths(inputs):
             raise InputError(
                 f"{place}: holds the results of {_first(before)}, and those of {_first(inputs)} would replace them; "
                 "rename a case, choose another --output_dir, or remove that folder."
@@ -72,12 +72,12 @@ def _inputs_of(record: Path) -> dict[str, Any]:
         return {}
 
 
-def _absolute(source: Any) -> Any:
+def absolute_paths(source: Any) -> Any:
     """Replace every path by its absolute form, so that ./a and a are the same."""
     if isinstance(source, Mapping):
-        return {key: _absolute(value) for key, value in source.items()}
+        return {key: absolute_paths(value) for key, value in source.items()}
     if isinstance(source, (list, tuple)):
-        return [_absolute(value) for value in source]
+        return [absolute_paths(value) for value in source]
     return os.path.abspath(os.path.expanduser(source)) if isinstance(source, str) else source
 
 

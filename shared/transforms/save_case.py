@@ -26,6 +26,7 @@ from .case_record import (
     write_record,
 )
 from .nifti_grid import nifti_on_grid
+from .output_numbers import output_numbers
 from .overlay import draw_overlay
 from .probabilities_file import write_probabilities
 
@@ -37,6 +38,7 @@ class SaveImageCased(Transform):
 
     - ``<case>_seg.nii.gz``: label map, uint8;
     - ``<case>_uncertainty.nii.gz``: 1 - probability of the class in the label map, float32;
+    - ``<case>_disagreement.nii.gz``, of an ensemble: see `disagreement_of`, float32;
     - ``<case>_probabilities.npz``, with `save_probabilities`: see `write_probabilities`;
     - ``<case>_overlay.png``: see `draw_overlay`; with the true classes where "label" holds them;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
@@ -57,6 +59,10 @@ class SaveImageCased(Transform):
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
         save_probabilities: write "probabilities" (C, *spatial).
+        output_convention: numbers of the written label map and of the record's classes; see `output_numbers`.
+        label_table: what the labels show, for `output_convention`.
+        settings: of the run, for the record.
+        disagreement_key: (1, *spatial), not needed.
     """
 
     def __init__(
@@ -71,14 +77,21 @@ class SaveImageCased(Transform):
         label_key: str = "label",
         case_names: str = "plain",
         save_probabilities: bool = False,
+        output_convention: str | Mapping[int | str, int] | None = None,
+        label_table: str = "brain_tumour",
+        settings: Mapping[str, Any] | None = None,
+        disagreement_key: str = "disagreement",
     ) -> None:
         self.folder = Path(output_dir)
         self.modalities = list(modalities)
         self.class_names = list(class_names)
         self.case_names = case_names
         self.save_probabilities = save_probabilities
+        self.numbers = output_numbers(output_convention, 1 + len(self.class_names), label_table)
+        self.settings = settings
         self.bundle = bundle_name_and_version(metadata_path)
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
+        self.keys["disagreement"] = disagreement_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         volumes = self._volumes(data)
@@ -93,7 +106,8 @@ class SaveImageCased(Transform):
             record_path = folder / f"{case}.json"
             with atomic_write(folder / names["segmentation"]) as path:
                 record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
-                nibabel.save(nifti_on_grid(segmentation, image, np.uint8), path)
+                written = torch.tensor(self.numbers, dtype=torch.uint8)[segmentation.long()]
+                nibabel.save(nifti_on_grid(written, image, np.uint8), path)
             with atomic_write(folder / names["uncertainty"]) as path:
                 nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
             with atomic_write(folder / names["overlay"]) as path:
@@ -107,6 +121,10 @@ class SaveImageCased(Transform):
                     label=volumes.get("label"),
                     title=case,
                 )
+            if "disagreement" in volumes:
+                names["disagreement"] = f"{case}_disagreement.nii.gz"
+                with atomic_write(folder / names["disagreement"]) as path:
+                    nibabel.save(nifti_on_grid(volumes["disagreement"], image, np.float32), path)
             if self.save_probabilities:
                 names["probabilities"] = f"{case}_probabilities.npz"
                 with atomic_write(folder / names["probabilities"]) as path:
@@ -131,7 +149,9 @@ class SaveImageCased(Transform):
             "case": str(data["case"]),
             "notice": NOTICE,
             **self._findings(data, volumes["image"], volumes["pred"], volumes["uncertainty"]),
+            **_mean_disagreement(volumes),
             **({} if outputs is None else {"outputs": dict(outputs)}),
+            **({} if self.settings is None else {"settings": dict(self.settings)}),
             "bundle": self.bundle,
             **circumstances(data),
         }
@@ -178,8 +198,17 @@ class SaveImageCased(Transform):
             "modalities_found": found,
             "modalities_absent": [name for name in self.modalities if name not in found],
             "classes": [
-                {"value": value, "name": name, "volume_ml": round(float(voxels[value]) * voxel_ml, 4)}
+                {"value": self.numbers[value], "name": name, "volume_ml": round(float(voxels[value]) * voxel_ml, 4)}
                 for value, name in enumerate(self.class_names, start=1)
             ],
             "mean_uncertainty_where_segmented": round(float(inside.double().mean()), 6) if inside.numel() else None,
         }
+
+
+def _mean_disagreement(volumes: Mapping[str, Tensor]) -> dict[str, float | None]:
+    """Return the mean over what is segmented, of an ensemble."""
+    if "disagreement" not in volumes:
+        return {}
+    inside = volumes["disagreement"][volumes["pred"] > 0]
+    mean = round(float(inside.double().mean()), 6) if inside.numel() else None
+    return {"mean_disagreement_where_segmented": mean}

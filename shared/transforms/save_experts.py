@@ -31,6 +31,9 @@ class SaveImageExpertsd(SaveImageCased):
         metadata_path: the bundle's metadata.json.
         case_names: "plain" or "hash".
         save_probabilities: write "probabilities".
+        output_convention: numbers of the written label map.
+        label_table: what the labels show.
+        settings: of the run.
         draw_experts: draw the figure.
         experts_key: `Experts`.
     """
@@ -43,6 +46,9 @@ class SaveImageExpertsd(SaveImageCased):
         metadata_path: str,
         case_names: str = "plain",
         save_probabilities: bool = False,
+        output_convention: str | Mapping[int | str, int] | None = None,
+        label_table: str = "brain_tumour",
+        settings: Mapping[str, Any] | None = None,
         draw_experts: bool = False,
         experts_key: str = "experts",
     ) -> None:
@@ -53,6 +59,9 @@ class SaveImageExpertsd(SaveImageCased):
             metadata_path,
             case_names=case_names,
             save_probabilities=save_probabilities,
+            output_convention=output_convention,
+            label_table=label_table,
+            settings=settings,
         )
         self.draw_experts = draw_experts
         self.experts_key = experts_key

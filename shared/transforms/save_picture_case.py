@@ -28,6 +28,7 @@ class SavePictureCased(Transform):
     - ``<case>_seg.png``: region of every pixel, 8 bits, the values as they are (0, 1, 2 look black);
     - ``<case>_instances.png``: object of every pixel, 16 bits; beyond 65535 a TIFF of 32 bits;
     - ``<case>_uncertainty.tif``: 1 - probability of the region in the map, float32;
+    - ``<case>_disagreement.tif``, of an ensemble: see `disagreement_of`, float32;
     - ``<case>_probabilities.npz``, with `save_probabilities`: see `write_probabilities`;
     - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
@@ -54,6 +55,8 @@ class SavePictureCased(Transform):
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
         save_probabilities: write "probabilities" (regions, H, W).
+        settings: of the run, for the record.
+        disagreement_key: (1, H, W), not needed.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class SavePictureCased(Transform):
         label_instances_key: str = "instances",
         case_names: str = "plain",
         save_probabilities: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        disagreement_key: str = "disagreement",
     ) -> None:
         if pixel_size_um is not None and not pixel_size_um > 0:
             raise ValueError(f"pixel_size_um must be positive, or None if it is not known; got {pixel_size_um}.")
@@ -84,8 +89,10 @@ class SavePictureCased(Transform):
         self.ground_class = ground_class
         self.case_names = case_names
         self.save_probabilities = save_probabilities
+        self.settings = settings
         self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
         self.keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
+        self.keys["disagreement"] = disagreement_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         found = self._found(data)
@@ -136,6 +143,7 @@ class SavePictureCased(Transform):
             "inputs": files_read(data, data[self.keys["image"]]),
             **self._findings(self._found(data)),
             **({} if outputs is None else {"outputs": dict(outputs)}),
+            **({} if self.settings is None else {"settings": dict(self.settings)}),
             "bundle": self.bundle,
             **circumstances(data),
         }
@@ -195,7 +203,11 @@ class SavePictureCased(Transform):
             }
             findings["objects"] = {"number": len(objects), f"area_{unit}": objects}
         mean = float(np.mean(uncertainty, where=segmented, dtype=np.float64)) if segmented.any() else None
-        return findings | {"mean_uncertainty_where_segmented": mean if mean is None else round(mean, 6)}
+        findings["mean_uncertainty_where_segmented"] = mean if mean is None else round(mean, 6)
+        if "disagreement" in found:
+            apart = found["disagreement"][found["pred"] > 0].double()
+            findings["mean_disagreement_where_segmented"] = round(float(apart.mean()), 6) if apart.numel() else None
+        return findings
 
     def _maps(self, case: str, found: Mapping[str, Tensor]) -> dict[str, tuple[str, np.ndarray]]:
         """Return {result: (name of its file, values as stored)}."""
@@ -206,7 +218,11 @@ class SavePictureCased(Transform):
             name, kind = (f"{case}_instances.png", np.uint16) if in_png else (f"{case}_instances.tif", np.int32)
             maps["instances"] = (name, objects.astype(kind, copy=False))
         uncertainty = found["uncertainty"][0].numpy().astype(np.float32, copy=False)
-        return maps | {"uncertainty": (f"{case}_uncertainty.tif", uncertainty)}
+        maps |= {"uncertainty": (f"{case}_uncertainty.tif", uncertainty)}
+        if "disagreement" in found:
+            values = found["disagreement"][0].numpy().astype(np.float32, copy=False)
+            maps["disagreement"] = (f"{case}_disagreement.tif", values)
+        return maps
 
     def _forget(self, folder: Path, case: str) -> None:
         """Remove an older record, which must not vouch for the new files, and what they may not replace."""

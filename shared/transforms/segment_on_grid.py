@@ -17,6 +17,7 @@ __all__ = [
     "SegmentOnGridd",
     "classes_and_uncertainty",
     "logits_on_grid",
+    "map_on_grid",
     "probabilities_on_grid",
     "segment_on_grid",
 ]
@@ -97,6 +98,29 @@ def probabilities_on_grid(logits: Tensor, affine: Tensor, grid_affine: Tensor, g
     for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
         part = filled[(slice(None), *slab)]
         part[:, inside] = sampled.softmax(dim=0).half()[:, inside]
+    return filled
+
+
+def map_on_grid(values: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]) -> Tensor:
+    """Linear interpolation of a map of numbers (C, *spatial) on another grid; 0 outside of it.
+
+    Args:
+        values: (C, *spatial), 2D or 3D.
+        affine: its voxel indices to millimetres.
+        grid_affine: voxel indices of the other grid to millimetres.
+        grid_shape: spatial shape of the other grid.
+
+    Returns:
+        (C, *grid_shape), float32.
+    """
+    values, shape = values.detach().float(), tuple(grid_shape)
+    to_values = _to_logits(values, affine, grid_affine, shape)
+    filled = torch.zeros(len(values), *shape, device=values.device)
+    if _is_aligned(to_values, shape):
+        _place(values, to_values.round().long(), filled)
+        return filled
+    for slab, sampled, inside in logits_on_grid(values, to_values, shape):
+        filled[(slice(None), *slab)] = sampled * inside
     return filled
 
 
@@ -189,6 +213,8 @@ def _box(to_logits: Tensor, sizes: Tensor, grid_shape: Sequence[int]) -> tuple[s
 class SegmentOnGridd(MapTransform):
     """Replace logits by the label map on the image's own grid, and add its uncertainty: see `segment_on_grid`.
 
+    "disagreement", where there is one (see `SplitDisagreementd`), is brought to the grid, too.
+
     Only the grids count, whatever transforms led from one to the other. Runs after `Invertd` has brought the image
     back to its own grid, or names the label, which never left it, as the grid.
 
@@ -196,6 +222,7 @@ class SegmentOnGridd(MapTransform):
         keys: the logits (C, *spatial), with the affine of the grid that the network saw; one key.
         grid_key: a volume on the grid that the results get.
         uncertainty_key: where the uncertainty is put.
+        temperature: logits are divided by it, which changes how certain the classes are, but not which is shown.
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
     """
@@ -208,6 +235,7 @@ class SegmentOnGridd(MapTransform):
         grid_key: str = "image",
         uncertainty_key: str = "uncertainty",
         probabilities: bool = False,
+        temperature: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -216,6 +244,7 @@ class SegmentOnGridd(MapTransform):
         self.grid_key = grid_key
         self.uncertainty_key = uncertainty_key
         self.probabilities = probabilities
+        self.temperature = temperature
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -226,10 +255,13 @@ class SegmentOnGridd(MapTransform):
                     raise ValueError(f"{name} must be a MetaTensor, whose affine says where it is; got {type(volume)}.")
             if logits.shape[0] < 2:
                 raise ValueError(f"{key} must hold logits of at least two classes, got shape {tuple(logits.shape)}.")
-            place = (logits.as_tensor(), logits.affine, grid.affine, grid.shape[1:])
+            values = logits.as_tensor() if self.temperature == 1 else logits.as_tensor() / self.temperature
+            place = (values, logits.affine, grid.affine, grid.shape[1:])
             results = dict(zip((key, self.uncertainty_key), segment_on_grid(*place), strict=True))
             if self.probabilities:
                 results["probabilities"] = probabilities_on_grid(*place)
+            if "disagreement" in data:
+                results["disagreement"] = map_on_grid(data["disagreement"].as_tensor(), *place[1:])
             for name, values in results.items():
                 segmented[name] = convert_to_dst_type(values, grid, dtype=values.dtype, device=values.device)[0]
         return segmented

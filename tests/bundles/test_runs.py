@@ -50,6 +50,31 @@ def test_evaluation_leaves_one_table_with_a_row_per_case(trained):
     assert (trained.out / "evaluation.png").exists()
 
 
+@tried_on("vnet", "prostate")
+def test_evaluation_scores_label_maps_in_files_without_a_network(painted, tmp_path, monkeypatch):
+    """Of the references themselves all is right; they are stored in other numbers."""
+    cases = painted.workflow("train", "evaluate").parser.get_parsed_content("splits")["test"]
+    for case in cases:
+        label = nibabel.load(case["label"])
+        values = np.asarray(label.dataobj)
+        values = np.where(values > 0, values + 10, 0).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(values, label.affine), tmp_path / f"{case['case']}.nii.gz")
+    own = {0: 0, 1: 1, 2: 2} if "prostate" in painted.root.name else {0: 0, 1: 1, 2: 2, 4: 3}
+    options = {"predictions": str(tmp_path), "surface_tolerance_mm": 1.0, "output_dir": str(tmp_path / "out")}
+    options["prediction_convention"] = {value + 10 * (value > 0): klass for value, klass in own.items()}
+    options |= {} if "prostate" in painted.root.name else {"lesion_wise": True, "min_et_volume_mm3": 0.0}
+    monkeypatch.setattr("monai.engines.SupervisedEvaluator._iteration", None)  # what calls the network
+    painted.run("train", "evaluate", **options, ckpt_dir=str(tmp_path / "no_weights"))
+    with (tmp_path / "out" / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))[: len(cases)]
+    assert rows
+    for row in rows:
+        dice = {name: float(value) for name, value in row.items() if "dice_" in name}
+        assert len(dice) in (6, 20)
+        assert set(dice.values()) == {1.0}
+        assert row["expected_calibration_error"] == ""
+
+
 def test_training_and_evaluation_have_all_properties(trained):
     assert trained.workflow("train").check_properties() == []
     assert trained.workflow("train", "evaluate").check_properties() == []

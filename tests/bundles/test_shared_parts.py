@@ -11,8 +11,8 @@ PARTS = {
     "train": """initialize run model_settings::preprocessing train::dataset train::sampler train::dataloader
         validate::dataset validate::dataloader train::trainer validate::evaluator train::handlers::EpochSeed
         train::handlers::ValidationHandler train::handlers::TrainingLog train::handlers::TrainingCheckpoint""",
-    "inference": """initialize run model_settings::preprocessing dataset dataloader checkpointloader handlers
-        evaluator""",
+    "inference": """initialize run model_settings::preprocessing dataset dataloader checkpointloader handlers::0
+        handlers::1 handlers::2 evaluator""",
     "evaluate": """run ckpt_path settings_may_differ validate::dataset validate::handlers::WeightsLoader
         validate::handlers::CaseProgress""",
     "resume": "resume",
@@ -23,11 +23,13 @@ PARTS = {
 OWN = {  # arguments that a bundle may have and another may lack or give otherwise
     "dataset": {"data", "longest_ending"},  # cases, with or without modalities
     "dataset::data": {"cases"},
+    "handlers::1": {"inputs"},
     "network": {"find_unused_parameters"},
     "train::trainer": {"prepare_batch", "postprocessing", "key_train_metric", "optim_set_to_none"},
     "train::dataloader": {"drop_last"},
     "validate::evaluator": {"prepare_batch", "additional_metrics"},
     "train::handlers::TrainingCheckpoint": {"objects"},
+    "validate::handlers::WeightsLoader": {"_disabled_"},  # where label maps from files can be scored
 }
 
 
@@ -37,7 +39,7 @@ def part_of(bundle, file, place):
     parser = ConfigParser()
     parser.read_config([bundle / "configs" / f"{name}.json" for name in dict.fromkeys([*base, file])])
     group, _, handler = place.partition("handlers::")
-    if handler:
+    if handler and not handler.isdigit():
         (part,) = [item for item in parser[f"{group}handlers"] if item["_target_"].endswith(handler)]
     else:
         part = parser[place]

@@ -112,7 +112,7 @@ def test_names_that_no_file_can_bear_are_found_before_the_first_case_is_read(unu
 
 
 def test_names_may_be_as_long_as_the_files_names_allow():
-    longest = {"case": "x" * (255 - len("_uncertainty.nii.gz"))}
+    longest = {"case": "x" * (255 - len("_disagreement.nii.gz"))}
     assert list(CaseStream([longest], name)) == [longest]
     assert list(CaseStream([{"case": "x" * 237}], name)) == []
     assert list(CaseStream([{"case": "x" * 237}], name, case_names="hash"))

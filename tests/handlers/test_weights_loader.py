@@ -12,6 +12,7 @@ from monai.engines import SupervisedEvaluator
 from monai.transforms import Compose
 from test_checkpoint import OF_ANOTHER_KIND, input_error, train
 
+from shared.errors import InputError
 from shared.handlers import WeightsLoader, read_model_settings, with_model_settings
 from shared.transforms.case_record import circumstances
 
@@ -226,3 +227,28 @@ def test_the_record_of_a_case_has_file_hash_and_settings_of_the_weights(tmp_path
     assert seen == [{"file": str(path), "sha256": digest, "settings": SETTINGS}] * len(cases)
     assert circumstances({"case": "a"})["weights"] is None
     json.dumps(seen)
+
+
+def test_several_files_are_an_ensemble_of_networks_of_their_own(tmp_path):
+    paths = [tmp_path / name for name in ("one.pt", "two.pt")]
+    saved = [torch.nn.Linear(2, 3) for _ in paths]
+    for path, network in zip(paths, saved, strict=True):
+        torch.save(network.state_dict(), path)
+    loader = WeightsLoader(list(map(str, paths)), torch.nn.Linear(2, 3), ensemble=True)
+    loader()
+    assert [torch.equal(mine.weight, its.weight) for mine, its in zip(loader.networks, saved, strict=True)] == [
+        True
+    ] * 2
+    assert loader.networks[0] is loader.network
+    noted = json.loads(loader.note)["ensemble"]
+    assert [file["sha256"] for file in noted] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    loader()
+    assert len(loader.networks) == 2
+
+
+def test_an_ensemble_is_refused_where_nothing_averages_it(tmp_path):
+    with pytest.raises(InputError, match=r"--ckpt_path: 2 files are an ensemble, which only inference averages"):
+        WeightsLoader(["a.pt", "b.pt"], torch.nn.Linear(2, 3))
+    for files in ([], ["a.pt", "./a.pt"]):
+        with pytest.raises(InputError, match="--ckpt_path: expected different files"):
+            WeightsLoader(files, torch.nn.Linear(2, 3), ensemble=True)

@@ -40,17 +40,24 @@ def test_two_methods_by_hand(runs, tmp_path, capsys):
         *["ours", "2", "72.67 (72.00 to 73.33)", "88.00 (86.00 to 90.00)", "75.00 (75.00 to 75.00)"],
         *["55.00 (55.00 to 55.00)", "70.00 (70.00 to 70.00)", "5.00 (5.00 to 5.00)", "0.0300 (0.0300 to 0.0300)"],
     ]
-    assert rows[3] == ["base line", "1", "61.67", "85.00 ≈", "60.00", "40.00", "40.00", "9.00", "0.0300"]
+    assert rows[3] == ["base line", "1", "61.67", "85.00 ≈", "60.00", "40.00", "40.00", "9.00", "0.0300 ≈"]
     assert rows[5][0].startswith(
-        "Cases: 2. Dice x 100, mean over cases and runs (smallest to largest run). ≈: differs from"
+        "Cases: 2. Dice x 100, mean over cases and runs (smallest to largest run). ≈: the 95 % interval of the"
     )
+    assert rows[7] == ["Difference to ours, case by case:"]
+    assert rows[12] == ["base line: WT", "2", "-3.00", "-12.50 to +6.50", "1"]  # a: 80 - 92.5, b: 90 - 83.5
     assert (tmp_path / "table.md").read_text().splitlines()[0].startswith("| method | runs |")
     assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
     numbers = list(csv.DictReader((tmp_path / "table.csv").open()))
-    assert numbers[1] == {
-        **{"method": "ours", "runs": "2", "score": "WT", "mean": "88.000000"},
-        **{"smallest": "86.000000", "largest": "90.000000", "within_spread_of_first": "0"},
-    }
+    assert (
+        numbers[1].items()
+        >= {
+            **{"method": "ours", "runs": "2", "score": "WT", "mean": "88.000000"},
+            **{"smallest": "86.000000", "largest": "90.000000", "within_spread_of_first": "0", "difference": ""},
+        }.items()
+    )
+    expected = {"cases": 2, "difference": -3, "low": -12.5, "high": 6.5, "wilcoxon_p": 1}
+    assert {name: float(numbers[8][name]) for name in expected} == pytest.approx(expected)
     assert numbers[8]["within_spread_of_first"] == "1"
 
 
@@ -68,13 +75,13 @@ def test_folds_make_one_run(runs, tmp_path):
     folds = [evaluation(tmp_path / f"{cases}.csv", {case: rows[case] for case in cases}) for cases in ("ac", "b")]
     main(f"whole={whole}", f"folds={folds[0]}+{folds[1]}", out=str(tmp_path / "table"))
     rows = (tmp_path / "table.md").read_text().splitlines()
-    assert rows[2].replace("whole", "folds") == rows[3]
+    assert rows[2].replace("whole", "folds") == rows[3].replace(" ≈", "")
 
 
 def test_single_runs_say_that_chance_is_unknown(runs, tmp_path, capsys):
     main(f"ours={runs[0]}", f"base={runs[2]}", out=str(tmp_path / "table"))
     text = capsys.readouterr().out
-    assert "≈" not in text
+    assert "≈: differs" not in text
     assert "One run per method: how much runs differ by chance is unknown" in text
 
 

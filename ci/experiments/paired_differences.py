@@ -1,0 +1,86 @@
+"""Compare methods case by case: mean difference to the first, its bootstrap interval, Wilcoxon's test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pandas import DataFrame, MultiIndex
+
+from ci.experiments.run_spread import MARK
+
+__all__ = ["COLUMNS", "difference_rows", "paired_differences", "paired_sentence"]
+
+COLUMNS = ["cases", "difference", "low", "high", "wilcoxon_p"]
+SAMPLES = 9999
+SHARE = 0.95
+
+
+def paired_differences(methods: Mapping[str, DataFrame]) -> DataFrame:
+    """Compare every method with the first one.
+
+    Args:
+        methods: by name, a row per case and a column per score, each the mean over the method's runs; NaN where a case
+            has no score. All have the same columns.
+
+    Returns:
+        By method and score `COLUMNS`: the number of cases that both methods have; the mean of the differences to the
+        first method; the ends of its 95 % interval (percentile bootstrap over cases, seeded; NaN for one case); the p
+        of Wilcoxon's signed-rank test (two-sided; 1 if no case differs).
+    """
+    first = next(iter(methods.values()))
+    rows = {
+        (method, score): _compared((scores[score] - first[score]).dropna().to_numpy(dtype=float))
+        for method, scores in list(methods.items())[1:]
+        for score in first.columns
+    }
+    index = MultiIndex.from_tuples(rows, names=["method", "score"])
+    return DataFrame(rows.values(), index, COLUMNS)
+
+
+def difference_rows(table: DataFrame, decimals: Mapping[str, int], scores: Sequence[str]) -> DataFrame:
+    """Lay out `paired_differences`: a row per method and score, the numbers as texts.
+
+    Args:
+        table: of `paired_differences`.
+        decimals: of every score.
+        scores: that are shown.
+    """
+    found = {}
+    for (method, score), row in table.iterrows():
+        if score in scores and row["cases"]:
+            low, high, difference = (f"{row[name]:+.{decimals[score]}f}" for name in ("low", "high", "difference"))
+            interval = "" if np.isnan(row["low"]) else f"{low} to {high}"
+            found[f"{method}: {score}"] = [int(row["cases"]), difference, interval, f"{row['wilcoxon_p']:.3g}"]
+    return DataFrame.from_dict(found, orient="index", columns=["cases", "difference", "95 % interval", "Wilcoxon p"])
+
+
+def paired_sentence(first: str) -> str:
+    """Say how the differences were compared."""
+    return (
+        f"{MARK}: the 95 % interval of the difference to {first} holds 0. Differences are taken case by case, of means "
+        f"over a method's runs; the interval is a percentile bootstrap over cases ({SAMPLES} samples), p is Wilcoxon's "
+        "signed-rank test, not corrected for the number of comparisons. Both say how cases differ, not how another "
+        "training of the same method would."
+    )
+
+
+def _compared(differences: np.ndarray) -> tuple[int, float, float, float, float]:
+    """Return the number of differences, their mean, its interval, and p."""
+    from scipy.stats import bootstrap, wilcoxon
+
+    count = len(differences)
+    if not count:
+        return 0, np.nan, np.nan, np.nan, np.nan
+    p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+    if count < 2:
+        return count, float(differences.mean()), np.nan, np.nan, p
+    interval = bootstrap(
+        (differences,),
+        np.mean,
+        n_resamples=SAMPLES,
+        confidence_level=SHARE,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return count, float(differences.mean()), float(interval.low), float(interval.high), p

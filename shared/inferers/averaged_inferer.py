@@ -1,0 +1,107 @@
+"""Average the probabilities of mirrored images and of several networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any, Protocol
+
+import torch
+from monai.inferers import Inferer
+from monai.utils import convert_to_dst_type, convert_to_tensor
+from torch import Tensor
+
+from ..errors import InputError
+from .channel_groups import ChannelGroups
+
+__all__ = ["AveragedInferer", "disagreement_of"]
+
+
+class HasNetworks(Protocol):
+    """What holds the networks of an ensemble, such as `WeightsLoader`."""
+
+    networks: Sequence[Callable[..., Tensor]]
+
+
+class AveragedInferer(Inferer):
+    """Run another inferer once per mirrored image and network, and return logits of the mean probabilities.
+
+    Mirroring along n axes takes 2^n passes: every combination of the axes, mirrored back before the mean. Networks
+    count alike. With one network and no axes the other inferer's output is returned as it is. With several networks
+    one channel is appended, their disagreement (see `disagreement_of`); `SplitDisagreementd` takes it off.
+
+    Args:
+        inferer: for example a sliding window.
+        groups: which channels are one distribution; see `ChannelGroups`. Further channels are averaged as they are.
+        ensemble: holds the networks; with fewer than two of them the one that is called with counts.
+        tta_axes: spatial axes of the image that the network sees along which it is mirrored, 0 the first.
+        spatial_dims: number of the image's spatial axes.
+
+    Raises:
+        InputError: `tta_axes` are no different spatial axes.
+    """
+
+    def __init__(
+        self,
+        inferer: Inferer,
+        groups: Sequence[Any],
+        ensemble: HasNetworks | None = None,
+        tta_axes: Sequence[int] = (),
+        spatial_dims: int = 3,
+    ) -> None:
+        super().__init__()
+        known, axes = list(range(spatial_dims)), list(tta_axes) if isinstance(tta_axes, (list, tuple)) else [tta_axes]
+        if any(isinstance(axis, bool) or axis not in known for axis in axes) or len(set(axes)) < len(axes):
+            raise InputError(f"--tta_axes: expected a list of different axes of {known}, got {tta_axes!r}; correct it.")
+        self.inferer = inferer
+        self.groups = ChannelGroups(groups)
+        self.ensemble = ensemble
+        self.mirrored = [subset for size in range(len(axes) + 1) for subset in combinations(axes, size)]
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Predict images (B, M, *spatial); further arguments are the other inferer's."""
+        networks = [] if self.ensemble is None else self.ensemble.networks
+        if len(networks) < 2:
+            networks = [network]
+        if len(networks) == len(self.mirrored) == 1:
+            return self.inferer(inputs, network, *args, **kwargs)
+        plain = convert_to_tensor(inputs, track_meta=False)
+        mean, entropy = None, 0.0
+        for member in networks:
+            of_member = None
+            for axes in self.mirrored:
+                turned = [2 + axis for axis in axes]
+                output = self.inferer(plain.flip(turned), member, *args, **kwargs).flip(turned)
+                of_member = _added(of_member, self.groups.probabilities(output.float()) / len(self.mirrored))
+            entropy = entropy + _entropy(self.groups.first(of_member)) / len(networks)
+            mean = _added(mean, of_member / len(networks))
+        output = self.groups.logits(mean)
+        if len(networks) > 1:
+            disagreement = (_entropy(self.groups.first(mean)) - entropy).clamp(min=0)
+            output = torch.cat([output, disagreement], dim=1)
+        return convert_to_dst_type(output, inputs, dtype=output.dtype, device=output.device)[0]
+
+
+def disagreement_of(probabilities: Tensor) -> Tensor:
+    """Mutual information of class and network: entropy of the mean distribution - mean entropy of the distributions.
+
+    It is 0 where all networks say the same, however uncertain they are, and ln N at most. In nats. (Houlsby et al.,
+    arXiv 1112.5745, 2011, Eq. 2; "knowledge uncertainty" of an ensemble in Malinin and Gales, NeurIPS 2018.)
+
+    Args:
+        probabilities: (N, B, C, *spatial), of N networks, summing to one over C.
+
+    Returns:
+        (B, 1, *spatial).
+    """
+    entropies = torch.stack([_entropy(of_network) for of_network in probabilities])
+    return (_entropy(probabilities.mean(dim=0)) - entropies.mean(dim=0)).clamp(min=0)
+
+
+def _entropy(probabilities: Tensor) -> Tensor:
+    """Entropy over the channels, in nats, (B, 1, *spatial)."""
+    return torch.special.entr(probabilities).sum(dim=1, keepdim=True)
+
+
+def _added(total: Tensor | None, part: Tensor) -> Tensor:
+    return part if total is None else total.add_(part)
