@@ -11,10 +11,12 @@ from .head_grid import Waves, octaves
 from .head_pose import Head
 from .lesion_mass import Mass, random_place
 from .lesion_parts import ENHANCING, NECROSIS, OEDEMA, SOLID, Lesion, bodies, brain_of
-from .lesion_spread import blocked_by, spread_mm
+from .lesion_spread import IN_WHITE, blocked_by, spread_mm
 from .mni_maps import BrainMaps
 
 __all__ = ["HighGradeGlioma", "LowGradeGlioma", "add_oedema", "paint_body"]
+
+LEAST_SLOWER = 0.75  # in some places oedema spreads that much faster
 
 
 class LowGradeGlioma:
@@ -157,9 +159,9 @@ def add_oedema(
         return Lesion(parts, np.zeros(parts.shape, np.float32))
     start = np.where(core, np.float32(0), np.float32(np.inf)) if start is None else start
     most = 1.8 * reach_mm + 2.0
-    box = head.grid.around(core, 1.3 * most + 4.0)
+    box = head.grid.around(core, most / (IN_WHITE * LEAST_SLOWER) + 4.0)  # no oedema beyond
     near = _part_of(head, box)
-    slower = np.exp(0.35 * Waves(g, 6.0).on(near.grid)).clip(0.5, 2.0)
+    slower = np.exp(0.35 * Waves(g, 6.0).on(near.grid)).clip(LEAST_SLOWER, 2.0)
     effort = spread_mm(near, start[box], most, slower)
     effort = _smoothed(effort, effort < 2.0 * most, [0.8 * max(1.0, 2.0 / edge) for edge in near.grid.spacing])
     limit = np.float32(reach_mm) * np.exp(0.35 * Waves(g, 13.0).on(near.grid)).clip(None, 1.8)

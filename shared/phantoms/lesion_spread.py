@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from .head_pose import Head
 from .lesion_parts import brain_of
 
-__all__ = ["blocked_by", "spread_mm", "travel_mm"]
+__all__ = ["IN_WHITE", "blocked_by", "spread_mm", "travel_mm"]
 
 COARSE_MM = 2.0
 IN_WHITE, IN_GREY = 0.8, 2.6  # millimetres of effort per millimetre
@@ -59,8 +59,8 @@ def travel_mm(start: np.ndarray, slowness: np.ndarray, steps_mm: Sequence[float]
         most_mm: paths above are not followed.
     """
     effort = start.copy()
-    lowest = float(start.min())
-    for _ in range(int(np.ceil((most_mm - min(lowest, 0.0)) / min(steps_mm) / IN_WHITE)) + 1):
+    lowest, easiest = float(start.min()), float(slowness.min())
+    for _ in range(int(np.ceil((most_mm - min(lowest, 0.0)) / min(steps_mm) / easiest)) + 1):
         before = effort.copy()
         for step in STEPS:
             length = np.float32(np.sqrt(sum((s * mm) ** 2 for s, mm in zip(step, steps_mm, strict=True))))

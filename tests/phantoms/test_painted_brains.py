@@ -130,6 +130,13 @@ def test_only_the_corpus_callosum_lets_oedema_through_the_falx(open_callosum):
     assert (effort[side > 3].min() < 30.0) == open_callosum
 
 
+def test_no_oedema_is_cut_off_at_the_box_in_which_it_is_painted(gliomas):
+    """Where an oedema ends its effort is known: beyond the box there is none."""
+    for head, _, lesion in gliomas:
+        free = ~blocked_by(head) & (lesion.label == 0) & ndimage.binary_dilation(lesion.label == 2)
+        assert (lesion.fade[free] > 0).all()
+
+
 def test_oedema_prefers_white_matter(gliomas):
     def share(name):
         near = [(head, lesion.label == 2, (lesion.fade < 1) | (lesion.label > 0)) for head, _, lesion in gliomas]
