@@ -20,11 +20,8 @@ class BrainMetastases:
 
     def __init__(self, generator: np.random.Generator, maps: BrainMaps) -> None:
         self.generator = generator
-        number = (
-            min(20, 1 + int(generator.geometric(0.22)) - 1)
-            if generator.random() < 0.8
-            else int(generator.integers(1, 21))
-        )
+        few = generator.random() < 0.8
+        number = min(20, int(generator.geometric(0.22))) if few else int(generator.integers(1, 21))
         radii = np.exp(generator.uniform(np.log(1.8), np.log(9.0), number))
         radii[0] = generator.uniform(3.5, 13.0)
         self.masses = []
@@ -47,11 +44,8 @@ class BrainMetastases:
 
     def paint(self, head: Head) -> Lesion:
         """Paint them into a head."""
-        g, parts, inside = (
-            self.generator,
-            np.zeros(head.grid.shape, np.uint8),
-            brain_of(head) & (head.from_ventricles > 0),
-        )
+        g, parts = self.generator, np.zeros(head.grid.shape, np.uint8)
+        inside = brain_of(head) & (head.from_ventricles > 0)
         start = np.full(head.grid.shape, np.inf, np.float32)
         most = float(max(self.reaches))
         for mass, reach in zip(self.masses, self.reaches, strict=True):
