@@ -52,8 +52,9 @@ def slice_weights(coordinates: np.ndarray, slice_mm: float, first_mm: float = 0.
         along - spacing / 2, middles[:, None] - slice_mm / 2
     )
     measure = covered.clip(0)
-    measure[:, 0] += 1e-6  # slices that lie outside show the first or the last voxel
-    measure[:, -1] += 1e-6 * (middles > along[-1] / 2)
+    at_end = middles > along[-1] / 2
+    measure[:, 0] += 1e-6 * ~at_end  # slices that lie outside show the first or the last voxel
+    measure[:, -1] += 1e-6 * at_end
     measure /= measure.sum(axis=1, keepdims=True)
     restore = np.clip(1.0 - np.abs(along[:, None] - middles) / slice_mm, 0, None)
     return measure.astype(np.float32), (restore / restore.sum(axis=1, keepdims=True)).astype(np.float32)
