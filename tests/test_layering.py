@@ -57,3 +57,13 @@ def test_nothing_heavy_is_imported_with_a_module():
                 [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
             )
             assert not [name for name in names if {name, (name or "").split(".")[0]} & heavy], module
+
+
+def test_nothing_that_a_bundle_packs_can_open_a_connection():
+    """The watcher of an archive is a command in ci/ that starts the bundle; the bundle's own code has no network."""
+    network = {"socket", "urllib", "http", "requests", "ssl", "ftplib", "asyncio"}
+    for module in Path("shared").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not {name.split(".")[0] for name in names} & network, module

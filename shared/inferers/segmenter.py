@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -14,20 +13,18 @@ from typing import Any
 
 import torch
 from ignite.engine import Events
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 
 from ..errors import InputError, find_input_error
-from ..quiet import quiet
 from .case_inputs import picture_item, volumes_item
+from .one_case import bundle_workflow, for_one_case
 from .segmentation import Segmentation
 
 __all__ = ["Segmenter"]
 
 OWN_BUNDLE = Path(__file__).resolve().parents[2]  # of a packed bundle's <name>_lib/inferers/segmenter.py
-HOOK = "add_bundle_to_path"  # of a packed bundle's configurations
 EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
 TEMPERATURE = "found_temperature"
-COMMAND_LINE_ALONE = "install_excepthook"
 
 
 class Segmenter:
@@ -62,10 +59,10 @@ class Segmenter:
         **settings: Any,
     ) -> None:
         self.bundle = OWN_BUNDLE if bundle is None else Path(bundle).expanduser()
-        given = {"ckpt_path": weights, "device": None if device is None else torch.device(device)}
+        given = {"ckpt_path": weights, "device": None if device is None else _device(device)}
         settings |= {name: value for name, value in given.items() if value is not None}
         settings["bundle_root"] = str(self.bundle)
-        workflow = _workflow(self.bundle, overlays, {name: _plain(value) for name, value in settings.items()})
+        workflow = bundle_workflow(self.bundle, overlays, settings)
         parser = workflow.parser
         with _only_the_line():
             workflow.initialize()
@@ -77,7 +74,7 @@ class Segmenter:
         config = dict(parser.get())
         if TEMPERATURE in config:
             config[TEMPERATURE] = parser.get_parsed_content(TEMPERATURE)  # reads the weights again: once is enough
-        self._config = _for_one_case(config)
+        self._config = for_one_case(config)
 
     def __call__(
         self, image: Any = None, *, case: str | None = None, dicom_dir: str | os.PathLike | None = None, **volumes: Any
@@ -164,51 +161,11 @@ def _only_the_line() -> Iterator[None]:
         raise mistake from error
 
 
-def _workflow(bundle: Path, overlays: Sequence[str | os.PathLike], settings: dict[str, Any]) -> ConfigWorkflow:
-    """Merge the configurations; what only a command line needs is left out."""
-    configs = bundle / "configs"
-    files = [configs / "inference.json", *(_overlay(configs, overlay) for overlay in overlays)]
-    if missing := [path for path in files if not path.is_file()]:
-        raise InputError(f"{missing[0]}: no such configuration; correct the bundle's folder, or the overlay's name.")
-    config = ConfigParser.load_config_files([str(path) for path in files])
-    if HOOK in config and str(bundle.resolve()) not in sys.path:
-        sys.path.insert(0, str(bundle.resolve()))
-    steps = [step for step in config.get("initialize", []) if COMMAND_LINE_ALONE not in str(step)]
-    with quiet("monai.bundle.workflows"):  # it warns that it sets up no logging
-        return ConfigWorkflow(
-            [str(path) for path in files], logging_file=False, workflow_type="infer", initialize=steps, **settings
-        )
-
-
-def _overlay(configs: Path, overlay: str | os.PathLike) -> Path:
-    path = Path(overlay)
-    return path if path.suffix == ".json" else configs / f"{path}.json"
-
-
-def _for_one_case(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Change a configuration so that a case that is handed over is predicted, and nothing is written."""
-    changed = deepcopy({key: value for key, value in config.items() if key not in ("initialize", "run", "finalize")})
-    steps = changed["postprocessing"]["transforms"]
-    is_saver = ["Save" in step["_target_"].split(".")[-1] for step in steps]
-    changed["_savers_"] = [step for step, saves in zip(steps, is_saver, strict=True) if saves]
-    changed["postprocessing"]["transforms"] = [step for step, saves in zip(steps, is_saver, strict=True) if not saves]
-    for part in (*changed["_savers_"], changed["inference_settings"]):
-        if "save_probabilities" in part:
-            part["save_probabilities"] = changed["save_probabilities"]
-    changed["save_probabilities"] = True
-    changed["_study_"] = changed["datalist"]
-    changed["datalist"] = "$segmenter_cases"
-    changed["dataset"] = {
-        "_target_": "Dataset",
-        "data": changed["dataset"]["data"],
-        "transform": changed["dataset"]["transform"],
-    }
-    changed["network"], changed["checkpointloader"] = "$segmenter_network", "$segmenter_loader"
-    changed["handlers"] = []
-    changed["evaluator"].pop("iteration_update", None)
-    if HOOK in changed:
-        changed[HOOK] = None
-    return changed
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device: expected a device such as 'cuda' or 'cpu', got {name!r}; correct it.") from error
 
 
 def _keep(engine: Any, found: dict[str, Any]) -> None:
@@ -221,10 +178,3 @@ def _silent() -> logging.Logger:
     logger = logging.Logger("silent")
     logger.addHandler(logging.NullHandler())
     return logger
-
-
-def _plain(value: Any) -> Any:
-    """Return paths as texts."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -9,6 +9,8 @@ import nibabel
 import numpy as np
 from tiny_bundle import tried_on
 
+from shared.inferers import Segmenter
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
 from study_files import ADC, AXIAL, ID, NAME, T2, write_series
 
@@ -50,6 +52,15 @@ def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, 
         in_seg = {tuple(voxel) for voxel in voxels.round().astype(int)}
         in_nifti = {tuple(voxel) for voxel in np.argwhere(np.asarray(one.dataobj) == number)}
         assert in_seg == in_nifti  # Dice 1
+    weights = trained.out / "models" / "model.pt"
+    segmenter = Segmenter(trained.root, weights, "cpu", ["inference_tiny"], dicom_seg=True)
+    called = segmenter(dicom_dir=tmp_path / "study")
+    np.testing.assert_array_equal(called.label[0].numpy(), np.asarray(one.dataobj))
+    assert {path.name for path in called.save(tmp_path / "called").iterdir()} == {
+        path.name for path in of_study.parent.iterdir()
+    }
+    folders = segmenter(t2=tmp_path / "study" / "4", adc=tmp_path / "study" / "7")
+    np.testing.assert_array_equal(folders.label[0].numpy(), np.asarray(one.dataobj))
     record = json.loads(next((tmp_path / "dicom").glob("*/study_*.json")).read_text())
     assert record["dicom"]["series"]["adc"]["number"] == "7"
     assert record["dicom"]["segmentation"] == of_study.name

@@ -141,6 +141,8 @@ def test_says_what_is_wrong_in_one_line(trained, case, tmp_path):
         Segmenter(tmp_path / "none")
     with pytest.raises(InputError, match=r"model.pt: no such checkpoint; train first, or name one"):
         Segmenter(trained.root, weights=tmp_path / "model.pt", overlays=["inference_tiny"])
+    with pytest.raises(InputError, match=r"^device: expected a device such as 'cuda' or 'cpu', got 'gpu'"):
+        Segmenter(trained.root, device="gpu")
     segmenter = segmenter_of(trained)
     with pytest.raises(
         InputError, match=r"^t1c: no modality of brats_mri_segmentation_pareto_mmformer; did you mean t1"
