@@ -48,10 +48,22 @@ def test_modules_were_found():
 
 def test_nothing_heavy_is_imported_with_a_module():
     """What only figures, tables or logs need is imported in functions: inference of a packed bundle does without."""
-    heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "pydicom", "highdicom"}
+    heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "pydicom", "highdicom"} | {
+        "nilearn"
+    }
     for module in Path("shared").glob("*/*.py"):
         for node in ast.parse(module.read_text()).body:
             names = (
                 [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
             )
             assert not [name for name in names if {name, (name or "").split(".")[0]} & heavy], module
+
+
+def test_nothing_that_a_bundle_packs_can_open_a_connection():
+    """The watcher of an archive is a command in ci/ that starts the bundle; the bundle's own code has no network."""
+    network = {"socket", "urllib", "http", "requests", "ssl", "ftplib", "asyncio"}
+    for module in Path("shared").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not {name.split(".")[0] for name in names} & network, module

@@ -82,6 +82,9 @@ class Orthanc:
         is_last = False
         while not is_last:
             page = self.ask(f"/changes?since={since}&limit={MOST_CHANGES}")
+            if page["Last"] < since:  # the archive was emptied, and counts anew
+                since = 0
+                continue
             since, is_last = page["Last"], page["Done"]
             yield [change["ID"] for change in page["Changes"] if change["ChangeType"] == "StableStudy"], since
 

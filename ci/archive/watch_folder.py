@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from shared.errors import InputError
 __all__ = ["Outcome", "WatchFolder", "case_of", "state_of"]
 
 HASH_DIGITS = 12
+FETCHED = ".fetched-"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class WatchFolder:
 
     def __init__(self, folder: Path) -> None:
         require_writable(folder)
-        self.folder, self.fetched = folder, folder / ".fetched"
+        self.folder = folder
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -78,17 +80,18 @@ class WatchFolder:
                 raise InputError(
                     f"{self.folder}: another watcher is at work there; wait for it, or choose another --out."
                 ) from error
-            shutil.rmtree(self.fetched, ignore_errors=True)
+            for left in self.folder.glob(f"{FETCHED}*"):
+                shutil.rmtree(left, ignore_errors=True)
             yield
 
     @contextmanager
     def fetching(self) -> Iterator[Path]:
-        """Give an empty folder, which no other user can read, for the images of a study; it is removed afterwards."""
-        self.fetched.mkdir(mode=0o700)
-        try:
-            yield self.fetched
-        finally:
-            shutil.rmtree(self.fetched)
+        """Give an empty folder, which no other user can read, for the images of a study; it is removed afterwards.
+
+        Its name is new each time, since the run of a watcher that was killed may go on for a while.
+        """
+        with tempfile.TemporaryDirectory(prefix=FETCHED, dir=self.folder) as place:
+            yield Path(place)
 
     @property
     def position(self) -> int:

@@ -201,7 +201,7 @@ def test_what_is_refused_leaves_its_reason_and_nothing_names_the_patient(watch, 
     assert log.count("\n") == 2  # a line per study
     assert not [word for word in WORDS if word in log + raised]
     assert words_of_patient(watch.out) == []
-    assert not list(watch.out.glob(".fetched"))
+    assert not list(watch.out.glob(".fetched*"))
 
 
 @needs_orthanc

@@ -75,6 +75,14 @@ def test_changes_are_read_page_by_page_and_only_stable_studies_count(server):
     assert list(Orthanc(server.url).stable_studies(0)) == [(["study2"], 2), (["study7"], 8)]
 
 
+def test_an_archive_that_was_emptied_is_read_from_the_beginning(server):
+    """Orthanc answers with its last change, whatever is asked for."""
+    server.answers["/changes?since=99&limit=1000"] = [says({"Changes": [], "Last": 4, "Done": True})]
+    changes = [{"Seq": 4, "ID": "new", "ChangeType": "StableStudy"}]
+    server.answers["/changes?since=0&limit=1000"] = [says({"Changes": changes, "Last": 4, "Done": True})]
+    assert list(Orthanc(server.url).stable_studies(99)) == [(["new"], 4)]
+
+
 def test_an_answer_that_may_pass_is_asked_for_again_but_not_for_ever(server):
     server.answers["/a"] = [says(b"busy", status=503), says({"there": 1})]
     assert Orthanc(server.url).ask("/a") == {"there": 1}

@@ -182,7 +182,7 @@ def test_a_study_that_ends_the_watcher_every_time_is_left_alone(bundle, watcher,
             watcher().catch_up()
     watcher().catch_up()
     assert outcome(tmp_path)["reason"] == "the watcher was ended 2 times within it"
-    assert not (tmp_path / "out" / ".fetched").exists()
+    assert not list((tmp_path / "out").glob(".fetched*"))
 
 
 def test_an_archive_that_refuses_the_result_does_not_hold_up_the_others(archive, bundle, watcher, tmp_path):
@@ -232,12 +232,13 @@ def test_two_watchers_do_not_share_a_folder(tmp_path):
         pass
 
 
-def test_what_a_killed_watcher_fetched_is_removed(tmp_path):
+def test_what_a_killed_watcher_fetched_is_removed_and_others_cannot_read_it(tmp_path):
     folder = WatchFolder(tmp_path)
-    (folder.fetched / "study").mkdir(parents=True)
+    (tmp_path / ".fetched-x" / "study").mkdir(parents=True)
     with folder.locked():
-        assert not folder.fetched.exists()
+        assert not list(tmp_path.glob(".fetched*"))
         with folder.fetching() as place:
+            assert place.parent == tmp_path
             assert place.stat().st_mode & 0o077 == 0
 
 
