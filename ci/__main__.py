@@ -27,6 +27,8 @@ COMMANDS = {  # folder to its commands, each with its module
     },
     "prepare": {
         "paint-phantoms": "paint_phantoms",
+        "phantom-moments": "phantom_moments",
+        "draw-cases": "draw_cases",
         "convert-checkpoint": "convert_checkpoint",
         "derive-gland-regions": "derive_gland_regions",
     },

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# From nothing to a trained, evaluated model with pictures: phantoms, VNet on FLAIR in three forms (Table 4 of PGO),
-# evaluation, inference. A second run finds everything done. QUICKSTART_DIR chooses another folder than quickstart/.
+# From nothing to a trained, evaluated model with pictures: painted brains, VNet on FLAIR in three forms (Table 4 of
+# PGO), evaluation, inference. A second run finds everything done. QUICKSTART_DIR chooses another folder than quickstart/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/environment.sh
 
 out=${QUICKSTART_DIR:-quickstart}
 bundle=bundles/brats_mri_segmentation_pareto_vnet
-grid=(--size "[42, 48, 36]" --spacing_mm "[3.5, 3.5, 3.5]")
+grid=(--spacing_mm "[3.5, 3.5, 3.5]")
 norm=network_instance_norm  # which batches of one image need
 small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
 
-echo "1. Phantoms (painted, no patients)"
+echo "1. Brains with tumours (painted, no patients)"
 $python -m ci paint-phantoms --out "$out/phantoms" --num_cases 24 --seed 2 "${grid[@]}"
 $python -m ci paint-phantoms --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
 
@@ -29,7 +29,7 @@ echo "3. Inference on two new cases"
 
 cat <<END
 
-Done. All of this is about phantoms (painted, no patients):
+Done. All of this is about painted brains, no patients:
   $out/table.md, .png                   the three forms side by side
   $out/<form>/seed0/evaluation.md, .png  a form, case by case
   $out/<form>/seed0/curves.png           how it was trained

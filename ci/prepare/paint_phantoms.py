@@ -1,8 +1,8 @@
 """Paint a small data set of phantoms: brains, glands, breasts, prostates or DICOM studies.
 
-`--kind brats` (the default) paints brain tumours, `--kind gland` colon glands, `--kind breast` breast
-ultrasound, `--kind prostate` T2 and ADC of prostates, `--kind dicom` studies of prostates or brains. A second run finds
-them painted and does nothing.
+`--kind brain` (the default) paints brain tumours on real anatomy, `--kind ellipsoid` brains of ellipsoids, small and
+quick, `--kind gland` colon glands, `--kind breast` breast ultrasound, `--kind prostate` T2 and ADC of prostates,
+`--kind dicom` studies of prostates or brains. A second run finds them painted and does nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.errors import InputError
 from shared.phantoms import (
+    paint_brain_phantoms,
     paint_brats_phantoms,
     paint_breast_phantoms,
     paint_dicom_phantoms,
@@ -20,7 +21,8 @@ from shared.phantoms import (
 )
 
 KINDS = {
-    "brats": paint_brats_phantoms,
+    "brain": paint_brain_phantoms,
+    "ellipsoid": paint_brats_phantoms,
     "gland": paint_gland_phantoms,
     "breast": paint_breast_phantoms,
     "prostate": paint_prostate_phantoms,
@@ -28,13 +30,15 @@ KINDS = {
 }
 
 
-def main(*, out: str, kind: str = "brats", **options: Any) -> None:
+def main(*, out: str, kind: str = "brain", **options: Any) -> None:
     """Paint phantoms.
 
-    Options of kind brats: num_cases; seed (another one gives other cases); size (voxels along the three axes, as
-    "[56,64,48]"); spacing_mm (edges of a voxel, as "[2.5,2.5,2.5]"); layout (brats2021, brats2023 or msd); modalities
-    (modalities to paint, as "[t1,flair]"); missing_share (probability that a case lacks some of them); tumours (glioma,
-    thin_rims or metastases).
+    Options of kind brain: num_cases; seed (another one gives other cases); spacing_mm (edges of a voxel, 1 mm or more,
+    as "[2,2,2]"); size (voxels along the three axes, as "[80,96,82]"; by default as many as a head needs); layout
+    (brats2021, brats2023 or msd); modalities (modalities to paint, as "[t1,flair]"); missing_share (probability that a
+    case lacks some of them); tumours (mixed, high_grade, low_grade, metastases, meningioma or treated).
+
+    Options of kind ellipsoid: the same, but for tumours (glioma, thin_rims or metastases).
 
     Options of kind gland: num_train, num_test_a, num_test_b (images per part); seed; size (rows and columns, as
     "[261,387]"); pixel_size_um (edge of a pixel); suffix (bmp or png).
@@ -51,7 +55,7 @@ def main(*, out: str, kind: str = "brats", **options: Any) -> None:
 
     Args:
         out: folder of the data set.
-        kind: brats, gland, breast, prostate or dicom.
+        kind: brain, ellipsoid, gland, breast, prostate or dicom.
         options: of the kind.
     """
     if kind not in KINDS:

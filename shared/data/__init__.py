@@ -12,6 +12,8 @@ from .modality_subsets import NOT_RUN, modality_subsets, subset_name
 from .mri_cases import find_mri_cases
 from .named_cases import name_cases
 from .near_duplicates import group_near_duplicates, picture_similarity
+from .painted_cases import find_mri_cases_if_given, split_with_painted
+from .painted_epoch_dataset import PaintedEpochDataset
 from .process_share import process_share
 from .splits import PARTS, count_cases_sharing, split_cases
 
@@ -23,10 +25,12 @@ __all__ = [
     "CaseCache",
     "CaseStream",
     "EpochDataset",
+    "PaintedEpochDataset",
     "count_cases_sharing",
     "find_breast_cases",
     "find_gland_cases",
     "find_mri_cases",
+    "find_mri_cases_if_given",
     "group_near_duplicates",
     "modality_subsets",
     "name_cases",
@@ -35,5 +39,6 @@ __all__ = [
     "split_breast_cases",
     "split_cases",
     "split_gland_cases",
+    "split_with_painted",
     "subset_name",
 ]

@@ -27,6 +27,7 @@ class EpochDataset(CaseCache):
         seed: any non-negative number.
         cache_rate: share of the cases that is kept in memory after the deterministic transforms.
         num_workers: threads that fill the cache.
+        needed: False where an empty part is no fault.
     """
 
     def __init__(
@@ -36,13 +37,17 @@ class EpochDataset(CaseCache):
         seed: int,
         cache_rate: float = 1.0,
         num_workers: int | None = 1,
+        needed: bool = True,
     ) -> None:
         self.seed = seed
         self.epoch = 0
         transform = transform if isinstance(transform, Compose) else Compose(transform)
-        super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers)
+        super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers, needed=needed)
 
     def _transform(self, index: int) -> Any:
+        self._seed_transforms(index)
+        return super()._transform(index)
+
+    def _seed_transforms(self, index: int) -> None:
         drawn = np.random.SeedSequence([self.seed, self.epoch, index % len(self)]).generate_state(1)[0]
         self.transform.set_random_state(seed=int(drawn) % MAX_SEED)
-        return super()._transform(index)

@@ -8,6 +8,7 @@ from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
+from .initial_weights import InitialWeights
 from .model_settings import read_model_settings, with_model_settings
 from .prepare_batch import PrepareBatchTargets
 from .read_predictions import ReadPredictions, read_predictions
@@ -26,6 +27,7 @@ __all__ = [
     "ExponentialDecay",
     "GradientClip",
     "GradientStatistics",
+    "InitialWeights",
     "LinearDecay",
     "LinearRamp",
     "PrepareBatchTargets",

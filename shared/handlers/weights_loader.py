@@ -20,8 +20,6 @@ from .state_dict_file import bare, find_weights, load_tensors, read_file
 
 __all__ = ["WeightsLoader"]
 
-REMEDY = "train first, or name one with --ckpt_path."
-
 
 class WeightsLoader:
     """Load weights, refuse those of another network or of other settings, and note for every case what was loaded.
@@ -42,6 +40,8 @@ class WeightsLoader:
     Raises:
         InputError: no file, a file twice, or several files where `ensemble` is False.
     """
+
+    remedy = "train first, or name one with --ckpt_path."
 
     def __init__(
         self,
@@ -95,8 +95,8 @@ class WeightsLoader:
 
     def _load(self, path: Path, network: torch.nn.Module) -> dict[str, str]:
         """Load one file, and return its name and hash."""
-        content = read_file(path, REMEDY)
-        found = find_weights(load_tensors(content, path, REMEDY), network.state_dict(), path)
+        content = read_file(path, self.remedy)
+        found = find_weights(load_tensors(content, path, self.remedy), network.state_dict(), path)
         compare_model_settings(path, read_model_settings(found.metadata), self.settings, self.may_differ)
         for name, value in found.weights.items():
             if value.is_floating_point() and not value.float().isfinite().all():

@@ -1,7 +1,7 @@
-"""Paint small brain-tumour data sets in the layouts of BraTS and the Medical Segmentation Decathlon.
+"""Paint brain-tumour data sets of ellipsoids, for tests that need something small and quick.
 
-The files are phantoms: painted, of no patient. `brain_phantom_anatomy` places tissue and tumours, `brain_phantom_scan`
-turns them into images.
+What a user sees is painted on real anatomy: `painted_brains`. `brain_phantom_anatomy` places tissue and tumours,
+`brain_phantom_scan` turns them into images.
 """
 
 from __future__ import annotations
@@ -13,25 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from .brain_layouts import check_numbers, checked_names, write_brains
 from .brain_phantom_anatomy import TUMOURS
 from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
-from .phantom_folder import start_folder, write_msd_listing, write_nifti
 
 __all__ = ["paint_brats_phantoms"]
 
 VERSION = 3  # raise it whenever the same parameters would give other files
-FILE_NAMES = {
-    "brats2021": {"t1": "_t1", "t1ce": "_t1ce", "t2": "_t2", "flair": "_flair", "label": "_seg"},
-    "brats2023": {"t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "flair": "-t2f", "label": "-seg"},
-}
-MSD = "msd"
-MSD_CHANNELS = {"flair": "FLAIR", "t1": "T1w", "t1ce": "t1gd", "t2": "T2w"}  # in the order of Task01
-MSD_LABELS = ("background", "edema", "non-enhancing tumor", "enhancing tumour")
-LABEL_VALUES = {  # class (0 background, 1 necrosis or non-enhancing, 2 oedema, 3 enhancing) -> value in the file
-    "brats2021": (0, 1, 2, 4),
-    "brats2023": (0, 1, 2, 3),
-    MSD: (0, 2, 1, 3),
-}
 README = """These are PHANTOMS: pictures of brains and tumours that a program painted. No patient was scanned for them.
 
 They have the files, names and label values of real data ({layout}), so that programs can be tried and tested on
@@ -76,14 +64,10 @@ def paint_brats_phantoms(
     Returns:
         `output_dir`.
     """
-    names = _checked_names(modalities)
-    _check_numbers(num_cases, seed, size, spacing_mm, missing_share)
-    if layout not in LABEL_VALUES:
-        raise InputError(f"layout {layout!r} is unknown; choose {' or '.join(LABEL_VALUES)}.")
+    names = checked_names(modalities)
+    check_numbers(num_cases, seed, size, spacing_mm, missing_share, layout)
     if tumours not in TUMOURS:
         raise InputError(f"tumours {tumours!r} are unknown; choose {' or '.join(TUMOURS)}.")
-    if layout == MSD and missing_share:
-        raise InputError("missing_share: in layout msd every case has all channels; use 0, or another layout.")
     grid = upright_affine(size, spacing_mm) if affine is None else _checked_affine(affine)
     parameters = {
         "version": VERSION,
@@ -97,40 +81,11 @@ def paint_brats_phantoms(
     }
     if tumours != "glioma":  # left out else, so that folders from before there was a choice are known again
         parameters["tumours"] = tumours
-    folder = Path(output_dir)
-    cases = {f"Phantom_{index:03d}": _present(names, missing_share, seed, index) for index in range(num_cases)}
-    files = [file for case, present in cases.items() for file in _files(case, layout, present).values()]
-    files += ["dataset.json"] if layout == MSD else []
-    if not start_folder(folder, parameters, files, README.replace("{layout}", layout)):
-        return folder
-    for index, (case, present) in enumerate(cases.items()):
-        volumes = paint_case(index, seed=seed, size=size, affine=grid, modalities=present, tumours=tumours)
-        for key, file in _files(case, layout, present).items():
-            write_nifti(folder / file, _as_published(key, volumes, layout), grid)
-    if layout == MSD:
-        about = {"name": "BRATS phantoms", "description": "Painted phantoms of brain tumours; no patients"}
-        channels = [described for name, described in MSD_CHANNELS.items() if name in names]
-        write_msd_listing(folder, about, channels, MSD_LABELS, [_files(case, MSD, names) for case in cases])
-    return folder
 
+    def paint(index: int, present: Sequence[str]) -> dict[str, np.ndarray]:
+        return paint_case(index, seed=seed, size=size, affine=grid, modalities=present, tumours=tumours)
 
-def _checked_names(modalities: str | Sequence[str]) -> list[str]:
-    """Return the modalities in one order, so that the same set gives the same record."""
-    wanted = [modalities] if isinstance(modalities, str) else list(modalities)
-    if not wanted or not set(wanted) <= set(MODALITIES):
-        raise InputError(f"modalities: choose from {', '.join(MODALITIES)}, not {wanted}.")
-    return [name for name in MODALITIES if name in wanted]
-
-
-def _check_numbers(
-    num_cases: int, seed: int, size: Sequence[int], spacing_mm: Sequence[float], missing_share: float
-) -> None:
-    if num_cases < 1 or seed < 0:
-        raise InputError(f"num_cases and seed: must be at least 1 and 0, not {num_cases} and {seed}.")
-    if len(size) != 3 or min(size) < 1 or len(spacing_mm) != 3 or min(spacing_mm) <= 0:
-        raise InputError(f"size and spacing_mm: three positive numbers each, not {size} and {spacing_mm}.")
-    if not 0 <= missing_share <= 1:
-        raise InputError(f"missing_share: must lie between 0 and 1, not {missing_share}.")
+    return write_brains(Path(output_dir), parameters, README, paint)
 
 
 def _checked_affine(affine: Sequence[Sequence[float]]) -> np.ndarray:
@@ -138,28 +93,3 @@ def _checked_affine(affine: Sequence[Sequence[float]]) -> np.ndarray:
     if grid.shape != (4, 4) or not np.isfinite(grid).all() or abs(np.linalg.det(grid)) < 1e-6:
         raise InputError(f"affine: must be an invertible 4x4 matrix from voxel to world, not {grid.tolist()}.")
     return grid
-
-
-def _present(names: list[str], missing_share: float, seed: int, index: int) -> list[str]:
-    """Draw which modalities a case has: mostly all, else a random non-empty proper subset."""
-    generator = np.random.default_rng((seed, index, 2 + len(MODALITIES)))
-    if generator.random() >= missing_share or len(names) == 1:
-        return names
-    kept = generator.integers(1, 2 ** len(names) - 1)  # as bits; neither none nor all
-    return [name for bit, name in enumerate(names) if kept >> bit & 1]
-
-
-def _files(case: str, layout: str, present: list[str]) -> dict[str, str]:
-    """Return {modality, "image" (all channels) or "label": path within the data set}."""
-    if layout == MSD:
-        return {"image": f"imagesTr/{case}.nii.gz", "label": f"labelsTr/{case}.nii.gz"}
-    return {key: f"{case}/{case}{FILE_NAMES[layout][key]}.nii.gz" for key in (*present, "label")}
-
-
-def _as_published(key: str, volumes: dict[str, np.ndarray], layout: str) -> np.ndarray:
-    """Return what one file holds: a modality, all channels, or the label with its layout's values."""
-    if key == "label":
-        return np.array(LABEL_VALUES[layout], np.uint8)[volumes["label"]]
-    if key == "image":
-        return np.stack([volumes[name] for name in MSD_CHANNELS if name in volumes], axis=-1)
-    return volumes[key]

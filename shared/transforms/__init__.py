@@ -13,6 +13,7 @@ from .hierarchical_segmentation import HierarchicalSegmentationd
 from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
+from .label_conventions import values_of_classes
 from .label_hierarchy import label_states, state_log_probabilities
 from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
@@ -111,4 +112,5 @@ __all__ = [
     "segment_on_grid",
     "source_file",
     "state_log_probabilities",
+    "values_of_classes",
 ]

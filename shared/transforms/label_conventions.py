@@ -16,6 +16,7 @@ __all__ = [
     "describe_conventions",
     "find_convention",
     "label_table",
+    "values_of_classes",
 ]
 
 
@@ -157,6 +158,35 @@ def find_convention(
             "(--label_convention)."
         )
     return "given in the config", mapping
+
+
+def values_of_classes(
+    label_convention: str | Mapping[int | str, int] | None,
+    layout: str | Mapping[str, str] | None = None,
+    num_classes: int = 4,
+    table: str = "brain_tumour",
+) -> list[int]:
+    """Return the number that stands for each class in a label, for labels that are made to go with those of a data set.
+
+    Args:
+        label_convention: see `find_convention`.
+        layout: see `find_convention`.
+        num_classes: classes that need a number, the background included.
+        table: what the labels show.
+
+    Raises:
+        InputError: the convention has no number for one of the classes.
+    """
+    name, mapping = find_convention(label_convention, layout, label_table(table))
+    values = [
+        min((value for value, klass in mapping.items() if klass == wanted), default=-1) for wanted in range(num_classes)
+    ]
+    if -1 in values:
+        raise InputError(
+            f"label convention {name}: no number means class {values.index(-1)} ({label_table(table).classes}), but "
+            "painted labels have all classes; give --label_convention with all of them."
+        )
+    return values
 
 
 def conventions_of_name(case: str, path: str, table: LabelTable = LABEL_TABLES["brain_tumour"]) -> tuple[str, ...]:

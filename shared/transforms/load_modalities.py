@@ -34,7 +34,8 @@ class LoadImageModalitiesd(MapTransform):
     DICOM series, and so is a list of its files in the order of the slices. Where no modality is named, "image" is
     taken apart: a path (a 3D file for one modality, a 4D file whose channels are `modalities` in this order), or a list
     of one path per modality. None stands for an absent modality. What is a tensor already stays as it is, and so do all
-    other entries. "case" becomes the file's name where it is not given. (MONAI Deploy, which brings tensors, leaves out
+    other entries. "case" becomes the file's name where it is not given. Where there is "painted", a function, it is
+    called, and the tensors that it returns by name join the case. (MONAI Deploy, which brings tensors, leaves out
     transforms named like this one.)
 
     Args:
@@ -60,6 +61,7 @@ class LoadImageModalitiesd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
+        loaded |= loaded.pop("painted", dict)()
         volumes: dict[str, MetaTensor] = {}  # a 4D file is read once
         sources = {name: loaded.pop(name) for name in self.keys if name in loaded}
         if not sources and "image" in loaded and not _is_array(loaded["image"]):

@@ -242,8 +242,8 @@ def test_no_threshold_on_flair_finds_the_tumour(fine_cases):
 
 def test_the_command_paints_and_says_so_in_one_line(tmp_path, capsys):
     options = ["--out", str(tmp_path / "set"), "--num_cases", "1", "--size", "[24,28,22]", "--spacing_mm", "[6,6,6]"]
-    main(["paint-phantoms", *options, "--modalities", "[flair]"])
+    main(["paint-phantoms", "--kind", "ellipsoid", *options, "--modalities", "[flair]"])
     assert capsys.readouterr().out == f"1 phantoms (painted, no patients) are in {tmp_path / 'set'}\n"
     assert len(find_mri_cases(tmp_path / "set", "flair", needs_label=True)) == 1
     with pytest.raises(InputError, match="layout 'brats' is unknown"):
-        main(["paint-phantoms", *options, "--layout", "brats"])
+        main(["paint-phantoms", "--kind", "ellipsoid", *options, "--layout", "brats"])
