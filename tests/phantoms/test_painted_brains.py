@@ -3,6 +3,8 @@
 Cases are painted once for all tests, at 4 mm where nothing else is said.
 """
 
+import time
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -240,6 +242,13 @@ def test_one_head_is_the_same_at_every_spacing():
         )
         volumes.append([count * spacing**3 / 1000 for count in ((case["t1"] > 0).sum(), (case["label"] > 0).sum())])
     np.testing.assert_allclose(volumes[0], volumes[1], rtol=0.15)
+
+
+def test_a_case_at_2_mm_costs_at_most_two_seconds_of_a_core():
+    load_brain_maps()
+    size, start = head_size((2.0,) * 3), time.process_time()
+    paint((3, 0), size=size, affine=upright_affine(size, (2.0,) * 3), tumours="high_grade")
+    assert time.process_time() - start < 2.0
 
 
 def test_waves_are_splines_of_their_lattice_and_come_again():
