@@ -42,7 +42,8 @@ class CLoELoss(nn.Module):
     that what they weigh is always computed).
 
     Args:
-        segmentation_loss: of logits and classes; without it `WeightedCrossEntropyDiceLoss`.
+        weighted_classes: weigh rare classes more, in the loss of the fusion, the experts and deep supervision, see
+            `WeightedCrossEntropyDiceLoss`.
         expert_weight: alpha.
         consistency_weight: eta, until `set_consistency_weight` changes it.
         modality_consistency: 1, or 0 to leave L_MEC out.
@@ -58,7 +59,7 @@ class CLoELoss(nn.Module):
 
     def __init__(
         self,
-        segmentation_loss: nn.Module | None = None,
+        weighted_classes: bool = True,
         expert_weight: float = 1.0,
         consistency_weight: float = 0.1,
         modality_consistency: float = 1.0,
@@ -88,8 +89,8 @@ class CLoELoss(nn.Module):
                 "set detach_region to false for the printed form."
             )
         self.total = Total()
-        self.segmentation_loss = WeightedCrossEntropyDiceLoss() if segmentation_loss is None else segmentation_loss
-        self.expert_loss = ExpertSupervisionLoss()
+        self.segmentation_loss = WeightedCrossEntropyDiceLoss(weighted_classes)
+        self.expert_loss = ExpertSupervisionLoss(WeightedCrossEntropyDiceLoss(weighted_classes, batch=False))
         self.modality_loss = ModalityExpertConsistencyLoss(include_background)
         self.region_loss = RegionExpertConsistencyLoss(detach_region, include_background)
         self.foreground_loss = DiceCELoss(sigmoid=True)

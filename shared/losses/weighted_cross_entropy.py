@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from monai.losses import DiceLoss
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ..errors import InputError
 from ..transforms.onehot_label import onehot_label
 
 __all__ = ["WeightedCrossEntropyDiceLoss", "weighted_cross_entropy"]
@@ -45,13 +47,20 @@ class WeightedCrossEntropyDiceLoss(nn.Module):
     A class that is not in the batch adds a constant to Dice and no gradient against its false positives: so published.
     Computed in float32 under autocast.
 
+    With these weights the background counts little where lesions are small, and short trainings predict lesions that
+    are too large. Without them the loss is cross-entropy plus Dice.
+
     Args:
+        weighted: weigh the classes.
         legacy_clamp: see `weighted_cross_entropy`.
         batch: Dice of the whole batch, as published; otherwise of every sample, and their mean.
     """
 
-    def __init__(self, legacy_clamp: bool = False, batch: bool = True) -> None:
+    def __init__(self, weighted: bool = True, legacy_clamp: bool = False, batch: bool = True) -> None:
         super().__init__()
+        if legacy_clamp and not weighted:
+            raise InputError("legacy_clamp: belongs to the weighted loss; set weighted to true, or leave it out.")
+        self.weighted = weighted
         self.legacy_clamp = legacy_clamp
         self.dice = DiceLoss(softmax=True, batch=batch, smooth_nr=0.0, smooth_dr=1e-7)
 
@@ -60,4 +69,8 @@ class WeightedCrossEntropyDiceLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             logits = logits.as_subclass(Tensor).to(torch.promote_types(logits.dtype, torch.float32))
             onehot = onehot_label(label.as_subclass(Tensor), logits.shape[1]).to(logits.dtype)
-            return weighted_cross_entropy(logits, onehot, self.legacy_clamp) + self.dice(logits, onehot)
+            if self.weighted:
+                cross_entropy = weighted_cross_entropy(logits, onehot, self.legacy_clamp)
+            else:
+                cross_entropy = functional.cross_entropy(logits, onehot)
+            return cross_entropy + self.dice(logits, onehot)

@@ -38,6 +38,16 @@ KEEP = torch.tensor([[True, True, True], [True, False, True]])
 BRANCHES = ["content", "style", "images"]
 
 
+def test_classes_without_weights_in_the_loss_of_fusion_and_experts():
+    (image, target), network = batch(), make()
+    output, label = network(image, KEEP), target["label"]
+    loss = CLoELoss(weighted_classes=False, modality_consistency=0, region_consistency=0, region_weight=0)
+    plain = ExpertSupervisionLoss(WeightedCrossEntropyDiceLoss(weighted=False, batch=False))
+    expected = WeightedCrossEntropyDiceLoss(weighted=False)(output["pred"], label)
+    expected = expected + plain(output["experts"], label, output["available"])
+    torch.testing.assert_close(loss(output, target), expected)
+
+
 def test_is_the_printed_sum():
     """Eqs. 8, 9 and 11 from the single losses, and the supervision of the region map."""
     (image, target), network = batch(), make(branches=BRANCHES)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from shared.errors import InputError
 from shared.losses import WeightedCrossEntropyDiceLoss, weighted_cross_entropy
 
 CLASSES = 4
@@ -41,6 +42,34 @@ def test_as_the_published_formula_with_loops(batch):
         dice += 2 * (p[:, number] * y[:, number]).sum() / (p[:, number].sum() + y[:, number].sum() + 1e-7)
     torch.testing.assert_close(weighted_cross_entropy(logits, y, legacy_clamp=True), total)
     torch.testing.assert_close(WeightedCrossEntropyDiceLoss(legacy_clamp=True)(logits, label), total + 1 - dice / 4)
+
+
+def test_without_weights_it_is_cross_entropy_plus_the_same_dice(batch):
+    logits, label = batch
+    target = onehot(label)
+    dice = WeightedCrossEntropyDiceLoss()(logits, label) - weighted_cross_entropy(logits, target)
+    expected = functional.cross_entropy(logits, label[:, 0]) + dice
+    torch.testing.assert_close(WeightedCrossEntropyDiceLoss(weighted=False)(logits, label), expected)
+
+
+def test_weights_move_the_best_probability_of_a_rare_class_up():
+    """Of ten voxels alike one is a lesion: p = 0.1 is best without weights, and 0.9 x 0.1 / (0.9 x 0.1 + 0.1 x 0.9)."""
+    label = torch.zeros(1, 1, 10, dtype=torch.long)
+    label[..., 0] = 1
+    target = functional.one_hot(label[:, 0], 2).movedim(-1, 1).float()
+
+    def best(loss):
+        shares = torch.linspace(0.01, 0.99, 99)
+        values = [loss(torch.stack([1 - p, p]).log().view(1, 2, 1).expand(1, 2, 10)) for p in shares]
+        return shares[torch.stack(values).argmin()].item()
+
+    assert best(lambda logits: weighted_cross_entropy(logits, target)) == pytest.approx(0.5, abs=0.011)
+    assert best(lambda logits: functional.cross_entropy(logits, label[:, 0])) == pytest.approx(0.1, abs=0.011)
+
+
+def test_the_clamp_belongs_to_the_weighted_loss():
+    with pytest.raises(InputError, match="legacy_clamp: belongs to the weighted loss"):
+        WeightedCrossEntropyDiceLoss(weighted=False, legacy_clamp=True)
 
 
 @pytest.mark.parametrize(("legacy_clamp", "pulls"), [(False, True), (True, False)])
