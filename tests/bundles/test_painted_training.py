@@ -50,6 +50,18 @@ def test_brain_bundles_have_the_same_overlays(bundle):
 
 
 @pytest.mark.parametrize("bundle", BRAINS, ids=lambda path: path.name)
+def test_the_parts_that_the_overlay_replaces_keep_their_arguments(bundle):
+    train, overlay = read(bundle, "train"), read(bundle, "pretrain")
+    for name, part in (
+        ("cases", train["cases"]),
+        ("splits", train["splits"]),
+        ("train::dataset", train["train"]["dataset"]),
+    ):
+        kept = {key: value for key, value in part.items() if key != "_target_"}
+        assert kept.items() <= overlay[name].items(), name
+
+
+@pytest.mark.parametrize("bundle", BRAINS, ids=lambda path: path.name)
 def test_the_painter_has_the_bundles_grid_and_modalities(bundle):
     parser = ConfigParser()
     parser.read_config([bundle / "configs" / f"{name}.json" for name in ("train", "pretrain")])
