@@ -71,6 +71,9 @@ def test_patient_study_and_algorithm_are_those_of_the_segmentation(written):
     segmentation, report = (pydicom.dcmread(path) for path in written(boxes()))
     for tag in ("PatientID", "PatientName", "StudyInstanceUID", "ManufacturerModelName", "SoftwareVersions"):
         assert report[tag].value == segmentation[tag].value
+    source = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
+    referred = [item.value for item in report.iterall() if item.keyword == "UID"]
+    assert referred.count(source) == 2  # by each of two segments
     assert report.SeriesInstanceUID != segmentation.SeriesInstanceUID
 
 
