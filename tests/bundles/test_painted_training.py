@@ -10,6 +10,9 @@ from ignite.engine import Events
 from monai.bundle import ConfigParser
 from tiny_bundle import BUNDLES, TinyBundle
 
+from shared.phantoms import brain_painter, painted_brain
+from shared.phantoms.mni_maps import AtlasMap, BrainMaps
+
 BRAINS = [bundle for bundle in BUNDLES if bundle.name.startswith("brats")]
 RUN = next(bundle for bundle in BRAINS if "mmformer" in bundle.name)
 FEW = {"painted_per_epoch": 2, "painted_validation_cases": 1, "painted_test_cases": 1}
@@ -17,6 +20,26 @@ FEW = {"painted_per_epoch": 2, "painted_validation_cases": 1, "painted_test_case
 
 def read(bundle, name):
     return json.loads((bundle / "configs" / f"{name}.json").read_text())
+
+
+def ball_maps(fine=False):
+    """An atlas of one ellipsoid, which costs nothing to load; tests/phantoms has the real one."""
+    x, y, z = np.meshgrid(*[np.arange(-96.0, 97.0, 8.0)] * 3, indexing="ij")
+    radius = np.sqrt((x / 66) ** 2 + (y / 80) ** 2 + (z / 66) ** 2).astype(np.float32)
+    brain, shell = (radius < 1).astype(np.float32), ((radius < 1) & (radius > 0.75)).astype(np.float32)
+    tissue = np.stack([shell, brain - shell, brain])
+    distance = np.stack([66 * (1 - radius), 66 * radius - 8, 0 * radius])
+    first = np.full(3, -96.0)
+    return BrainMaps(AtlasMap(tissue, 8.0, first), AtlasMap(distance, 8.0, first), np.zeros(3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_atlas():
+    maps = ball_maps()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (brain_painter, painted_brain):
+            patch.setattr(module, "load_brain_maps", lambda fine=False: maps)
+        yield
 
 
 class Stop(Exception):
@@ -47,6 +70,18 @@ def test_brain_bundles_have_the_same_overlays(bundle):
     own, tried = ({**read(b, "finetune"), "learning_rate": None} for b in (bundle, RUN))
     assert own == tried
     assert read(bundle, "finetune")["learning_rate"] == read(bundle, "train")["learning_rate"] / 2
+
+
+@pytest.mark.parametrize("bundle", BRAINS, ids=lambda path: path.name)
+def test_the_parts_that_the_overlay_replaces_keep_their_arguments(bundle):
+    train, overlay = read(bundle, "train"), read(bundle, "pretrain")
+    for name, part in (
+        ("cases", train["cases"]),
+        ("splits", train["splits"]),
+        ("train::dataset", train["train"]["dataset"]),
+    ):
+        kept = {key: value for key, value in part.items() if key != "_target_"}
+        assert kept.items() <= overlay[name].items(), name
 
 
 @pytest.mark.parametrize("bundle", BRAINS, ids=lambda path: path.name)

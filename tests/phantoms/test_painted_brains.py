@@ -3,6 +3,8 @@
 Cases are painted once for all tests, at 4 mm where nothing else is said.
 """
 
+import time
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from shared.phantoms.mni_maps import load_brain_maps
 from shared.phantoms.mr_contrasts import RANGES
 from shared.phantoms.mr_scanner import slice_weights
 from shared.phantoms.painted_brain import head_size, random_stream
+from shared.transforms import PrepareBraind
 
 MM = 4.0
 SIZE = head_size((MM,) * 3)
@@ -50,7 +53,7 @@ def cases():
 
 @pytest.fixture(scope="module")
 def gliomas():
-    return [lesion_in_head("high_grade", seed) for seed in range(8)]
+    return [lesion_in_head("high_grade", seed) for seed in range(5)]
 
 
 def test_one_seed_gives_the_same_bits_and_another_another_head(cases):
@@ -170,7 +173,7 @@ def test_a_mass_pushes_tissue_away_most_of_all_near_it_and_not_the_skull(gliomas
     assert not (after - before)[(abs(place[1] + 17.5) > 90)].any()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 5])
+@pytest.mark.parametrize("seed", [1, 5])
 def test_metastases_are_as_many_as_were_drawn(seed):
     _, tumour, lesion = lesion_in_head("metastases", seed, spacing=3.0)
     assert 1 <= len(tumour.masses) <= 20
@@ -180,7 +183,7 @@ def test_metastases_are_as_many_as_were_drawn(seed):
 
 def test_a_number_of_metastases_from_one_to_twenty():
     maps = load_brain_maps()
-    numbers = [len(LESIONS["metastases"](np.random.default_rng(seed), maps).masses) for seed in range(40)]
+    numbers = [len(LESIONS["metastases"](np.random.default_rng(seed), maps).masses) for seed in range(24)]
     assert min(numbers) == 1
     assert 12 < max(numbers) <= 20
 
@@ -240,6 +243,26 @@ def test_one_head_is_the_same_at_every_spacing():
         )
         volumes.append([count * spacing**3 / 1000 for count in ((case["t1"] > 0).sum(), (case["label"] > 0).sum())])
     np.testing.assert_allclose(volumes[0], volumes[1], rtol=0.15)
+
+
+def test_a_painter_gives_what_the_preparation_of_the_bundles_reads():
+    painter = BrainPainter((6.0, 7.0, 8.0), ["flair", "t1"], label_values=(0, 1, 2, 4))
+    prepare = PrepareBraind(painter.modalities, painter.spacing_mm, layout="brats2021", resample_label=True)
+    case = prepare({"case": "a", "painted": lambda: painter((0, 5))})
+    assert case["image"].shape[0] == 2
+    assert case["image"].shape[1:] == case["label"].shape[1:]
+    np.testing.assert_allclose(np.diag(case["image"].affine)[:3], (6, 7, 8))
+    assert set(np.unique(case["label"])) <= {0, 1, 2, 3}
+    assert (case["label"] > 0).any()
+    again = prepare({"case": "a", "painted": lambda: painter((0, 5))})
+    np.testing.assert_array_equal(case["image"], again["image"])
+
+
+def test_a_case_at_2_mm_costs_at_most_two_seconds_of_a_core():
+    load_brain_maps()
+    size, start = head_size((2.0,) * 3), time.process_time()
+    paint((3, 0), size=size, affine=upright_affine(size, (2.0,) * 3), tumours="high_grade")
+    assert time.process_time() - start < 2.0
 
 
 def test_waves_are_splines_of_their_lattice_and_come_again():
