@@ -1,37 +1,34 @@
 #!/usr/bin/env bash
-# From nothing to a trained, evaluated model with pictures: painted brains, VNet on FLAIR in three forms (Table 4 of
-# PGO), evaluation, inference. A second run finds everything done. QUICKSTART_DIR chooses another folder than quickstart/.
+# From nothing to results with pictures: a painted ultrasound image, segmented by the weights that the breast bundle
+# brings; a small network for missing modalities, trained on painted brains with fuzzy labels, and its scores for all
+# subsets of the modalities. A second run finds everything done. QUICKSTART_DIR chooses another folder than quickstart/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/environment.sh
 
 out=${QUICKSTART_DIR:-quickstart}
-bundle=bundles/brats_mri_segmentation_pareto_vnet
-grid=(--spacing_mm "[3.5, 3.5, 3.5]")
-norm=network_instance_norm  # which batches of one image need
-small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]")
+breast=bundles/breast_ultrasound_segmentation_interaction
+brain=bundles/brats_mri_segmentation_pareto_mmformer
+small=(--spacing_mm "[3.5, 3.5, 3.5]" --patch_size "[32, 32, 32]" --features 8 --num_workers 0)
 
-echo "1. Brains with tumours (painted, no patients)"
-$python -m ci paint-phantoms --out "$out/phantoms" --num_cases 24 --seed 2 "${grid[@]}"
-$python -m ci paint-phantoms --out "$out/new_cases" --num_cases 2 --seed 3 "${grid[@]}"
+echo "1. A painted ultrasound image, segmented by the weights of the breast bundle"
+$python -m ci paint-phantoms --kind breast --out "$out/ultrasound" --num_normal 1 --num_benign 1 --num_malignant 1
+[ -d "$out/breast" ] || $python -m monai.bundle run --bundle_root $breast --config_file $breast/configs/inference.json \
+    --dataset_dir "$out/ultrasound" --output_dir "$out/breast"
 
-echo "2. VNet on FLAIR in three forms: training, evaluation, table"
-forms="ours: $norm; ours without rho: no_rho,$norm; baseline: baseline,$norm"
-$python -m ci study --bundle $bundle --out "$out" --variants "$forms" --jobs 3 \
-    --dataset_dir "$out/phantoms" "${small[@]}" --batch_size 1 --learning_rate 0.04 --max_epochs 18 \
-    --val_interval 18 --checkpoint_interval 18 --num_workers 0 --rotation_degrees 0
+echo "2. Painted brains"
+$python -m ci paint-phantoms --kind ellipsoid --out "$out/brains" --num_cases 10 --seed 2 --size "[42, 48, 36]" \
+    --spacing_mm "[3.5, 3.5, 3.5]"
 
-echo "3. Inference on two new cases"
-[ -d "$out/inference" ] || $python -m monai.bundle run --bundle_root $bundle \
-    --config_file "['$bundle/configs/inference.json','$bundle/configs/$norm.json']" \
-    --dataset_dir "$out/new_cases" "${small[@]}" --ckpt_path "$out/ours/seed0/models/model.pt" \
-    --output_dir "$out/inference"
+echo "3. SegResNet with fuzzy labels, trained on random subsets of four modalities, scored on all 15"
+$python -m ci study --bundle $brain --out "$out/brain" --variants "SegResNet with fuzzy labels: network_segresnet" \
+    --evaluation evaluate_subsets --dataset_dir "$out/brains" "${small[@]}" --fuzzy_weight 1.0 --learnable_rho True \
+    --learning_rate 0.004 --batch_size 2 --max_epochs 24 --val_interval 24 --checkpoint_interval 24 --rotation_degrees 0
 
 cat <<END
 
-Done. All of this is about painted brains, no patients:
-  $out/table.md, .png                   the three forms side by side
-  $out/<form>/seed0/evaluation.md, .png  a form, case by case
-  $out/<form>/seed0/curves.png           how it was trained
-  $out/inference/*/*_overlay.png         two new cases: segmentation and uncertainty
+Done. All images are painted, no patients.
+  $out/breast/*/*_overlay.png       lesion mask, class and uncertainty
+  $out/brain/table_subsets.md, .png  Dice for every subset of the modalities
+  $out/brain/*/seed0/curves.png      how the network was trained
 END

@@ -68,8 +68,15 @@ def _settings_of_replaced_parts(base: Config, overlay: dict[str, Any]) -> set[st
 
 
 def lint_pair(train: Config, inference: Config) -> list[tuple[str, str, str]]:
-    """Return the fault that two configurations of a bundle have together: the network is not the same."""
-    if plain(train, train.items.get("network_def")) != plain(inference, inference.items.get("network_def")):
+    """Return the fault that two configurations of a bundle have together: the network is not the same.
+
+    What its encoder starts from (`encoder_weights`) may differ.
+    """
+    networks = [plain(config, config.items.get("network_def")) for config in (train, inference)]
+    for network in networks:
+        if isinstance(network, dict):
+            network.pop("encoder_weights", None)
+    if networks[0] != networks[1]:
         return [("network_def", "network", "differs from that of train.json")]
     return []
 

@@ -1,4 +1,4 @@
-"""Draw brains side by side: one row per case, its modalities and its label in the slice with most tumour.
+"""Draw brains side by side: a row per case, its modalities and its label where most tumour is.
 
 To look at painted cases next to real ones. A figure of patients stays where the patients' images may be.
 """

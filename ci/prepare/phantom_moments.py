@@ -1,4 +1,4 @@
-"""Compare painted brains with real ones: mean and deviation inside every class and tissue, and volumes.
+"""Compare painted brains with real ones: mean and deviation by class and tissue, volumes.
 
 Real cases and painted ones go through the preparation of the brain bundles. White matter, grey matter and fluid are
 told apart by the brightness of T1 outside the tumour, in both in the same way: a stand-in for a segmentation.

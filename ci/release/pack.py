@@ -94,13 +94,22 @@ def _ignored_by_git(folder: Path) -> set[Path]:
     return {folder / name for name in listed.split("\0") if name}
 
 
+def _weights_in_git(bundle: Path) -> list[Path]:
+    """Return the weights that the repository ships, if it does; what a training left there is ignored by git."""
+    if shutil.which("git") is None:
+        return []
+    listing = ["git", "-C", str(bundle), "ls-files", "models/model.pt"]
+    return [bundle / name for name in subprocess.run(listing, capture_output=True, check=False).stdout.decode().split()]
+
+
 def own_files(bundle: Path) -> list[Path]:
-    """List the files of a bundle that are shared: licence, configs, documents; no weights and nothing a run left."""
+    """List the files of a bundle that are shared: licence, configs, documents, shipped weights; nothing a run left."""
     found = [
         bundle / "LICENSE",
         bundle / "large_files.yml",
         *(bundle / "configs").iterdir(),
         *(bundle / "docs").rglob("*"),
+        *_weights_in_git(bundle),
     ]
     ignored = _ignored_by_git(bundle)
     left_out = ignored | {path for path in found if path.name == "MANIFEST.json" or path.name.startswith(".")}

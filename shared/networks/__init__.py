@@ -8,8 +8,10 @@ from .disentangling import DisentanglingBranches
 from .distribute import distribute
 from .dual_attention import DualAttention
 from .early_fusion import EarlyFusion
+from .efficientnet_lite import EfficientNetLiteEncoder
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_gate import ExpertGate, gate_strength_setter
+from .flexible_unet import flexible_unet_with_class_head
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
@@ -32,6 +34,7 @@ __all__ = [
     "DisentanglingBranches",
     "DualAttention",
     "EarlyFusion",
+    "EfficientNetLiteEncoder",
     "ExpertGate",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
@@ -51,6 +54,7 @@ __all__ = [
     "available_modalities",
     "distribute",
     "expert_similarities",
+    "flexible_unet_with_class_head",
     "gate_strength_setter",
     "present_modalities",
     "product_of_gaussians",

@@ -18,14 +18,17 @@ class EarlyFusion(nn.Module):
 
     Args:
         network: takes an image (B, M, *spatial); its parameters are found under "network." in the state dict.
+        dictionary: in training return {"pred": what the network returns}, as networks with several outputs do, whose
+            losses then take it.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, dictionary: bool = False) -> None:
         super().__init__()
         self.network = network
+        self.dictionary = dictionary
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return what the network returns.
+        """Return what the network returns, or the dictionary.
 
         Args:
             image: (B, M, *spatial); a modality with any NaN is absent.
@@ -39,4 +42,6 @@ class EarlyFusion(nn.Module):
         empty_is_nan = False
         if not torch.jit.is_scripting():
             empty_is_nan = is_tracing_or_exporting()
+            if self.dictionary and self.training:
+                return {"pred": output}
         return nan_without_modalities(output, available) if empty_is_nan else output

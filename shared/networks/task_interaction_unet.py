@@ -41,8 +41,8 @@ class TaskInteractionUNet(nn.Module):
 
     Args:
         num_classes: K.
-        encoder: "efficientnet-b0" to "efficientnet-b7".
-        pretrained: start from ImageNet weights, which MONAI downloads, and freeze the encoder's start.
+        encoder: "efficientnet-b0" to "efficientnet-b7", or "efficientnet-lite0" to "efficientnet-lite2".
+        encoder_weights: "imagenet", "imagenet-frozen-start" or None, see `FrozenStartEfficientNet`.
         decoder_channels: widths of the four levels, coarse to fine.
         fusion: HMSF with dual attention; without, the blocks are plain residual ones.
         interaction: TIM; without, the two tasks share the encoder only.
@@ -56,7 +56,7 @@ class TaskInteractionUNet(nn.Module):
         self,
         num_classes: int = 3,
         encoder: str = "efficientnet-b4",
-        pretrained: bool = False,
+        encoder_weights: str | None = None,
         decoder_channels: Sequence[int] = (384, 192, 96, 48),
         fusion: bool = True,
         interaction: bool = True,
@@ -65,7 +65,7 @@ class TaskInteractionUNet(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        self.encoder = FrozenStartEfficientNet(encoder, pretrained)
+        self.encoder = FrozenStartEfficientNet(encoder, encoder_weights)
         widths = self.encoder.channels
         if len(decoder_channels) != len(widths) - 1 or min(decoder_channels) < 2:
             raise InputError(

@@ -41,8 +41,8 @@ def matches(rules, given):
 
 
 def test_rules_were_found_and_are_equal_in_all_bundles_of_the_brain():
-    assert len(RULES) == 4
-    assert [rules for name, rules in RULES.items() if name.startswith("brats")] == [BRAIN] * 3
+    assert len(RULES) == 5
+    assert [rules for name, rules in RULES.items() if name.startswith("brats")] == [BRAIN] * 4
 
 
 BRAIN_SERIES = {

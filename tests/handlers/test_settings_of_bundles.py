@@ -137,7 +137,7 @@ def test_other_words_that_are_no_paths(answer):
         (VNET, "train", "max_epochs", "many", "a number such as 1000, got 'many'"),
         (VNET, "train", "max_epochs", "True", "a number such as 1000, got True"),
         (VNET, "train", "learning_rate", "-1", "a number above 0, got -1"),
-        (BREAST, "train", "final_learning_rate", "low", "a number of at least 0, got 'low'"),
+        (BREAST, "train", "brightness", "-1", "a number of at least 0, got -1"),
         (VNET, "train", "num_workers", "-1", "a whole number of at least 0, got -1"),
         (VNET, "train", "cache_rate", "2", "a number from 0 to 1, got 2"),
         (VNET, "train", "val_interval", "0", "a whole number of at least 1, got 0"),

@@ -44,7 +44,8 @@ def test_fixed_weights_give_the_papers_total():
     assert set(of_mask) <= set(total.terms(prediction, target))
 
 
-def test_the_bundle_has_these_weights():
+def test_paper_json_has_these_weights():
     parser = ConfigParser()
-    parser.read_config("bundles/breast_ultrasound_segmentation_interaction/configs/train.json")
+    configs = "bundles/breast_ultrasound_segmentation_interaction/configs"
+    parser.read_config([f"{configs}/train.json", f"{configs}/paper.json"])
     assert parser.get_parsed_content("loss::weights") == pytest.approx(WEIGHTS)

@@ -183,7 +183,7 @@ def pretrained(monkeypatch, **options):
         return {"_conv_stem.weight": torch.full((32, 3, 3, 3), 0.5)}
 
     monkeypatch.setattr(efficientnet.model_zoo, "load_url", download)
-    network = make(pretrained=True, **options)
+    network = make(encoder_weights="imagenet-frozen-start", **options)
     assert "efficientnet-b0" in seen[0]
     return network
 
@@ -226,8 +226,8 @@ def test_failed_download_is_one_line(monkeypatch):
         raise URLError("no route to host")
 
     monkeypatch.setattr(efficientnet.model_zoo, "load_url", download)
-    with pytest.raises(InputError, match="pretrained: the ImageNet weights of efficientnet-b0 could not be downloaded"):
-        make(pretrained=True)
+    with pytest.raises(InputError, match="encoder_weights: the ImageNet weights of efficientnet-b0 could not be"):
+        make(encoder_weights="imagenet")
 
 
 def test_batch_normalisations_move_by_a_tenth_and_the_attention_gates_too():

@@ -248,7 +248,7 @@ def test_the_command_paints_either_kind(tmp_path, capsys):
         run(*options, "--suffix", "gif")
     with pytest.raises(InputError, match="option --num_cases is unknown for kind gland; choose from num_train,"):
         run(*options, "--num_cases", "3")
-    with pytest.raises(InputError, match="option --num_train is unknown for kind brats; choose from num_cases,"):
+    with pytest.raises(InputError, match="option --num_train is unknown for kind brain; choose from num_cases,"):
         run("--out", str(tmp_path / "other"), "--num_train", "3")
-    with pytest.raises(InputError, match="kind 'liver' is unknown; choose brats or gland"):
+    with pytest.raises(InputError, match="kind 'liver' is unknown; choose brain or ellipsoid or gland"):
         run("--out", str(tmp_path / "other"), "--kind", "liver")

@@ -60,7 +60,7 @@ def test_network_without_interaction(method):
 def test_a_bundle_from_its_configuration(tmp_path):
     """Phantoms and an untrained network, which the settings name."""
     data = paint_breast_phantoms(tmp_path / "data", 4, 6, 4, size=(64, 64))
-    network = TaskInteractionUNet(encoder="efficientnet-b0", decoder_channels=(16, 16, 8, 8))
+    network = TaskInteractionUNet(encoder="efficientnet-lite0", decoder_channels=(16, 16, 8, 8))
     torch.save(network.state_dict(), tmp_path / "model.pt")
     settings = {"dataset_dir": str(data), "ckpt_path": str(tmp_path / "model.pt"), "device": torch.device("cpu")}
     interactions.main(BUNDLE, str(tmp_path / "out"), "tiny", **settings)

@@ -1,0 +1,31 @@
+"""Weights that the repository holds: small, of the default network, and good enough for a painted image."""
+
+import numpy as np
+import torch
+from monai.bundle import ConfigParser
+from PIL import Image
+
+from ci.prepare import paint_phantoms
+from shared.inferers import Segmenter
+
+BREAST = "bundles/breast_ultrasound_segmentation_interaction"
+
+
+def test_breast_weights_are_half_precision_with_float_statistics():
+    weights = torch.load(f"{BREAST}/models/model.pt", weights_only=True)
+    assert {value.dtype for value in weights.values() if value.ndim > 1} == {torch.float16}
+    assert {value.dtype for value in weights.values() if value.ndim == 1} == {torch.float32}
+    assert sum(value.nbytes for value in weights.values()) < 12e6
+    network = ConfigParser.load_config_file(f"{BREAST}/configs/inference.json")
+    assert network["decoder_channels"][0] == weights["decoder.0.upsample.weight"].shape[1]
+
+
+def test_breast_weights_segment_and_classify_painted_images(tmp_path):
+    paint_phantoms.main(out=str(tmp_path), kind="breast", num_normal=1, num_benign=1, num_malignant=1)
+    segmenter = Segmenter(BREAST, device="cpu")
+    for name in ("benign", "malignant", "normal"):
+        result = segmenter(str(tmp_path / name / f"{name} (1).png"))
+        truth = np.asarray(Image.open(tmp_path / name / f"{name} (1)_mask.png").convert("L")) > 127
+        found = np.asarray(result.label).squeeze() > 0
+        assert 2 * (found & truth).sum() >= 0.7 * (found.sum() + truth.sum())
+        assert max(result.record["class_probabilities"], key=result.record["class_probabilities"].get) == name

@@ -1,0 +1,36 @@
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from ci.release.ship_weights import halved
+from shared.handlers.model_settings import read_model_settings, with_model_settings
+
+
+def test_matrices_are_halved_and_vectors_counts_and_settings_stay(tmp_path):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    network[1].running_var.fill_(1e6)  # beyond half precision
+    saved = with_model_settings(network.state_dict(), {"image_size": [64, 64]})
+    torch.save(halved(saved), tmp_path / "model.pt")
+    read = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert {name: value.dtype for name, value in read.items()} == {
+        "0.weight": torch.float16,
+        "0.bias": torch.float32,
+        "1.weight": torch.float32,
+        "1.bias": torch.float32,
+        "1.running_mean": torch.float32,
+        "1.running_var": torch.float32,
+        "1.num_batches_tracked": torch.int64,
+    }
+    assert read_model_settings(read._metadata) == {"image_size": [64, 64]}
+    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    other.load_state_dict(read)
+    image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(other.eval()(image), network.eval()(image), rtol=1e-3, atol=1e-3)
+    assert other[0].weight.dtype == torch.float32
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match=r"conv\.weight: a weight is too large for half precision \(70000\)"):
+        halved(OrderedDict({"conv.weight": torch.full((1, 1), 7e4)}))
