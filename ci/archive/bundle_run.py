@@ -12,9 +12,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ci.experiments.config_files import config_files
+from ci.experiments.config_files import config_files, configuration_with
 from shared.errors import InputError
-from shared.handlers.setting_paths import refuse_bad_paths
 
 __all__ = ["BundleRun", "Ended"]
 
@@ -46,18 +45,11 @@ class BundleRun:
 
     def __init__(self, bundle: Path, overlays: list[str], settings: Mapping[str, Any], timeout_s: float) -> None:
         self.timeout_s = timeout_s
-        self.files = config_files(bundle, ["inference", *overlays], "--overlays")
-        parser = ConfigParser(ConfigParser.load_config_files(self.files))
+        names = ["inference", *overlays]
+        self.files = config_files(bundle, names, "--overlays")
+        parser = configuration_with(bundle, names, settings, SET_HERE)
         if "dicom_seg" not in parser:
             raise InputError(f"{bundle}: takes no DICOM studies; choose another --bundle.")
-        for name, value in settings.items():
-            if name in SET_HERE:
-                raise InputError(f"--{name}: is set by this command; leave it out.")
-            if name not in parser:
-                raise InputError(f"--{name}: no such setting of {bundle.name}; correct it.")
-            parser[name] = value
-        parser["bundle_root"] = str(bundle)
-        refuse_bad_paths(parser, [ConfigParser.load_config_file(file) for file in self.files])
         weights = Path(parser.get_parsed_content("ckpt_path"))
         if not weights.is_file():
             raise InputError(f"{weights}: no such file; train first, or name weights with --ckpt_path.")

@@ -14,6 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+from shared.dicom.volume_report import MOST_LETTERS
 from shared.errors import InputError
 
 __all__ = ["ArchiveError", "ArchiveRefusal", "Orthanc"]
@@ -23,7 +24,6 @@ SECONDS_BETWEEN = 1.0  # doubled from try to try
 SECONDS_FOR_AN_ANSWER = 60.0
 MOST_CHANGES = 1000  # in one answer
 MAY_PASS = (408, 429, 500, 502, 503, 504)  # statuses that another try may not meet
-MOST_LETTERS = 64  # of a text of type LO
 
 
 class ArchiveError(InputError):

@@ -29,6 +29,7 @@ from typing import Any
 from ci.archive.bundle_run import BundleRun
 from ci.archive.orthanc import ArchiveError, ArchiveRefusal, Orthanc
 from ci.archive.watch_folder import Outcome, WatchFolder, case_of, state_of
+from ci.experiments.config_files import overlay_names
 from shared.errors import InputError
 
 ENDED = ("done", "refused", "failed")
@@ -189,8 +190,7 @@ def main(
             raise InputError(f"--{name}: expected a number from {least} on, got {value!r}.")
     log_to_standard_error()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the run on a study as well
-    names = overlays.split(",") if isinstance(overlays, str) else list(overlays)
-    run = BundleRun(Path(bundle), names, settings, timeout_s)
+    run = BundleRun(Path(bundle), overlay_names(overlays), settings, timeout_s)
     orthanc = Orthanc(archive, os.environ.get("ARCHIVE_USER", ""), os.environ.get("ARCHIVE_PASSWORD", ""))
     orthanc.ask("/system")
     folder = WatchFolder(Path(out))

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from shared.atomic_write import atomic_write, require_writable
+from shared.dicom.one_study import name_of_study
 from shared.errors import InputError
 
 __all__ = ["Outcome", "WatchFolder", "case_of", "state_of"]
 
-HASH_DIGITS = 12
 FETCHED = ".fetched-"
 
 
@@ -41,9 +41,8 @@ class Outcome:
 
 
 def case_of(study: Mapping[str, Any]) -> str:
-    """Return the name that the bundle gives to a study: a hash of its UID."""
-    uid = study["MainDicomTags"]["StudyInstanceUID"]
-    return "study_" + hashlib.sha256(uid.encode()).hexdigest()[:HASH_DIGITS]
+    """Return the name that the bundle gives to a study."""
+    return name_of_study(study["MainDicomTags"]["StudyInstanceUID"])
 
 
 def state_of(series: Sequence[Mapping[str, Any]]) -> str:

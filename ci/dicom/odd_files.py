@@ -20,7 +20,7 @@ def missing_last_slice_of_one(study: OddStudy) -> None:
     study.files["t2"][-1].unlink()
 
 
-@odd("the same, brought onto one grid", warns="ends 6 mm before series 7")
+@odd("the last slice of one of two series is missing, brought onto one grid", warns="ends 6 mm before series 7")
 def missing_last_slice_resampled(study: OddStudy) -> None:
     study.edit("t2", ImagesInAcquisition=None)
     study.files["t2"][-1].unlink()

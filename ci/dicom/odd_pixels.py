@@ -130,7 +130,7 @@ def compressed_without_codec(study: OddStudy) -> None:
         dataset.save_as(path)
 
 
-@odd("compressed pixels that are damaged", refused=r"00\d.dcm: cannot be read as an image|differ")
+@odd("compressed pixels that are damaged", refused=r"00\d.dcm: cannot be read as an image")
 def damaged_compression(study: OddStudy) -> None:
     compressed(study)
     path = study.files["t2"][2]

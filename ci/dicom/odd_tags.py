@@ -7,6 +7,11 @@ from .odd_study import OddStudy, odd
 ANOTHER_UID = "1.2.3.4.5"
 
 
+def _describe(study: OddStudy, **descriptions: str) -> None:
+    for name, description in descriptions.items():
+        study.edit(name, SeriesDescription=description)
+
+
 @odd("two patients", refused=r"holds files of 2 patients \(by id, name or date of birth\); give one study")
 def two_patients(study: OddStudy) -> None:
     study.edit("adc", PatientID="another")
@@ -120,8 +125,7 @@ def nothing_said(study: OddStudy) -> None:
 
 @odd("descriptions of T2 and ADC are swapped", refused="none of its 2 series fits t2 or adc")
 def swapped_descriptions(study: OddStudy) -> None:
-    study.edit("t2", SeriesDescription="ep2d_diff_tra_ADC")
-    study.edit("adc", SeriesDescription="t2_tse_tra")
+    _describe(study, t2="ep2d_diff_tra_ADC", adc="t2_tse_tra")
 
 
 @odd("T2 and ADC are swapped by --series", warns="t2 is series 7 .*since --series says so, but: description says adc")
@@ -138,38 +142,27 @@ def spanish(study: OddStudy) -> None:
 
 @odd("descriptions in German", organ="brain")
 def german(study: OddStudy) -> None:
-    study.edit("t1", SeriesDescription="T1 nativ tra")
-    study.edit("t1ce", SeriesDescription="T1 tra nach KM")
-    study.edit("t2", SeriesDescription="T2 gewichtet tra")
-    study.edit("flair", SeriesDescription="Dark-Fluid transversal")
+    _describe(study, t1="T1 nativ tra", t1ce="T1 tra nach KM", t2="T2 gewichtet tra", flair="Dark-Fluid transversal")
 
 
 @odd("descriptions in French", organ="brain")
 def french(study: OddStudy) -> None:
-    study.edit("t1", SeriesDescription="AX T1 sans injection")
-    study.edit("t1ce", SeriesDescription="AX T1 injecté")
-    study.edit("t2", SeriesDescription="AX T2 pondérée")
-    study.edit("flair", SeriesDescription="AX T2 FLAIR épais")
+    _describe(study, t1="AX T1 sans injection", t1ce="AX T1 injecté", t2="AX T2 pondérée", flair="AX T2 FLAIR épais")
 
 
 @odd("descriptions in Japanese", organ="brain")
 def japanese(study: OddStudy) -> None:
-    study.edit("t1", SeriesDescription="頭部 T1 単純")
-    study.edit("t1ce", SeriesDescription="頭部 T1 造影")
-    study.edit("t2", SeriesDescription="頭部 横断 T2")
-    study.edit("flair", SeriesDescription="頭部 横断")
+    _describe(study, t1="頭部 T1 単純", t1ce="頭部 T1 造影", t2="頭部 横断 T2", flair="頭部 横断")
 
 
 @odd("with and without contrast agent are mixed up in words", organ="brain", refused="made before t1")
 def contrast_mixed_up(study: OddStudy) -> None:
-    study.edit("t1", SeriesDescription="T1 KM")
-    study.edit("t1ce", SeriesDescription="T1 nativ")
+    _describe(study, t1="T1 KM", t1ce="T1 nativ")
 
 
 @odd("contrast agent in the tag of one series, in the words of the other", organ="brain", refused="fit equally well")
 def contrast_in_two_places(study: OddStudy) -> None:
-    study.edit("t1", SeriesDescription="T1 KM")
-    study.edit("t1ce", SeriesDescription="T1")
+    _describe(study, t1="T1 KM", t1ce="T1")
 
 
 @odd("contrast agent in the tag of all series, as some centres enter it", organ="brain")

@@ -19,7 +19,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 from pandas import DataFrame
 
-from ci.experiments.config_files import config_files
+from ci.experiments.config_files import config_files, overlay_names
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.handlers import WeightsLoader
@@ -78,9 +78,7 @@ def main(bundle: str, out: str, overlays: Any = "", **settings: Any) -> None:
         overlays: of train.json, joined by commas.
         settings: of the bundle, such as dataset_dir, ckpt_path and evaluate_part.
     """
-    names = [overlays] if isinstance(overlays, str) else overlays  # fire makes a tuple of "a,b"
-    names = ["train", *(name.strip() for text in names for name in text.split(",") if name.strip()), "evaluate"]
-    files = config_files(Path(bundle), names, "--overlays")
+    files = config_files(Path(bundle), ["train", *overlay_names(overlays), "evaluate"], "--overlays")
     workflow = ConfigWorkflow(files, workflow_type="train", bundle_root=str(bundle), **settings)
     workflow.initialize()
     network, batches, weights, device = (

@@ -28,8 +28,8 @@ from monai.bundle import ConfigParser
 from monai.engines.utils import IterationEvents
 from monai.utils import convert_to_tensor, set_determinism
 
+from ci.experiments.config_files import configuration_with, overlay_names
 from shared.errors import InputError
-from shared.handlers.setting_paths import refuse_bad_paths
 
 PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
@@ -101,19 +101,7 @@ def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: di
     Raises:
         InputError: an overlay or a setting that there is not, or half precision without a GPU.
     """
-    files = [bundle / "configs" / f"{name}.json" for name in ("train", *overlays)]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; --overlays takes names of the bundle's configs, without .json.")
-    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
-    for name, value in {"cache_rate": 0.0, **settings}.items():
-        if name in SET_HERE:
-            raise InputError(f"--{name}: is set by this command; leave it out.")
-        if name not in parser:
-            raise InputError(f"--{name}: no such setting of {bundle.name}.")
-        parser[name] = value
-    parser["bundle_root"] = str(bundle)
-    refuse_bad_paths(parser, [ConfigParser.load_config_file(str(file)) for file in files])
+    parser = configuration_with(bundle, ["train", *overlays], {"cache_rate": 0.0, **settings}, SET_HERE)
     device = parser.get_parsed_content("device")
     if not isinstance(device, torch.device):
         raise InputError(f"""--device: write "$torch.device('cpu')", not {device!r}.""")
@@ -201,7 +189,7 @@ def main(
     """
     if not isinstance(warm_up, int) or not isinstance(repeats, int) or warm_up < 0 or repeats < 1:
         raise InputError(f"warm_up, repeats: give whole numbers from 0 and from 1 on, not {warm_up!r} and {repeats!r}.")
-    overlays = overlays.split(",") if isinstance(overlays, str) else overlays
+    overlays = overlay_names(overlays)
     names = forms_of(forms)
     parsers = {form: configuration(Path(bundle), overlays, form, settings) for form in names}
     device = parsers[names[0]].get_parsed_content("device")

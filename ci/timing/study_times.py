@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigWorkflow
 
-from ci.experiments.config_files import config_files
+from ci.experiments.config_files import config_files, configuration_with, overlay_names
 from shared.dicom.headers import read_headers
 from shared.errors import InputError
 
@@ -96,12 +96,12 @@ def main(bundle: str, dicom_dir: str, out: str, overlays: Any = (), **settings: 
     """
     import pydicom
 
-    names = overlays.split(",") if isinstance(overlays, str) else list(overlays)
-    files = config_files(Path(bundle), ["inference", *names], "--overlays")
-    if "dicom_seg" not in ConfigParser.load_config_files(files):
-        raise InputError(f"{bundle}: takes no DICOM studies; choose another --bundle.")
+    names = ["inference", *overlay_names(overlays)]
     given = {"bundle_root": bundle, "dicom_dir": dicom_dir, "output_dir": out, "dicom_seg": True, "dicom_sr": True}
-    workflow = ConfigWorkflow(files, workflow_type="infer", logging_file=False, **{**settings, **given})
+    if "dicom_seg" not in configuration_with(Path(bundle), names, settings, given):
+        raise InputError(f"{bundle}: takes no DICOM studies; choose another --bundle.")
+    files = config_files(Path(bundle), names, "--overlays")
+    workflow = ConfigWorkflow(files, workflow_type="infer", logging_file=False, **settings, **given)
     workflow.initialize()
     clock = StepClock()
     with clock.step(HEADERS):

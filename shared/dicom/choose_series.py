@@ -50,6 +50,7 @@ def choose_series(
         raise InputError(f"--series: names {unknown[0]!r}, but the modalities are {', '.join(rules)}; correct it.")
     chosen: dict[str, Choice] = {}
     left: dict[str, dict[str, str]] = {}
+    names = _told_apart(stacks)
     for modality, rule in rules.items():
         if modality in series:
             if series[modality] is not None:
@@ -68,14 +69,13 @@ def choose_series(
         if equal:
             chosen[modality] = Choice(equal[0], _why(fits, best))
         left[modality] = {
-            f"{stacks[index]}": fit.why if not fit.points else f"fits less well ({fit.why})"
+            names[index]: fit.why if not fit.points else f"fits less well ({fit.why})"
             for index, fit in fits.items()
             if not equal or stacks[index] is not equal[0]
         }
     if not chosen:
-        names = [str(stack) for stack in stacks[:MOST_NAMED]] + ["..."] * (len(stacks) > MOST_NAMED)
         raise InputError(
-            f"dicom_dir: none of its {len(stacks)} series fits {' or '.join(rules)}: {', '.join(names)}; choose with "
+            f"dicom_dir: none of its {len(stacks)} series fits {' or '.join(rules)}: {_listed(stacks)}; choose with "
             f"--series \"{{'{next(iter(rules))}': 'NUMBER'}}\"."
         )
     _refuse_one_for_two(chosen, stacks)
@@ -100,14 +100,18 @@ def _named_stack(stacks: Sequence[Stack], modality: str, name: Any) -> Stack:
             f"--series: {wanted!r} for {modality} names {len(found)} series, {' and '.join(_told_apart(found))}; "
             f"give '{_handle(found[0], stacks)}' or another."
         )
-    names = [str(stack) for stack in stacks[:MOST_NAMED]] + ["..."] * (len(stacks) > MOST_NAMED)
-    raise InputError(f"--series: {wanted!r} for {modality} is none of {', '.join(names)}; correct it.")
+    raise InputError(f"--series: {wanted!r} for {modality} is none of {_listed(stacks)}; correct it.")
+
+
+def _listed(stacks: Sequence[Stack]) -> str:
+    return ", ".join([str(stack) for stack in stacks[:MOST_NAMED]] + ["..."] * (len(stacks) > MOST_NAMED))
 
 
 def _told_apart(stacks: Sequence[Stack]) -> list[str]:
-    """Name stacks, with the UID where number and description are equal."""
+    """Name stacks, with the UID where number and description are those of another."""
     names = [str(stack) for stack in stacks]
-    return names if len(set(names)) == len(names) else [f"{stack} {stack.first.series}" for stack in stacks]
+    uids = [f" {stack.first.series}" for stack in stacks]
+    return [name + uid * (names.count(name) > 1) for name, uid in zip(names, uids, strict=True)]
 
 
 def _handle(stack: Stack, stacks: Sequence[Stack]) -> str:

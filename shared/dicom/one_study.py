@@ -15,9 +15,9 @@ ARCHIVES = (".zip", ".tar", ".gz", ".7z", ".rar", ".iso")
 HASH_DIGITS = 12
 
 
-def name_of_study(headers: Sequence[Header]) -> str:
-    """Return a name that holds nothing of the patient: a hash of the study's UID."""
-    return "study_" + hashlib.sha256(headers[0].study.encode()).hexdigest()[:HASH_DIGITS]
+def name_of_study(uid: str) -> str:
+    """Return a name that holds nothing of the patient: a hash of the StudyInstanceUID."""
+    return "study_" + hashlib.sha256(uid.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def check_one_study(headers: Sequence[Header], others: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
+from monai.data.utils import orientation_ras_lps
 from monai.transforms import Transform
 
 from ..atomic_write import atomic_write
@@ -17,16 +18,14 @@ from ..errors import InputError
 from ..transforms.case_place import case_place
 from ..transforms.case_record import bundle_name_and_version, files_read, name_of_case
 from ..transforms.source_file import source_file
-from .volume_report import volume_report
+from .volume_report import MOST_LETTERS, volume_report
 from .without_words import without_words
 
 __all__ = ["SaveImageDicomSegd", "dicom_segmentation"]
 
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes, from those of NIfTI
 PLACE_MM = 0.2  # a slice of the label map may be this far from that of the series
 SERIES_NUMBER = 1000
 ENDINGS = {"segmentation": "seg", "report": "sr"}  # of the files' names
-MOST_LETTERS = 64  # of a text of type LO
 
 
 class SaveImageDicomSegd(Transform):
@@ -214,7 +213,7 @@ def _check_places(affine: np.ndarray, shape: tuple[int, ...], source: Sequence[A
         places = [frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames]
     else:
         places = [image.ImagePositionPatient for image in source]
-    corners = (LPS @ affine @ np.array([[0, 0, z, 1.0] for z in range(count)]).T)[:3].T
+    corners = (orientation_ras_lps(affine) @ np.array([[0, 0, z, 1.0] for z in range(count)]).T)[:3].T
     off = np.linalg.norm(corners - np.array(places, dtype=float), axis=1).max()
     if off > PLACE_MM:
         raise InputError(f"slices of the label map are {off:.3g} mm from those of its series; leave --dicom_seg out.")

@@ -16,7 +16,7 @@ from .headers import Header, read_headers
 from .one_study import check_one_study, name_of_study
 from .series_rules import series_rules
 from .series_together import check_together
-from .stacks import Stack, find_stacks
+from .stacks import find_stacks
 
 __all__ = ["find_cases_or_study", "study_cases"]
 
@@ -91,7 +91,7 @@ def study_cases(
     for choice in chosen.values():
         choice.stack.check()
     check_together(chosen, resample)
-    case = name_of_study(headers)
+    case = name_of_study(headers[0].study)
     _log(case, chosen, left, modalities)
     note = {
         "series": {name: _note(choice) for name, choice in chosen.items()},
@@ -129,7 +129,7 @@ def _log(
 
 
 def _note(choice: Choice) -> dict[str, Any]:
-    stack: Stack = choice.stack
+    stack = choice.stack
     return {
         "number": stack.number,
         "description": stack.first.description,

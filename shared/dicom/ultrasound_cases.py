@@ -66,7 +66,7 @@ def ultrasound_cases(dicom_dir: str | os.PathLike) -> list[dict[str, Any]]:
     if not images:
         kinds = ", ".join(sorted({header.kind or "unknown" for header in headers}))
         raise InputError(f"dicom_dir: holds no ultrasound images, only {kinds}; give a study of ultrasound (US).")
-    study = name_of_study(headers)
+    study = name_of_study(headers[0].study)
     cases = [case for number, header in enumerate(images, start=1) for case in _frames(header, f"{study}_{number:03}")]
     if not cases:
         raise InputError(f"dicom_dir: none of its {len(images)} ultrasound images is a 2D picture; give another study.")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from monai.data.utils import orientation_ras_lps
 
 from ..atomic_write import atomic_write
 
 __all__ = ["ENHANCED_MR", "MR", "Study", "add_pixels", "common_tags", "save", "write_enhanced", "write_series"]
 
 MR, ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
-TO_DICOM = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI's axes point right and front, DICOM's left and back
 DIGITS = 12  # of positions and directions
 
 
@@ -193,7 +193,7 @@ def save(dataset: Any, path: Path) -> None:
 
 def _places(affine: np.ndarray, count: int) -> tuple[list[float], np.ndarray, list[list[float]]]:
     """Return the direction of rows and of columns, the edges of a voxel, and the position of every slice."""
-    lps = TO_DICOM @ affine
+    lps = orientation_ras_lps(np.asarray(affine, dtype=float))
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     axes = lps[:3, :3] / spacing
     positions = [[_short(value) for value in lps[:3, 3] + lps[:3, 2] * index] for index in range(count)]

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from monai.data.utils import orientation_ras_lps
 
 from ..errors import InputError
 from .brain_phantom_scan import MODALITIES, paint_case
-from .dicom_files import TO_DICOM, Study, write_series
+from .dicom_files import Study, write_series
 from .phantom_folder import start_folder, write_nifti
 from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate
 
@@ -163,7 +164,8 @@ def grid_of(plane: str, size: Sequence[int], spacing_mm: Sequence[float]) -> np.
         spacing_mm: edges of a voxel along them.
     """
     affine = np.eye(4)
-    affine[:3, :3] = TO_DICOM[:3, :3] @ np.transpose(PLANES[plane]) * np.asarray(spacing_mm, dtype=float)
+    affine[:3, :3] = np.transpose(PLANES[plane]) * np.asarray(spacing_mm, dtype=float)
+    affine = orientation_ras_lps(affine)
     affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(size) - 1) / 2)
     return affine + 0.0  # no -0
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Hashable, Mapping
 
 import numpy as np
+from monai.data.utils import affine_to_spacing
 from monai.transforms import Transform
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def atlas_distance(affine: np.ndarray, brain: np.ndarray) -> list[str]:
         affine: (4, 4), voxel to world in millimetres.
         brain: mask (x, y, z).
     """
-    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    edges = affine_to_spacing(affine)
     axes = affine[:3, :3] / edges
     degrees = float(np.degrees(np.arccos(np.clip(np.abs(axes).max(axis=0), 0, 1))).max())
     far = []

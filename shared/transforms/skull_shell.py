@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
 from scipy import ndimage
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def darkest_shell(not_air: np.ndarray, voxels: np.ndarray, affine: np.ndarray) -
         voxels: (x, y, z).
         affine: (4, 4), voxel to world in millimetres.
     """
-    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    edges = affine_to_spacing(affine)
     steps = np.maximum(1, (EDGE_MM / edges + 0.01).astype(int))
     thinned = tuple(slice(None, None, step) for step in steps)
     not_air, voxels, edges = not_air[thinned], voxels[thinned].astype(float), edges * steps

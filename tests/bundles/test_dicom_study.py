@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_bundle import tried_on
+from tiny_bundle import BUNDLES, tried_on
 
 from shared.errors import InputError
 from shared.inferers import Segmenter
@@ -18,6 +18,7 @@ from shared.phantoms import paint_breast, paint_dicom_phantoms
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
 from test_ultrasound import write as write_ultrasound
 
+MRI_BUNDLES = [bundle for bundle in BUNDLES if "_mri_" in bundle.name]
 SIZES = {
     "prostate": {"size": (24, 26, 14), "spacing_mm": (4.0, 4.0, 5.0)},
     "brain": {"size": (20, 24, 18), "spacing_mm": (7.0, 7.0, 7.0)},
@@ -80,13 +81,27 @@ def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, 
     assert not [word for word in ("Painted 0", "PHANTOM-0-0", "19500101") if any(word in text for text in shown)]
 
 
-@tried_on("brats_mri_segmentation_expert")
+@tried_on("brats_mri_segmentation_expert", "pareto_vnet")
 def test_a_study_of_a_brain_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path):
-    one, other, record = run_both(trained, tmp_path, "brain", ["t1", "t1ce", "t2", "flair"])
+    modalities = json.loads((trained.root / "configs" / "inference.json").read_text())["modalities"]
+    one, other, record = run_both(trained, tmp_path, "brain", modalities, dicom_seg=True)
     assert_same_places(one, other)
-    assert {name: entry["number"] for name, entry in record["dicom"]["series"].items()} == {
-        "t1": "2", "t1ce": "9", "t2": "3", "flair": "4"
-    }  # fmt: skip
+    numbers = {"t1": "2", "t1ce": "9", "t2": "3", "flair": "4"}
+    taken = {name: entry["number"] for name, entry in record["dicom"]["series"].items()}
+    assert taken == {name: numbers[name] for name in modalities}
+    (of_study,) = (tmp_path / "dicom").glob("*/*_seg.dcm")
+    assert record["dicom"]["segmentation"] == of_study.name
+    for number in (1, 2, 3):
+        expected = {tuple(voxel) for voxel in np.argwhere(np.asarray(one.dataobj) == number)}
+        assert voxels_of(of_study, one.affine, number) == expected
+
+
+@pytest.mark.parametrize("bundle", MRI_BUNDLES, ids=lambda bundle: bundle.name)
+def test_dicom_is_written_before_the_record_that_names_it(bundle):
+    config = json.loads((bundle / "configs" / "inference.json").read_text())
+    *_, dicom, record = (step["_target_"] for step in config["postprocessing"]["transforms"])
+    assert dicom == "shared.dicom.SaveImageDicomSegd"
+    assert record.startswith("shared.transforms.SaveImage")
 
 
 @tried_on("breast")

@@ -81,7 +81,11 @@ def test_two_series_of_one_number_are_told_apart_by_their_uid(tmp_path):
             change(path, SOPInstanceUID=f"{uid}.{index}")
     assert "--series \"{'t2': '1.2.3.1'}\"" in refusal(tmp_path)
     assert "'4' for t2 names 2 series" in refusal(tmp_path, series={"t2": 4})
-    assert Path(cases_of(tmp_path, series={"t2": "1.2.3.2"})[0]["t2"][0]).parent.name == "1.2.3.2"
+    (case,) = cases_of(tmp_path, series={"t2": "1.2.3.2"})
+    assert Path(case["t2"][0]).parent.name == "1.2.3.2"
+    assert json.loads(case["dicom"])["not_taken"]["adc"] == {
+        f"series 4 (t2_tse_tra) 1.2.3.{number}": "description says t2" for number in (1, 2)
+    }
 
 
 def test_an_absent_modality_is_said_in_the_log_with_why_each_series_is_not_it(tmp_path, study, caplog):

@@ -62,6 +62,11 @@ def test_every_transform_has_a_row_and_the_network_is_apart(tmp_path, capsys, mo
     assert "Around the network: " in said
 
 
+def test_a_setting_of_this_command_is_not_overruled_in_silence(tmp_path):
+    with pytest.raises(InputError, match="--dicom_sr: is set by this command"):
+        main(str(BUNDLE), str(tmp_path), str(tmp_path), dicom_sr=False)
+
+
 def test_a_bundle_without_dicom_studies_is_refused(tmp_path):
     with pytest.raises(InputError, match="takes no DICOM studies"):
         main("bundles/colon_gland_segmentation_multiloss", str(tmp_path), str(tmp_path))
