@@ -20,6 +20,7 @@ __all__ = [
     "ends_the_run",
     "error_line",
     "find_input_error",
+    "in_one_line",
     "install_excepthook",
     "is_out_of_memory",
 ]
@@ -100,6 +101,12 @@ def causes_of(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
+
+
+def in_one_line(error: BaseException, most: int = 150) -> str:
+    """Return type and text of an exception of another package, cut to a number of letters."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) < most else text[: most - 3] + "..."
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -30,6 +30,12 @@ def slope_of_zero(study: OddStudy) -> None:
     study.edit("adc", RescaleSlope=0, RescaleIntercept=0)
 
 
+@odd("a decimal comma in RescaleSlope", refused="RescaleSlope or RescaleIntercept is no number")
+def slope_with_comma(study: OddStudy) -> None:
+    study.edit("adc", RescaleSlope=1.2345, RescaleIntercept=0)
+    study.replace_bytes("adc", b"1.2345", b"1,2345")
+
+
 @odd("16 bits with a sign")
 def signed(study: OddStudy) -> None:
     def change(dataset: Any, _: int) -> None:

@@ -137,6 +137,13 @@ class OddStudy:
                 delattr(dataset, tag)
         dataset.save_as(path)
 
+    def replace_bytes(self, name: str, old: bytes, new: bytes) -> None:
+        """Write into the files of a series what no DICOM package would write."""
+        for path in self.files[name]:
+            content = path.read_bytes()
+            assert content.count(old) == 1
+            path.write_bytes(content.replace(old, new))
+
     def write(
         self, name: str, volume: np.ndarray, affine: np.ndarray, number: int, description: str, **tags: Any
     ) -> list[Path]:

@@ -60,10 +60,14 @@ def no_spacing(study: OddStudy) -> None:
 
 @odd("a decimal comma in PixelSpacing", refused="000.dcm has no PixelSpacing of 2 numbers")
 def decimal_comma(study: OddStudy) -> None:
-    for path in study.files["t2"]:
-        content = path.read_bytes()
-        assert content.count(b"5.0\\5.0") == 1
-        path.write_bytes(content.replace(b"5.0\\5.0", b"5,0\\5,0"))
+    study.replace_bytes("t2", b"5.0\\5.0", b"5,0\\5,0")
+
+
+@odd("EchoTime and ImagesInAcquisition are texts that Python takes for numbers")
+def infinite_numbers(study: OddStudy) -> None:
+    study.edit("t2", EchoTime=123.456, ImagesInAcquisition=123456)
+    study.replace_bytes("t2", b"123.456", b"1e999  ")
+    study.replace_bytes("t2", b"123456", b"nan   ")
 
 
 @odd("no SeriesInstanceUID", refused="000.dcm: has no SeriesInstanceUID")
@@ -107,8 +111,7 @@ def other_letters(study: OddStudy) -> None:
 def wrong_letters(study: OddStudy) -> None:
     for name in study.files:
         study.edit(name, SpecificCharacterSet="ISO_IR 100", ImageComments="Schädel")
-        for path in study.files[name]:
-            path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 6\x00\x00"))
+        study.replace_bytes(name, b"ISO_IR 100", b"ISO_IR 6\x00\x00")
 
 
 @odd("no description of any series")
@@ -117,7 +120,7 @@ def no_description(study: OddStudy) -> None:
         study.edit(name, SeriesDescription=None)
 
 
-@odd("neither descriptions nor echo times", refused="none of its 2 series fits t2 or adc")
+@odd("neither descriptions nor parameters of the sequences", refused="none of its 2 series fits t2 or adc")
 def nothing_said(study: OddStudy) -> None:
     for name in study.files:
         study.edit(name, SeriesDescription=None, EchoTime=None, RepetitionTime=None, ImageType=["ORIGINAL", "PRIMARY"])

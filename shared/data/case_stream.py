@@ -9,7 +9,7 @@ from typing import Any
 import torch.distributed as dist
 from torch.utils.data import IterableDataset
 
-from ..errors import InputError, ends_the_run, find_input_error
+from ..errors import InputError, ends_the_run, find_input_error, in_one_line
 from .case_names import fault_of_name, refuse_same_names
 
 __all__ = ["CaseStream"]
@@ -142,8 +142,7 @@ def _in_one_line(error: Exception) -> str:
     """Return type and text of what first went wrong."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) < 200 else text[:197] + "..."
+    return in_one_line(error, most=200)
 
 
 def _gathered(item: Any) -> list[Any]:

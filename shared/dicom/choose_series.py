@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from .series_rules import SeriesRule
+from .series_rules import Fit, SeriesRule
 from .stacks import Stack
 
 __all__ = ["Choice", "choose_series"]
@@ -58,20 +58,20 @@ def choose_series(
                 fit = rule.fit(stack)
                 chosen[modality] = Choice(stack, "--series says so", "" if fit.points else fit.why)
             continue
-        fits = {index: rule.fit(stack) for index, stack in enumerate(stacks)}
-        best = max((fit.points for fit in fits.values()), default=0)
-        equal = [stacks[index] for index, fit in fits.items() if fit.points == best > 0]
+        fits = [rule.fit(stack) for stack in stacks]
+        best = max(fits, key=lambda fit: fit.points, default=Fit(0, ""))
+        equal = [stack for stack, fit in zip(stacks, fits, strict=True) if fit.points == best.points > 0]
         if len(equal) > 1:
             raise InputError(
-                f"{modality}: {' and '.join(_told_apart(equal))} fit equally well ({_why(fits, best)}); choose with "
+                f"{modality}: {' and '.join(_told_apart(equal))} fit equally well ({best.why}); choose with "
                 f"--series \"{{'{modality}': '{_handle(equal[0], stacks)}'}}\"."
             )
         if equal:
-            chosen[modality] = Choice(equal[0], _why(fits, best))
+            chosen[modality] = Choice(equal[0], best.why)
         left[modality] = {
-            names[index]: fit.why if not fit.points else f"fits less well ({fit.why})"
-            for index, fit in fits.items()
-            if not equal or stacks[index] is not equal[0]
+            name: f"fits less well ({fit.why})" if fit.points else fit.why
+            for name, stack, fit in zip(names, stacks, fits, strict=True)
+            if not equal or stack is not equal[0]
         }
     if not chosen:
         raise InputError(
@@ -81,10 +81,6 @@ def choose_series(
     _refuse_one_for_two(chosen, stacks)
     _refuse_contrast_before_none(chosen, rules, series)
     return chosen, left
-
-
-def _why(fits: Mapping[int, Any], points: int) -> str:
-    return next(fit.why for fit in fits.values() if fit.points == points)
 
 
 def _named_stack(stacks: Sequence[Stack], modality: str, name: Any) -> Stack:

@@ -6,28 +6,33 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from .file_tags import file_tags, is_directory
+from .tag_values import (
+    first_number,
+    frames_of,
+    nested_value,
+    number_or,
+    numbers_of_frames,
+    private_b_value,
+    texts_of,
+    whole_number,
+)
 from .without_words import without_words
 
 __all__ = ["Header", "read_headers"]
 
 GEOMETRY = {"ImageOrientationPatient": 6, "ImagePositionPatient": 3, "PixelSpacing": 2}  # how many numbers
-B_VALUES = (0x0019100C, 0x00431039)  # private tags of Siemens and GE
 PARAMETERS = {  # of a sequence; the second name is that of enhanced multi-frame images
     "echo_time_ms": ("EchoTime", "EffectiveEchoTime"),
     "repetition_time_ms": ("RepetitionTime",),
     "inversion_time_ms": ("InversionTime", "InversionTimes"),
     "b_value": ("DiffusionBValue",),
 }
-DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR
 MR_IMAGES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
-FEW = 32  # bytes: less than any image has
-WITHOUT_PREAMBLE = b"\x08\x00"  # group 8, with which old files begin
-ONLY_PREAMBLE_MISSING = b"\x02\x00\x00\x00UL"  # group 2, which follows it
 COLOURS = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420")
 
 
@@ -54,7 +59,7 @@ class Header:
         parameters: numbers of the sequence that are there, by the names of `PARAMETERS`.
         size: columns, rows.
         geometry: {tag: (frames, n) numbers}; a tag that is missing or damaged is absent.
-        rescaling: the slopes and intercepts of its frames.
+        rescaling: the slopes and intercepts of its frames; NaN where one is no number.
         in_colour: the pixels are colours.
         instance_number: InstanceNumber, or None.
         in_acquisition: ImagesInAcquisition, or None.
@@ -102,10 +107,10 @@ def _read_headers(folder: Path) -> tuple[list[Header], list[str]]:
     found, others = [], []
     for path in sorted(_files_below(folder)):
         name = path.relative_to(folder).as_posix()
-        dataset = _dataset(path, name)
+        dataset = file_tags(path, name)
         if dataset is None:
             others += [name] if path.name.upper() != "DICOMDIR" else []
-        elif dataset.file_meta.get("MediaStorageSOPClassUID", "") != DIRECTORY:
+        elif not is_directory(dataset):
             found.append(_header(dataset, path, name))
     return found, others
 
@@ -120,69 +125,13 @@ def _files_below(folder: Path) -> Iterator[Path]:
         seen.add(place)
 
 
-def _dataset(path: Path, name: str) -> Any:
-    """Return the tags before the pixels, or None where it is no DICOM file."""
-    import pydicom
-
-    damaged = InputError(f"{name}: is cut off or damaged; copy it again, or remove it from the folder.")
-    if path.exists() and not path.is_file():  # a pipe, which would have to be waited for
-        return None
-    with _opened(path, name) as file:
-        head = file.read(132)
-        looks_so = head[128:] == b"DICM" or head.startswith((WITHOUT_PREAMBLE, ONLY_PREAMBLE_MISSING))
-        if not looks_so:
-            if path.suffix.lower() in (".dcm", ".ima") or (not head and not path.suffix):
-                raise damaged
-            return None
-        if head.startswith(ONLY_PREAMBLE_MISSING):  # ITK does not read it
-            raise InputError(f"{name}: lacks the first 132 bytes of a DICOM file (preamble and DICM); copy it again.")
-        file.seek(0)
-        try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=head[128:] != b"DICM")
-            left = path.stat().st_size - file.tell()
-            if "SOPClassUID" not in dataset and "DirectoryRecordSequence" not in dataset:
-                raise damaged
-            expected = 0 if "DirectoryRecordSequence" in dataset else _bytes_of_pixels(dataset)
-        except InputError:
-            raise
-        except Exception as error:  # pydicom raises what the damage makes of it
-            raise damaged from error
-    if left < expected:
-        raise damaged
-    return dataset
-
-
-def _opened(path: Path, name: str) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise InputError(f"{name}: cannot be opened ({error.strerror}); copy it again, or remove it.") from error
-
-
-def _bytes_of_pixels(dataset: Any) -> int:
-    """Return how many bytes must follow the other tags: few where pixels are compressed, 0 where it is no image."""
-    if "BitsAllocated" not in dataset:  # pydicom reads a file that ends among the tags without a word
-        return FEW if "Image Storage" in dataset.SOPClassUID.name else 0
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is not None and syntax.is_deflated:  # read as a whole
-        return 0
-    if syntax is None or syntax.is_compressed:
-        return FEW
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    samples = (
-        2 if dataset.get("PhotometricInterpretation") == "YBR_FULL_422" else int(dataset.get("SamplesPerPixel", 1))
-    )
-    bits = int(dataset.BitsAllocated) * samples * frames
-    return int(dataset.Rows) * int(dataset.Columns) * bits // 8
-
-
 def _header(dataset: Any, path: Path, name: str) -> Header:
     kind, image_class = str(dataset.get("Modality", "")), str(dataset.get("SOPClassUID", ""))
-    frames = _frames(dataset)
+    frames = frames_of(dataset)
     description = " ".join(str(dataset.get("SeriesDescription") or "").split())
-    values = {key: _parameter(dataset, names) for key, names in PARAMETERS.items()}
+    values = {key: first_number(dataset, names) for key, names in PARAMETERS.items()}
     if values["b_value"] is None:
-        values["b_value"] = _private_b_value(dataset)
+        values["b_value"] = private_b_value(dataset)
     return Header(
         path=path,
         name=name,
@@ -196,97 +145,31 @@ def _header(dataset: Any, path: Path, name: str) -> Header:
         frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
         number="" if dataset.get("SeriesNumber") is None else str(dataset.SeriesNumber),
         description=description,
-        image_type=tuple(text.lower() for text in _texts(dataset.get("ImageType"))),
+        image_type=tuple(text.lower() for text in texts_of(dataset.get("ImageType"))),
         sequence=tuple(
             text.lower()
             for tag in ("ScanningSequence", "SequenceName", "PulseSequenceName", "EchoPlanarPulseSequence")
-            for text in _texts(_nested(dataset, tag))
+            for text in texts_of(nested_value(dataset, tag))
         ),
         contrast=_has_contrast(dataset),
         parameters={key: value for key, value in values.items() if value is not None},
         size=(int(dataset.get("Columns") or 0), int(dataset.get("Rows") or 0)),
-        geometry={tag: rows for tag, count in GEOMETRY.items() if (rows := _rows(frames, tag, count)) is not None},
-        rescaling=frozenset(
-            (_number(_nested(f, "RescaleSlope"), 1.0), _number(_nested(f, "RescaleIntercept"), 0.0)) for f in frames
-        ),
+        geometry={
+            tag: rows for tag, count in GEOMETRY.items() if (rows := numbers_of_frames(frames, tag, count)) is not None
+        },
+        rescaling=frozenset(map(_rescaling, frames)),
         in_colour=str(dataset.get("PhotometricInterpretation", "")) in COLOURS,
-        instance_number=_whole(dataset, "InstanceNumber"),
-        in_acquisition=_whole(dataset, "ImagesInAcquisition"),
+        instance_number=whole_number(dataset, "InstanceNumber"),
+        in_acquisition=whole_number(dataset, "ImagesInAcquisition"),
         time=_time(dataset),
     )
 
 
-def _frames(dataset: Any) -> list[Any]:
-    """Return one dataset per frame, each with what all frames share."""
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
-    if not per_frame:
-        return [dataset]
-    from pydicom import Dataset
-
-    common = dataset.get("SharedFunctionalGroupsSequence") or [{}]
-    frames = []
-    for own in per_frame:
-        merged = Dataset()
-        merged.update(common[0])
-        merged.update(own)
-        frames.append(merged)
-    return frames
-
-
-def _rows(frames: list[Any], tag: str, count: int) -> np.ndarray | None:
-    """Return (frames, count) numbers of a tag, or None where a frame lacks them."""
-    rows = []
-    for frame in frames:
-        try:
-            numbers = [float(value) for value in _nested(frame, tag)]
-        except (TypeError, ValueError):
-            return None
-        if len(numbers) != count or not np.isfinite(numbers).all():
-            return None
-        rows.append(numbers)
-    return np.array(rows)
-
-
-def _nested(dataset: Any, tag: str) -> Any:
-    """Return the value of a tag, from the first item of a sequence where it is not at the top; None where it is not."""
-    if tag in dataset:
-        return dataset[tag].value
-    for element in dataset:
-        if element.VR == "SQ" and element.value and (value := _nested(element.value[0], tag)) is not None:
-            return value
-    return None
-
-
-def _parameter(dataset: Any, names: tuple[str, ...]) -> float | None:
-    for name in names:
-        value = _nested(dataset, name)
-        number = _number(value[0] if _is_many(value) else value, None)
-        if number is not None:
-            return number
-    return None
-
-
-def _private_b_value(dataset: Any) -> float | None:
-    for tag in B_VALUES:
-        if tag in dataset:
-            value = dataset[tag].value
-            value = value.decode("ascii", errors="replace") if isinstance(value, bytes) else value
-            text = str(value[0] if _is_many(value) else value).split("\\")[0]
-            number = _number(text, None)
-            return None if number is None else number % 1e6  # GE adds 1e9
-    return None
-
-
-def _number(value: Any, otherwise: Any) -> Any:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return otherwise
-
-
-def _whole(dataset: Any, tag: str) -> int | None:
-    number = _number(dataset.get(tag), None)
-    return None if number is None else int(number)
+def _rescaling(frame: Any) -> tuple[float, float]:
+    """Return slope and intercept; NaN where one is no number: ITK would read another."""
+    slope, intercept = (nested_value(frame, tag) for tag in ("RescaleSlope", "RescaleIntercept"))
+    slope, intercept = 1 if slope in (None, "") else slope, 0 if intercept in (None, "") else intercept
+    return number_or(slope, float("nan")), number_or(intercept, float("nan"))
 
 
 def _time(dataset: Any) -> str:
@@ -294,14 +177,6 @@ def _time(dataset: Any) -> str:
     return date + time if date and time else ""
 
 
-def _is_many(value: Any) -> bool:
-    return hasattr(value, "__getitem__") and not isinstance(value, (str, bytes)) and len(value) > 0
-
-
-def _texts(value: Any) -> list[str]:
-    return [] if value in (None, "") else [str(part) for part in value] if _is_many(value) else [str(value)]
-
-
 def _has_contrast(dataset: Any) -> bool:
-    agent = str(_nested(dataset, "ContrastBolusAgent") or "").strip().lower()
+    agent = str(nested_value(dataset, "ContrastBolusAgent") or "").strip().lower()
     return agent not in ("", "none", "no", "keine", "aucun")

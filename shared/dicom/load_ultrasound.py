@@ -11,7 +11,7 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..transforms.load_picture import picture_tensor
 from .without_words import without_words
 
@@ -69,10 +69,9 @@ def _picture(path: Path, frame: int) -> np.ndarray:
     except MemoryError:
         raise
     except Exception as error:  # pydicom and its decoders have several
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
             f"{path}: frame {frame + 1} cannot be read, it is damaged or compressed in a way that is not supported; "
-            f"export it uncompressed ({reason if len(reason) < 150 else reason[:147] + '...'})."
+            f"export it uncompressed ({in_one_line(error)})."
         ) from error
     colours = values.astype(np.float32)
     if header.get("PixelRepresentation") == 1:

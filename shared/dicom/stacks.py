@@ -112,6 +112,8 @@ class Stack:
         if len(sizes) > 1:
             shown = " and ".join(f"{columns} x {rows}" for columns, rows in sorted(sizes))
             raise InputError(f"{self}: slices have {shown} pixels; export the series again.")
+        if not all(np.isfinite(list(header.rescaling)).all() for header in self.headers):
+            raise InputError(f"{self}: RescaleSlope or RescaleIntercept is no number; export the series again.")
         if any(len(header.rescaling) > 1 for header in self.headers):
             raise InputError(f"{self}: frames have different rescale slopes; export one file per slice.")
         if any(slope == 0 for header in self.headers for slope, _ in header.rescaling):

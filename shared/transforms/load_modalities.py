@@ -15,7 +15,7 @@ from monai.data.utils import affine_to_spacing
 from monai.transforms import MapTransform
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from .image_loader import image_loader
 from .only_modality import check_only_modality, wrong_channels
 from .read_dicom import DicomReader, is_dicom
@@ -146,10 +146,9 @@ class LoadImageModalitiesd(MapTransform):
         except (InputError, MemoryError):
             raise
         except Exception as error:  # nibabel, ITK, zlib and gzip each have their own
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(
                 f"{path}: cannot be read as an image, it is damaged, incomplete or of another format; copy it again or "
-                f"leave the case out ({reason if len(reason) < 150 else reason[:147] + '...'})."
+                f"leave the case out ({in_one_line(error)})."
             ) from error
         if volume.ndim != 4:
             raise InputError(

@@ -1,20 +1,16 @@
 """Which studies the watcher does, and how often, against an archive and a bundle of a few lines."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from ci.archive import bundle_run, serve_archive
-from ci.archive.bundle_run import BundleRun, Ended
+from ci.archive import serve_archive
+from ci.archive.bundle_run import Ended
 from ci.archive.orthanc import ArchiveError, ArchiveRefusal
 from ci.archive.serve_archive import Watcher
-from ci.archive.watch_folder import Outcome, WatchFolder, case_of
+from ci.archive.watch_folder import WatchFolder, case_of
 from shared.errors import InputError
 
-BUNDLE = Path("bundles/prostate_mri_segmentation_expert_consistency")
 DONE, REFUSED, FAILED = Ended("done"), Ended("refused", "series 4: a slice is missing."), Ended("failed", "status 9")
 
 
@@ -226,85 +222,6 @@ def test_an_absent_archive_is_said_once_and_asked_again(monkeypatch, caplog):
     assert caplog.messages == ["http://a: gives no answer.", "the archive answers again."]
 
 
-def test_two_watchers_do_not_share_a_folder(tmp_path):
-    folder = WatchFolder(tmp_path)
-    with folder.locked(), pytest.raises(InputError, match="another watcher is at work there"), folder.locked():
-        pass
-
-
-def test_what_a_killed_watcher_fetched_is_removed_and_others_cannot_read_it(tmp_path):
-    folder = WatchFolder(tmp_path)
-    (tmp_path / ".fetched-x" / "study").mkdir(parents=True)
-    with folder.locked():
-        assert not list(tmp_path.glob(".fetched*"))
-        with folder.fetching() as place:
-            assert place.parent == tmp_path
-            assert place.stat().st_mode & 0o077 == 0
-
-
-def test_a_damaged_position_is_named(tmp_path):
-    (tmp_path / "position").write_text("x\n")
-    with pytest.raises(InputError, match=r"position: expected a whole number, got 'x'; remove the file"):
-        _ = WatchFolder(tmp_path).position
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Give a function that makes a run of the prostate bundle."""
-    (tmp_path / "model.pt").touch()
-    return lambda timeout_s=60.0, **settings: BundleRun(
-        BUNDLE, ["inference_tiny"], {"ckpt_path": str(tmp_path / "model.pt"), **settings}, timeout_s
-    )
-
-
-def test_settings_that_cannot_work_are_found_before_the_first_study(run, tmp_path):
-    with pytest.raises(InputError, match="--resample: no such setting of prostate_"):
-        run(resample=True)
-    with pytest.raises(InputError, match="--dicom_dir: is set by this command"):
-        run(dicom_dir="x")
-    with pytest.raises(InputError, match=r"nothing.pt: no such file; train first"):
-        run(ckpt_path=str(tmp_path / "nothing.pt"))
-    with pytest.raises(InputError, match="takes no DICOM studies"):
-        BundleRun(Path("bundles/colon_gland_segmentation_multiloss"), [], {}, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        ("", Ended("done")),
-        ("sys.exit('Error: series 4: no.')", Ended("refused", "series 4: no.")),
-        ("raise ValueError('Doe^Jane')", Ended("failed", "ended with status 1 and without a reason")),
-        ("os.kill(os.getpid(), 9)", Ended("failed", "ended with status -9 and without a reason")),
-        ("time.sleep(60)", Ended("failed", "took longer than 0.3 s")),
-        ("assert 'ARCHIVE_PASSWORD' not in os.environ", Ended("done")),
-    ],
-)
-def test_how_a_run_ends(run, code, expected, monkeypatch):
-    """A traceback is not a reason: it may quote the patient's name."""
-    monkeypatch.setenv("ARCHIVE_PASSWORD", "secret")
-    one = run(timeout_s=0.3 if "sleep" in code else 60.0)
-    monkeypatch.setattr(one, "command", lambda *folders: [sys.executable, "-S", "-c", f"import os, sys, time; {code}"])
-    assert one.on(Path("study"), Path("results")) == expected
-
-
-def test_the_bundle_is_run_by_its_own_command(run, monkeypatch):
-    seen = []
-    ended = subprocess.CompletedProcess([], 0, stderr=b"")
-    monkeypatch.setattr(bundle_run.subprocess, "run", lambda command, **options: (seen.append(command), ended)[1])
-    assert run(dicom_sr=True).on(Path("s"), Path("r")) == Ended("done")
-    words = " ".join(map(str, seen[0][1:]))
-    assert words.startswith("-m monai.bundle run --config_file ['bundles/prostate")
-    assert words.endswith("--dicom_sr True --dicom_seg True --dicom_dir s --output_dir r")
-
-
 def test_numbers_of_the_command_line_are_checked():
     with pytest.raises(InputError, match=r"--timeout_s: expected a number from 1 on, got 0"):
         serve_archive.main("b", "http://a", "o", timeout_s=0)
-
-
-def test_an_outcome_that_is_damaged_counts_as_none(tmp_path):
-    folder = WatchFolder(tmp_path)
-    folder.note("a", Outcome("done", "x"))
-    assert folder.outcome("a") == Outcome("done", "x")
-    (tmp_path / "a" / "outcome.json").write_text("{")
-    assert folder.outcome("a") is None

@@ -1,5 +1,6 @@
 """Every odd study of the list but the slowest ones, and what the command says of a wrong one."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,20 @@ def test_there_are_more_than_fifty_of_different_names():
 
 
 def test_the_results_of_the_prostate_bundle_list_every_input():
+    """With its number, what must become of it, and words that must be said."""
     text = Path("bundles/prostate_mri_segmentation_expert_consistency/docs/results.md").read_text()
-    text = text.partition("## Odd DICOM studies")[2]
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in text.splitlines() if line.startswith("| ")]
-    listed = {row[1]: row[2].split()[0] for row in rows if len(row) == 4 and row[0].removeprefix("| ").isdigit()}
-    assert listed == {given.name: "refused" if given.refused else "right" for given in INPUTS}
+    about, _, table = text.partition("## Odd DICOM studies")[2].partition(dicom_inputs.HEAD)
+    table = table.partition("\n\n")[0].splitlines()
+    listed, said = zip(*(row.removesuffix(" |").rsplit(" | ", 1) for row in table))
+    outcomes = [("refused" if given.refused else "right") + " (brain)" * (given.organ == "brain") for given in INPUTS]
+    assert list(listed) == [
+        f"| {number} | {given.name} | {outcome}"
+        for number, (given, outcome) in enumerate(zip(INPUTS, outcomes), start=1)
+    ]
+    assert not [given.name for given, text in zip(INPUTS, said) if not re.search(given.says, text)]
+    refused = sum(given.refused for given in INPUTS)
+    for words in (f"in {len(INPUTS)} ways", f"{len(INPUTS) - refused} are read right", f"{refused} are refused"):
+        assert words in " ".join(about.split())
 
 
 @pytest.mark.parametrize("given", TRIED, ids=lambda given: given.name.replace(" ", "_"))
