@@ -53,6 +53,16 @@ def test_parts_are_those_of_the_bundle_that_is_tried(bundle, file):
         assert part_of(bundle, file, place) == part_of(TRIED, file, place), place
 
 
+@pytest.mark.parametrize("bundle", [bundle for bundle in BUNDLES if "brats" in bundle.name], ids=lambda path: path.name)
+def test_brains_are_scored_as_in_the_bundle_that_is_tried(bundle):
+    """All but title and description is equal: metrics, and the columns' order, which is that of their buffers."""
+    scored, expected = (json.loads((path / "configs" / "evaluate.json").read_text()) for path in (bundle, TRIED))
+    for config in (scored, expected):
+        config["validate::handlers"][-1].pop("title")
+        config.pop("_desc_")
+    assert scored == expected
+
+
 def temperature_parts(bundle):
     """calibrate.json without what names the organ or the network, and how inference finds and uses the temperature."""
     calibrate = json.loads((bundle / "configs" / "calibrate.json").read_text())
