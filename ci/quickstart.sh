@@ -17,7 +17,7 @@ $python -m ci paint-phantoms --kind breast --out "$out/ultrasound" --num_normal 
     --dataset_dir "$out/ultrasound" --output_dir "$out/breast"
 
 echo "2. Painted brains"
-$python -m ci paint-phantoms --kind ellipsoid --out "$out/brains" --num_cases 10 --seed 2 --size "[42, 48, 36]" \
+$python -m ci paint-phantoms --tumours high_grade --out "$out/brains" --num_cases 10 --seed 2 \
     --spacing_mm "[3.5, 3.5, 3.5]"
 
 echo "3. SegResNet with fuzzy labels, trained on random subsets of four modalities, scored on all 15"

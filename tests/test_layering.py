@@ -48,9 +48,8 @@ def test_modules_were_found():
 
 def test_nothing_heavy_is_imported_with_a_module():
     """What only figures, tables or logs need is imported in functions: inference of a packed bundle does without."""
-    heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "pydicom", "highdicom"} | {
-        "nilearn"
-    }
+    heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "nilearn"}
+    heavy |= {"pydicom", "highdicom"}
     for module in Path("shared").glob("*/*.py"):
         for node in ast.parse(module.read_text()).body:
             names = (

@@ -101,16 +101,21 @@ def run(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None
     gc.collect()  # engines and handlers refer to one another
 
 
+def train(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> None:
+    """Train in settings["ckpt_dir"], or go on with an interrupted training there; do nothing if it is done."""
+    models = Path(settings["ckpt_dir"])
+    if not (models / "model_last.pt").is_file():
+        going_on = ["resume"] if (models / "checkpoint.pt").is_file() else []
+        run(bundle, [*overlays, *going_on], settings)
+
+
 def train_and_evaluate(
     bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
 ) -> None:
     """Do what is left of one run."""
     settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
     overlays = settings.pop("overlays", [])
-    models = folder / "models"
-    if not (models / "model_last.pt").is_file():
-        going_on = ["resume"] if (models / "checkpoint.pt").is_file() else []
-        run(bundle, [*overlays, *going_on], settings)
+    train(bundle, overlays, settings)
     if not (folder / TABLES[evaluation][0]).is_file():
         run(bundle, [*overlays, evaluation], settings)
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
@@ -19,7 +18,7 @@ from shared.data import find_mri_cases
 from shared.errors import InputError
 from shared.phantoms import BRAIN_MODALITIES, BrainPainter
 from shared.reports.score_table import markdown_table, markdown_text, write_report
-from shared.transforms import PrepareBraind
+from shared.transforms import LoadImageModalitiesd, PrepareBraind
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -91,6 +90,19 @@ def _spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.{digits}f} +- {np.std(values):.{digits}f} (n = {len(values)})"
 
 
+def whole_cases(dataset_dir: str, layout: str) -> list[dict[str, Any]]:
+    """Return the cases that have all modalities and a label.
+
+    Raises:
+        InputError: there is none.
+    """
+    items = find_mri_cases(dataset_dir, BRAIN_MODALITIES, layout=layout, needs_label=True)
+    whole = [item for item in items if all(name in item for name in BRAIN_MODALITIES) and "unusable" not in item]
+    if not whole:
+        raise InputError(f"{dataset_dir}: no case has all of {', '.join(BRAIN_MODALITIES)} and a label.")
+    return whole
+
+
 def main(
     *,
     dataset_dir: str,
@@ -115,10 +127,7 @@ def main(
     if num_cases < 1:
         raise InputError(f"num_cases: must be at least 1, not {num_cases}.")
     painter = BrainPainter(spacing_mm, tumours=tumours)
-    items = find_mri_cases(dataset_dir, BRAIN_MODALITIES, layout=layout, needs_label=True)
-    whole = [item for item in items if all(name in item for name in BRAIN_MODALITIES) and "unusable" not in item]
-    if not whole:
-        raise InputError(f"{dataset_dir}: no case has all of {', '.join(BRAIN_MODALITIES)} and a label.")
+    whole = whole_cases(dataset_dir, layout)
     reading = {"modalities": BRAIN_MODALITIES, "spacing_mm": spacing_mm, "resample_label": True}
     prepare_real = PrepareBraind(layout=layout, cases=whole, **reading)
     real = [_measured(prepare_real, item, spacing_mm) for item in whole]
@@ -144,5 +153,4 @@ def _measured(prepare: PrepareBraind, item: Mapping[str, Any], spacing_mm: Seque
 
 
 def _brightest(source: Any) -> float:
-    path = source[0] if isinstance(source, (list, tuple)) else source
-    return float(np.asanyarray(nib.load(path).dataobj).max())
+    return float(LoadImageModalitiesd("t1")({"t1": source})["t1"].max())

@@ -2,8 +2,8 @@
 
     python -m ci ship-weights --bundle bundles/<name> --out RUN --dataset_dir DATA
 
-Options beyond these are the bundle's settings. The training and its evaluation are in RUN (`python -m ci study` says
-what an interrupted command does). Then `<bundle>/models/model.pt` is written, and RUN/shipped/ holds the scores of that
+Options beyond these are the bundle's settings. The training is in RUN (`python -m ci study` says what an interrupted
+command does). Then `<bundle>/models/model.pt` is written, and RUN/shipped/ holds the scores of that
 very file on the test part.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ci.experiments.study import check_settings, run, train_and_evaluate
+from ci.experiments.study import check_settings, run, train
 from shared.atomic_write import atomic_write
 
 LARGEST_MB = 12
@@ -44,7 +44,7 @@ def halved(state_dict: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
 
 
 def main(bundle: str, out: str, **settings: Any) -> None:
-    """Train, evaluate and ship.
+    """Train, ship, and score what is shipped.
 
     Args:
         bundle: its folder.
@@ -53,7 +53,7 @@ def main(bundle: str, out: str, **settings: Any) -> None:
     """
     folder, run_dir = Path(bundle), Path(out)
     check_settings(run_dir, settings)
-    train_and_evaluate(folder, {}, run_dir, settings)
+    train(folder, [], {**settings, "output_dir": str(run_dir), "ckpt_dir": str(run_dir / "models")})
     trained = torch.load(run_dir / "models" / "model.pt", map_location="cpu", weights_only=True)
     shipped = folder / "models" / "model.pt"
     with atomic_write(shipped) as temporary:

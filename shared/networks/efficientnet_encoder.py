@@ -10,7 +10,7 @@ from monai.networks.nets import EfficientNetBNFeatures, EfficientNetEncoder
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .efficientnet_lite import EfficientNetLiteEncoder
+from .efficientnet_lite import EfficientNetLiteEncoder, drop_classifier
 
 __all__ = ["FrozenStartEfficientNet", "check_encoder", "encoder_errors"]
 
@@ -90,6 +90,5 @@ def _features(name: str, pretrained: bool) -> nn.Module:
     if name in EfficientNetLiteEncoder.get_encoder_names():
         return EfficientNetLiteEncoder(name, pretrained)
     network = EfficientNetBNFeatures(name, pretrained=pretrained, norm=("batch", {"eps": 1e-3, "momentum": 0.1}))
-    for unused in ("_conv_head", "_conv_head_padding", "_bn1", "_avg_pooling", "_dropout", "_fc"):
-        delattr(network, unused)
+    drop_classifier(network)
     return network

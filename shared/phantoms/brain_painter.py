@@ -27,7 +27,6 @@ class BrainPainter:
         label_values: number of each class (background, necrosis and non-enhancing, oedema, enhancing) in the label;
             that of the real cases next to which these are used.
         tumours: "mixed" or a name in `LESIONS`.
-        free_share: share of the images whose contrasts are free.
 
     Raises:
         InputError: nilearn is missing, or a setting is wrong.
@@ -39,13 +38,11 @@ class BrainPainter:
         modalities: str | Sequence[str] = BRAIN_MODALITIES,
         label_values: Sequence[int] = (0, 1, 2, 3),
         tumours: str = MIXED,
-        free_share: float = 0.07,
     ) -> None:
+        self.size = head_size(spacing_mm)
         self.spacing_mm = [float(edge) for edge in spacing_mm]
         self.modalities = [modalities] if isinstance(modalities, str) else list(modalities)
-        self.label_values = np.asarray(label_values, np.uint8)
-        self.tumours, self.free_share = tumours, free_share
-        self.size = head_size(self.spacing_mm)
+        self.label_values, self.tumours = np.asarray(label_values), tumours
         self.affine = np.diag([*self.spacing_mm, 1.0])
         self.affine[:3, 3] = [-edge * (count - 1) / 2 for edge, count in zip(self.spacing_mm, self.size, strict=True)]
         check_brain(self.affine, self.modalities, tumours)
@@ -54,12 +51,7 @@ class BrainPainter:
     def __call__(self, seed: Sequence[int]) -> dict[str, Any]:
         """Return the modalities and "label", each (1, x, y, z), float32, in the orientation RAS."""
         painted = paint_brain(
-            seed,
-            size=self.size,
-            affine=self.affine,
-            modalities=self.modalities,
-            tumours=self.tumours,
-            free_share=self.free_share,
+            seed, size=self.size, affine=self.affine, modalities=self.modalities, tumours=self.tumours
         )
         painted["label"] = self.label_values[painted["label"]]
         return {name: self._tensor(volume, name) for name, volume in painted.items()}

@@ -8,10 +8,10 @@ import numpy as np
 
 from .brain_phantom_anatomy import Head
 from .brain_phantom_shapes import TISSUES, SmoothField
+from .mr_contrasts import BRAIN_MODALITIES
 
-__all__ = ["MODALITIES", "paint_case", "upright_affine"]
+__all__ = ["paint_case", "upright_affine"]
 
-MODALITIES = ("t1", "t1ce", "t2", "flair")
 # tissue: brightness in T1, contrast-enhanced T1, T2, FLAIR, and how much it differs between cases (sd of the logarithm)
 BRIGHTNESS = {
     "white": (1.00, 1.00, 0.45, 0.62, 0.02),
@@ -32,7 +32,7 @@ def paint_case(
     seed: int = 0,
     size: Sequence[int] = (56, 64, 48),
     affine: np.ndarray | None = None,
-    modalities: Sequence[str] = MODALITIES,
+    modalities: Sequence[str] = BRAIN_MODALITIES,
     tumours: str = "glioma",
 ) -> dict[str, np.ndarray]:
     """Paint one phantom: the same head for the same (seed, index), whatever the grid.
@@ -43,7 +43,7 @@ def paint_case(
         size: voxels along the three axes.
         affine: (4, 4), voxel to world in millimetres (x right, y front, z up; the brain's middle is the origin); by
             default `upright_affine(size)`.
-        modalities: which of `MODALITIES` to paint; each is the same with and without the others.
+        modalities: which of `BRAIN_MODALITIES` to paint; each is the same with and without the others.
         tumours: which of `TUMOURS` the head has.
 
     Returns:
@@ -59,7 +59,7 @@ def paint_case(
     grain = SmoothField(np.random.default_rng((seed, index, 1)), 4.0)(points[brain])
     painted = {"label": _on_grid(label, brain, size, np.uint8)}
     for name in modalities:
-        generator = np.random.default_rng((seed, index, 2 + MODALITIES.index(name)))
+        generator = np.random.default_rng((seed, index, 2 + BRAIN_MODALITIES.index(name)))
         intensity = _scan(name, shares, points[brain], grain, generator)
         painted[name] = _on_grid(np.clip(np.rint(intensity), 1, 32767), brain, size, np.int16)
     return painted
@@ -77,7 +77,7 @@ def _scan(
 ) -> np.ndarray:
     """Scanner units (N,) of one modality: tissues and their grain, seen by an uneven coil, with noise."""
     table = np.array([BRIGHTNESS[tissue] for tissue in TISSUES])
-    level = table[:, MODALITIES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
+    level = table[:, BRAIN_MODALITIES.index(name)] * np.exp(table[:, -1] * generator.standard_normal(len(TISSUES)))
     place = points / 70.0
     coil = np.exp(place @ generator.normal(0.0, 0.12, 3) + place**2 @ generator.normal(0.0, 0.12, 3))
     signal = (shares @ level) * coil * (1.0 + generator.uniform(-0.06, 0.06) * grain)

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .brain_layouts import check_numbers, checked_names, write_brains
+from .brain_layouts import checked_parameters, write_brains
 from .brain_phantom_anatomy import TUMOURS
-from .brain_phantom_scan import MODALITIES, paint_case, upright_affine
+from .brain_phantom_scan import paint_case
+from .mr_contrasts import BRAIN_MODALITIES
 
 __all__ = ["paint_brats_phantoms"]
 
@@ -36,7 +37,7 @@ def paint_brats_phantoms(
     size: Sequence[int] = (56, 64, 48),
     spacing_mm: Sequence[float] = (2.5, 2.5, 2.5),
     layout: str = "brats2021",
-    modalities: str | Sequence[str] = MODALITIES,
+    modalities: str | Sequence[str] = BRAIN_MODALITIES,
     missing_share: float = 0.0,
     affine: Sequence[Sequence[float]] | None = None,
     tumours: str = "glioma",
@@ -64,21 +65,19 @@ def paint_brats_phantoms(
     Returns:
         `output_dir`.
     """
-    names = checked_names(modalities)
-    check_numbers(num_cases, seed, size, spacing_mm, missing_share, layout)
+    checked = checked_parameters(
+        num_cases=num_cases,
+        seed=seed,
+        size=size,
+        spacing_mm=spacing_mm,
+        layout=layout,
+        modalities=modalities,
+        missing_share=missing_share,
+        affine=None if affine is None else _checked_affine(affine),
+    )
     if tumours not in TUMOURS:
         raise InputError(f"tumours {tumours!r} are unknown; choose {' or '.join(TUMOURS)}.")
-    grid = upright_affine(size, spacing_mm) if affine is None else _checked_affine(affine)
-    parameters = {
-        "version": VERSION,
-        "num_cases": num_cases,
-        "seed": seed,
-        "size": [int(voxels) for voxels in size],
-        "affine": grid.tolist(),
-        "layout": layout,
-        "modalities": names,
-        "missing_share": missing_share,
-    }
+    grid, parameters = np.array(checked["affine"]), {"version": VERSION, **checked}
     if tumours != "glioma":  # left out else, so that folders from before there was a choice are known again
         parameters["tumours"] = tumours
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .brain_phantom_scan import MODALITIES, paint_case
+from .brain_phantom_scan import paint_case
 from .dicom_files import TO_DICOM, Study, write_series
+from .mr_contrasts import BRAIN_MODALITIES
 from .phantom_folder import start_folder, write_nifti
 from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate
 
@@ -101,7 +102,7 @@ class _Organ(NamedTuple):
 
 ORGANS = {
     "prostate": _Organ(paint_prostate, PROSTATE_MODALITIES, PROSTATE, (128, 128, 20), (0.9, 0.9, 3.6)),
-    "brain": _Organ(paint_case, MODALITIES, BRAIN, (56, 64, 48), (2.5, 2.5, 2.5)),
+    "brain": _Organ(paint_case, BRAIN_MODALITIES, BRAIN, (56, 64, 48), (2.5, 2.5, 2.5)),
 }
 
 

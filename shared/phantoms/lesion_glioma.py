@@ -165,7 +165,7 @@ def add_oedema(
     effort = spread_mm(near, start[box], most, slower)
     effort = _smoothed(effort, effort < 2.0 * most, [0.8 * max(1.0, 2.0 / edge) for edge in near.grid.spacing])
     limit = np.float32(reach_mm) * np.exp(0.35 * Waves(g, 13.0).on(near.grid)).clip(None, 1.8)
-    oedema = (effort < limit) & ~blocked_by(near) & ~core[box] & (reach_mm > 0)
+    oedema = (effort < limit) & ~blocked_by(near) & ~core[box]  # fine grids: the effort is known at 2 mm only
     painted = parts.copy()
     painted[box][oedema] = OEDEMA
     fade = np.zeros(parts.shape, np.float32)

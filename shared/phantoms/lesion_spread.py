@@ -25,7 +25,7 @@ def spread_mm(head: Head, head_start: np.ndarray, most_mm: float, slower: np.nda
 
     Args:
         head: with its tissues.
-        head_start: effort at the tumour's own voxels (0 or below), `inf` elsewhere.
+        head_start: effort at the tumour's own voxels (0 or above), `inf` elsewhere.
         most_mm: efforts above are not needed.
         slower: factor (x, y, z) on the effort in tissue, so that fronts are not straight; 1 if None.
     """
@@ -53,14 +53,13 @@ def travel_mm(start: np.ndarray, slowness: np.ndarray, steps_mm: Sequence[float]
     Paths go from voxel to voxel, over the 26 neighbours; the slowness is that of the voxel entered.
 
     Args:
-        start: (x, y, z), effort at the start, large elsewhere.
+        start: (x, y, z), effort at the start (0 or above), large elsewhere.
         slowness: (x, y, z), above 0.
         steps_mm: edges of a voxel.
         most_mm: paths above are not followed.
     """
     effort = start.copy()
-    lowest, easiest = float(start.min()), float(slowness.min())
-    for _ in range(int(np.ceil((most_mm - min(lowest, 0.0)) / min(steps_mm) / easiest)) + 1):
+    for _ in range(int(np.ceil(most_mm / min(steps_mm) / float(slowness.min()))) + 1):
         before = effort.copy()
         for step in STEPS:
             length = np.float32(np.sqrt(sum((s * mm) ** 2 for s, mm in zip(step, steps_mm, strict=True))))

@@ -1,12 +1,6 @@
 """The anatomy behind painted brains: grey matter, white matter and brain of the MNI152 template, through nilearn.
 
-The maps are the symmetric ICBM 2009a nonlinear templates (Fonov et al., NeuroImage 54, 2011; Collins et al., 1999):
-"Copyright (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill
-University. Permission to use, copy, modify, and distribute this software and its documentation for any purpose and
-without fee is hereby granted, provided that the above copyright notice appear in all copies. The authors and McGill
-University make no representations about the suitability of this software for any purpose. It is provided "as is"
-without express or implied warranty. The authors are not responsible for any data loss, equipment damage, property
-loss, or injury to subjects or patients resulting from the use or misuse of this software package."
+The maps are the symmetric ICBM 2009a nonlinear templates (Fonov et al., NeuroImage 54, 2011; Collins et al., 1999).
 """
 
 from __future__ import annotations
@@ -19,9 +13,15 @@ from scipy import ndimage
 
 from ..errors import InputError
 
-__all__ = ["ATLAS", "AtlasMap", "BrainMaps", "load_brain_maps"]
+__all__ = ["ATLAS", "ATLAS_TERMS", "AtlasMap", "BrainMaps", "load_brain_maps"]
 
 ATLAS = "MNI152 (ICBM 2009a, nonlinear, symmetric; copyright Louis Collins, McGill University)"
+ATLAS_TERMS = """Copyright (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological
+Institute, McGill University. Permission to use, copy, modify, and distribute this software and its documentation for
+any purpose and without fee is hereby granted, provided that the above copyright notice appear in all copies. The
+authors and McGill University make no representations about the suitability of this software for any purpose. It is
+provided "as is" without express or implied warranty. The authors are not responsible for any data loss, equipment
+damage, property loss, or injury to subjects or patients resulting from the use or misuse of this software package."""
 COARSE_MM = 2.0
 FAR_MM = 12.0  # distances beyond are not told apart
 

@@ -86,7 +86,12 @@ def random_stream(seed: int | Sequence[int], stream: int) -> np.random.Generator
 
 
 def head_size(spacing_mm: Sequence[float]) -> list[int]:
-    """Return the voxels along the three axes of a grid that holds every painted head."""
+    """Return the voxels along the three axes of a grid that holds every painted head.
+
+    Raises:
+        InputError: not three edges of 1 mm or more.
+    """
+    _check_spacing(spacing_mm)
     return [int(np.ceil(extent / edge)) for extent, edge in zip(EXTENT_MM, spacing_mm, strict=True)]
 
 
@@ -95,10 +100,15 @@ def check_brain(affine: np.ndarray, modalities: Sequence[str], tumours: str) -> 
     matrix = np.asarray(affine, float)[:3, :3]
     if np.any(matrix != np.diag(np.diag(matrix))):
         raise InputError(f"affine: painted brains need a grid without rotation, not {matrix.tolist()}.")
-    if np.abs(np.diag(matrix)).min() < LEAST_MM - 1e-6:
-        edges = np.abs(np.diag(matrix)).tolist()
-        raise InputError(f"spacing_mm: painted brains need voxels of at least {LEAST_MM:g} mm, not {edges}.")
+    _check_spacing(np.abs(np.diag(matrix)).tolist())
     if unknown := [name for name in modalities if name not in BRAIN_MODALITIES]:
         raise InputError(f"modalities: choose from {', '.join(BRAIN_MODALITIES)}, not {unknown[0]!r}.")
     if tumours != MIXED and tumours not in LESIONS:
         raise InputError(f"tumours {tumours!r} are unknown; choose {MIXED} or {' or '.join(LESIONS)}.")
+
+
+def _check_spacing(spacing_mm: Sequence[float]) -> None:
+    if np.shape(spacing_mm) != (3,) or min(spacing_mm) < LEAST_MM - 1e-6:
+        raise InputError(
+            f"spacing_mm: painted brains need voxels of at least {LEAST_MM:g} mm along three axes, not {spacing_mm}."
+        )

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .brain_layouts import check_numbers, checked_names, write_brains
-from .brain_phantom_scan import upright_affine
-from .mni_maps import ATLAS
+from .brain_layouts import checked_parameters, write_brains
+from .mni_maps import ATLAS, ATLAS_TERMS
 from .mr_contrasts import BRAIN_MODALITIES
 from .painted_brain import MIXED, check_brain, head_size, paint_brain
 
@@ -25,11 +24,7 @@ random; the tumours are invented; brightness is drawn from ranges that hold what
 
 Painted by shared/phantoms/painted_brains.py; the parameters are in {{record}}. Delete this folder whenever you like.
 
-Terms of the atlas: Copyright (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological
-Institute, McGill University. Permission to use, copy, modify, and distribute this software and its documentation for
-any purpose and without fee is hereby granted, provided that the above copyright notice appear in all copies. The
-authors and McGill University make no representations about the suitability of this software for any purpose. It is
-provided "as is" without express or implied warranty.
+Terms of the atlas: {ATLAS_TERMS}
 """
 
 
@@ -64,23 +59,18 @@ def paint_brain_phantoms(
     Returns:
         `output_dir`.
     """
-    names = checked_names(modalities)
-    size = head_size(spacing_mm) if size is None else size
-    check_numbers(num_cases, seed, size, spacing_mm, missing_share, layout)
-    grid = upright_affine(size, spacing_mm)
-    check_brain(grid, names, tumours)
-    parameters = {
-        "painter": "painted_brains",
-        "version": VERSION,
-        "num_cases": num_cases,
-        "seed": seed,
-        "size": [int(voxels) for voxels in size],
-        "affine": grid.tolist(),
-        "layout": layout,
-        "modalities": names,
-        "missing_share": missing_share,
-        "tumours": tumours,
-    }
+    checked = checked_parameters(
+        num_cases=num_cases,
+        seed=seed,
+        size=head_size(spacing_mm) if size is None else size,
+        spacing_mm=spacing_mm,
+        layout=layout,
+        modalities=modalities,
+        missing_share=missing_share,
+    )
+    grid, size = np.array(checked["affine"]), checked["size"]
+    check_brain(grid, checked["modalities"], tumours)
+    parameters = {"painter": "painted_brains", "version": VERSION, **checked, "tumours": tumours}
 
     def paint(index: int, present: Sequence[str]) -> dict[str, np.ndarray]:
         return paint_brain((seed, index), size=size, affine=grid, modalities=present, tumours=tumours)

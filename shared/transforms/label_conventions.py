@@ -161,32 +161,25 @@ def find_convention(
 
 
 def values_of_classes(
-    label_convention: str | Mapping[int | str, int] | None,
-    layout: str | Mapping[str, str] | None = None,
-    num_classes: int = 4,
-    table: str = "brain_tumour",
+    label_convention: str | Mapping[int | str, int] | None, layout: str | Mapping[str, str] | None = None
 ) -> list[int]:
-    """Return the number that stands for each class in a label, for labels that are made to go with those of a data set.
+    """Return the number of each class of a brain tumour in a label, for labels that go with those of a data set.
 
     Args:
         label_convention: see `find_convention`.
         layout: see `find_convention`.
-        num_classes: classes that need a number, the background included.
-        table: what the labels show.
 
     Raises:
         InputError: the convention has no number for one of the classes.
     """
-    name, mapping = find_convention(label_convention, layout, label_table(table))
-    values = [
-        min((value for value, klass in mapping.items() if klass == wanted), default=-1) for wanted in range(num_classes)
-    ]
-    if -1 in values:
+    name, mapping = find_convention(label_convention, layout)
+    values = {klass: value for value, klass in sorted(mapping.items(), reverse=True)}  # of several the least
+    if missing := [klass for klass in range(4) if klass not in values]:
         raise InputError(
-            f"label convention {name}: no number means class {values.index(-1)} ({label_table(table).classes}), but "
-            "painted labels have all classes; give --label_convention with all of them."
+            f"label convention {name}: no number means class {missing[0]} ({LABEL_TABLES['brain_tumour'].classes}), "
+            "but painted labels have all classes; give --label_convention with all of them."
         )
-    return values
+    return [values[klass] for klass in range(4)]
 
 
 def conventions_of_name(case: str, path: str, table: LabelTable = LABEL_TABLES["brain_tumour"]) -> tuple[str, ...]:

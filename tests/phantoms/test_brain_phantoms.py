@@ -8,7 +8,8 @@ from ci.__main__ import main
 from shared.data import find_mri_cases
 from shared.errors import InputError
 from shared.phantoms import paint_brats_phantoms
-from shared.phantoms.brain_phantom_scan import MODALITIES, paint_case, upright_affine
+from shared.phantoms.brain_phantom_scan import paint_case, upright_affine
+from shared.phantoms.mr_contrasts import BRAIN_MODALITIES
 
 COARSE = {"size": (24, 28, 22), "spacing_mm": (6.0, 6.0, 6.0)}
 FINE_SIZE, FINE_MM = (36, 40, 32), (4.0, 4.0, 4.0)
@@ -76,9 +77,9 @@ def test_layouts_hold_the_same_case(tmp_path, layout, flair, label, values):
     image = load(tmp_path / layout / flair)
     np.testing.assert_array_equal(image[..., 0] if layout == "msd" else image, painted["flair"])
     np.testing.assert_array_equal(load(tmp_path / layout / label), np.array(values)[painted["label"]])
-    (case,) = find_mri_cases(tmp_path / layout, MODALITIES, layout=layout, needs_label=True)
+    (case,) = find_mri_cases(tmp_path / layout, BRAIN_MODALITIES, layout=layout, needs_label=True)
     assert case["case"] == case["patient"] == "Phantom_000"
-    for name in MODALITIES:
+    for name in BRAIN_MODALITIES:
         volume = load(case[name][0])[..., case[name][1]] if layout == "msd" else load(case[name])
         np.testing.assert_array_equal(volume, painted[name])
 
@@ -169,7 +170,7 @@ def test_air_is_zero_and_the_brain_is_positive_in_all_modalities(fine_cases):
         brain = case["t1"] > 0
         assert 800 < brain.sum() * 0.064 < 1400  # millilitres
         assert not case["label"][~brain].any()
-        for name in MODALITIES:
+        for name in BRAIN_MODALITIES:
             np.testing.assert_array_equal(case[name] > 0, brain)
             assert case[name].min() == 0
             assert case[name].max() < 10000
@@ -185,7 +186,9 @@ def test_every_case_has_a_tumour_but_not_every_tumour_all_classes(coarse_labels)
 
 
 def test_each_modality_shows_what_it_shows_in_life(fine_cases):
-    contrast = {name: [] for name in MODALITIES}  # oedema, enhancing, necrosis, each against the healthy brain, in SD
+    contrast = {
+        name: [] for name in BRAIN_MODALITIES
+    }  # oedema, enhancing, necrosis, each against the healthy brain, in SD
     for case in fine_cases:
         if not all((case["label"] == c).sum() > 20 for c in (1, 2, 3)):
             continue
@@ -193,7 +196,7 @@ def test_each_modality_shows_what_it_shows_in_life(fine_cases):
             healthy = case[name][(case["label"] == 0) & (case["t1"] > 0)]
             white, spread = np.median(healthy), healthy.std()
             found.append([(np.median(case[name][case["label"] == c]) - white) / spread for c in (2, 3, 1)])
-    oedema, enhancing, necrosis = np.mean([contrast[name] for name in MODALITIES], axis=1).T
+    oedema, enhancing, necrosis = np.mean([contrast[name] for name in BRAIN_MODALITIES], axis=1).T
     t1, t1ce, t2, flair = range(4)
     assert min(oedema[t2], oedema[flair]) > 0.8 > 0.6 > max(abs(oedema[t1]), abs(oedema[t1ce]))
     assert enhancing[t1ce] > 1.5 > 0.5 > enhancing[t1]

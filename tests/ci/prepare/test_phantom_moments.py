@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from monai.data import MetaTensor
 
 from ci.prepare import draw_cases, phantom_moments
 from shared.errors import InputError
@@ -43,19 +45,30 @@ def test_the_table_says_how_far_off_a_mean_is():
 
 def test_a_row_shows_the_slice_with_most_tumour_and_colours_its_classes(case):
     image, label = case
-    row = draw_cases.row_of(image, label, axis=2, tile_mm=40, spacing_mm=SPACING)
+    grid = MetaTensor(image, affine=torch.diag(torch.tensor([*SPACING, 1.0])))
+    row = draw_cases.row_of(grid, torch.from_numpy(label), "axial", tile_mm=40)
     assert row.shape == (40, 5 * 40, 3)
     grey, coloured = row[:, 120:160], row[:, 160:]
-    green = coloured[..., 1].astype(int) > coloured[..., 0] + 20
-    assert green.sum() == pytest.approx(40 * 4, rel=0.35)  # 40 voxels of 2 x 2 pixels
+    yellow = coloured[..., 0].astype(int) > coloured[..., 2] + 20
+    assert yellow.sum() == pytest.approx(40 * 4, rel=0.35)  # 40 voxels of 2 x 2 pixels
     assert (grey[..., 0] == grey[..., 1]).all()
-    upper, right = (np.argwhere(green).mean(axis=0) - 19.5) * (-1, 1)
+    upper, right = (np.argwhere(yellow).mean(axis=0) - 19.5) * (-1, 1)
     assert upper < 0, "the front, y upwards, is up: this oedema is in the back half"
-    assert right < 0, "x to the right is right: this oedema is in the lower half of x"
+    assert right > 0, "the patient's left is right: this oedema is in the lower half of x"
 
 
 def test_an_unknown_plane_is_named(tmp_path):
-    with pytest.raises(InputError, match="plane 'top' is unknown; choose sagittal or coronal or axial"):
+    with pytest.raises(InputError, match="plane 'top' is unknown; choose axial or coronal or sagittal"):
         draw_cases.main(dataset_dir=str(tmp_path), out=str(tmp_path / "a.png"), plane="top")
     with pytest.raises(InputError, match="num_cases: must be at least 1"):
         phantom_moments.main(dataset_dir=str(tmp_path), out=str(tmp_path), num_cases=0)
+    with pytest.raises(InputError, match="num_cases: must be at least 1"):
+        draw_cases.main(dataset_dir=str(tmp_path), out=str(tmp_path / "a.png"), num_cases=0)
+
+
+@pytest.mark.parametrize("command", [phantom_moments, draw_cases])
+def test_a_folder_without_a_whole_case_is_named(tmp_path, write_case, command):
+    write_case("a", modalities=["flair", "t1"])
+    write_case("b", label=False)
+    with pytest.raises(InputError, match="no case has all of t1, t1ce, t2, flair and a label"):
+        command.main(dataset_dir=str(tmp_path / "data"), out=str(tmp_path / "out"))

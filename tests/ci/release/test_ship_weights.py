@@ -1,11 +1,19 @@
+import hashlib
+import json
+import shutil
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from ci.release import ship_weights
 from ci.release.ship_weights import halved
 from shared.handlers.model_settings import read_model_settings, with_model_settings
+from shared.phantoms import paint_breast_phantoms
+
+BREAST = Path("bundles/breast_ultrasound_segmentation_interaction")
 
 
 def test_matrices_are_halved_and_vectors_counts_and_settings_stay(tmp_path):
@@ -34,3 +42,20 @@ def test_matrices_are_halved_and_vectors_counts_and_settings_stay(tmp_path):
 def test_a_weight_that_half_precision_cannot_hold_is_refused():
     with pytest.raises(ValueError, match=r"conv\.weight: a weight is too large for half precision \(70000\)"):
         halved(OrderedDict({"conv.weight": torch.full((1, 1), 7e4)}))
+
+
+def test_ships_what_the_training_made_and_scores_that_file(tmp_path, capsys):
+    """A bundle's copy, since its models/model.pt is written; one epoch of the smallest network."""
+    bundle = shutil.copytree(BREAST, tmp_path / "bundle", ignore=shutil.ignore_patterns("models"))
+    data = paint_breast_phantoms(tmp_path / "data", 4, 6, 4, size=(64, 64))
+    settings = json.loads((BREAST / "configs" / "tiny.json").read_text())
+    settings = {name: value for name, value in settings.items() if not name.startswith("_")} | {"max_epochs": 1}
+    ship_weights.main(str(bundle), str(tmp_path / "run"), dataset_dir=str(data), **settings)
+    trained = torch.load(tmp_path / "run" / "models" / "model.pt", weights_only=True)
+    shipped = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    for name, value in halved(trained).items():
+        assert torch.equal(shipped[name], value)
+        assert shipped[name].dtype == value.dtype
+    assert (tmp_path / "run" / "shipped" / "evaluation.csv").is_file()
+    digest = hashlib.sha256((bundle / "models" / "model.pt").read_bytes()).hexdigest()
+    assert capsys.readouterr().out.strip().endswith(f"sha256 {digest}")
