@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor, decollate_batch, list_data_collate
 from monai.engines import SupervisedEvaluator
@@ -16,16 +15,15 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..errors import InputError
-from ..transforms import grid_difference
+from ..transforms import MapLabel, grid_difference
 from ..transforms.image_loader import image_loader
-from ..transforms.label_conventions import find_convention, label_table
-from ..transforms.label_values import round_values, values_of_label
 from ..transforms.read_nifti import NiftiReader
 
 __all__ = ["ReadPredictions", "read_predictions"]
 
 ENDINGS = ("", "_seg", "-seg", "_pred")
 SUFFIXES = (".nii.gz", ".nii")
+SETTING = "--prediction_convention"
 CERTAIN = 30.0  # logit of the class in the file
 
 
@@ -57,9 +55,8 @@ class ReadPredictions:
         table: str = "brain_tumour",
     ) -> None:
         self.num_classes = num_classes
-        self.mapping = {number: number for number in range(num_classes)}
-        if convention is not None:
-            self.mapping = find_convention(convention, table=label_table(table))[1]
+        own = {number: number for number in range(num_classes)}
+        self.classes_of = MapLabel(own if convention is None else convention, table=table, setting=SETTING)
         folder = Path(str(predictions))
         if not folder.is_dir():
             raise InputError(f"--predictions {predictions}: no such folder; give the one with the label maps.")
@@ -99,16 +96,12 @@ class ReadPredictions:
             raise InputError(f"{file}: is no readable label map ({type(error).__name__}); copy it again.") from error
         if difference := grid_difference(label, values):
             raise InputError(f"{file}: is not on the grid of the case's label: {difference}; write it on that grid.")
-        rounded = round_values(torch.as_tensor(values.as_tensor()), str(file)).long()
-        if unknown := values_of_label(rounded) - set(self.mapping):
+        classes = self.classes_of(values)[0].long()
+        if (largest := int(classes.max())) >= self.num_classes:
             raise InputError(
-                f"{file}: holds {sorted(unknown)[0]}, but known numbers are {sorted(self.mapping)}; say what they mean "
-                "with --prediction_convention."
+                f"{file}: holds class {largest}, expected classes up to {self.num_classes - 1}; correct {SETTING}."
             )
-        classes = torch.zeros_like(rounded)
-        for number, klass in self.mapping.items():
-            classes[rounded == number] = klass
-        certain = CERTAIN * one_hot(classes[0], self.num_classes).movedim(-1, 0).float()
+        certain = CERTAIN * one_hot(classes.as_tensor(), self.num_classes).movedim(-1, 0).float()
         return MetaTensor(certain, affine=values.affine)
 
 

@@ -77,25 +77,24 @@ class AveragedInferer(Inferer):
             mean = _added(mean, of_member / len(networks))
         output = self.groups.logits(mean)
         if len(networks) > 1:
-            disagreement = (_entropy(self.groups.first(mean)) - entropy).clamp(min=0)
-            output = torch.cat([output, disagreement], dim=1)
+            output = torch.cat([output, disagreement_of(self.groups.first(mean), entropy)], dim=1)
         return convert_to_dst_type(output, inputs, dtype=output.dtype, device=output.device)[0]
 
 
-def disagreement_of(probabilities: Tensor) -> Tensor:
+def disagreement_of(mean: Tensor, entropy: Tensor) -> Tensor:
     """Mutual information of class and network: entropy of the mean distribution - mean entropy of the distributions.
 
     It is 0 where all networks say the same, however uncertain they are, and ln N at most. In nats. (Houlsby et al.,
     arXiv 1112.5745, 2011, Eq. 2; "knowledge uncertainty" of an ensemble in Malinin and Gales, NeurIPS 2018.)
 
     Args:
-        probabilities: (N, B, C, *spatial), of N networks, summing to one over C.
+        mean: mean of N networks' probabilities (B, C, *spatial), summing to one over C.
+        entropy: mean of their entropies (B, 1, *spatial), in nats.
 
     Returns:
         (B, 1, *spatial).
     """
-    entropies = torch.stack([_entropy(of_network) for of_network in probabilities])
-    return (_entropy(probabilities.mean(dim=0)) - entropies.mean(dim=0)).clamp(min=0)
+    return (_entropy(mean) - entropy).clamp(min=0)
 
 
 def _entropy(probabilities: Tensor) -> Tensor:

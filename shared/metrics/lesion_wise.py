@@ -58,6 +58,17 @@ class LesionScores:
         """Mean over lesions and false positives; 1 where there is neither."""
         return float(np.mean(self.surface_dice)) if self.surface_dice else 1.0
 
+    def f1(self, least_dice: float = 0.0) -> float:
+        """F1 of detection; 1 where there is nothing to find and nothing found.
+
+        Args:
+            least_dice: a lesion that was met with a smaller Dice counts as missed, and what met it as a false positive.
+        """
+        alone = self.missed + self.false_positives
+        weak = sum(dice < least_dice for dice in self.dice) - alone * (least_dice > 0)
+        found = len(self.dice) - alone - weak
+        return 2 * found / (2 * found + 2 * weak + alone) if self.dice else 1.0
+
 
 def dilated_lesion_scores(
     prediction: np.ndarray,
@@ -117,7 +128,8 @@ def matched_lesion_scores(
 
     Components (26 neighbours) of prediction and target are matched one to one, so that the sum of their Dice is
     greatest. A component without a partner, on either side, scores Dice 0 and surface Dice 0. Its HD95 is infinite in
-    the organisers' program; here it is `penalty_mm`, so that means exist.
+    the organisers' program; here it is `penalty_mm`, so that means exist. Where nothing is in both, means are not a
+    number there, and perfect here.
 
     Args:
         prediction: (x, y, z), one region, 0 and 1 or bool.

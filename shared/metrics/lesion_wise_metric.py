@@ -13,12 +13,15 @@ from .lesion_wise import dilated_lesion_scores, matched_lesion_scores
 
 __all__ = ["LesionWiseMetric"]
 
+DETECTED = 0.1  # Dice of a match that counts for F1, BraTS metastases since 2025
+
 
 class LesionWiseMetric(CumulativeIterationMetric):
     """Both lesion-wise scores of every case and region.
 
-    Call it with lists of (C, x, y, z) `MetaTensor`s: the voxel size is the target's. The buffer is (cases, C x 4): of
-    every region Dice and HD95 by `dilated_lesion_scores`, then Dice and surface Dice by `matched_lesion_scores`.
+    Call it with lists of (C, x, y, z) `MetaTensor`s: the voxel size is the target's. The buffer is (cases, C x 6): of
+    every region Dice, HD95 and F1 by `dilated_lesion_scores`, then Dice, surface Dice and F1 (of matches with a Dice of
+    at least 0.1) by `matched_lesion_scores`.
 
     Args:
         dilation_voxels: see `dilated_lesion_scores`.
@@ -37,7 +40,8 @@ class LesionWiseMetric(CumulativeIterationMetric):
         for regions in zip(np.asarray(y_pred[0].cpu()), np.asarray(y[0].cpu()), strict=True):
             dilated = dilated_lesion_scores(*regions, spacing_mm, self.dilation_voxels, self.min_volume_mm3)
             matched = matched_lesion_scores(*regions, spacing_mm)
-            scores += [dilated.mean_dice, dilated.mean_hausdorff_95_mm, matched.mean_dice, matched.mean_surface_dice]
+            scores += [dilated.mean_dice, dilated.mean_hausdorff_95_mm, dilated.f1()]
+            scores += [matched.mean_dice, matched.mean_surface_dice, matched.f1(DETECTED)]
         return torch.tensor([scores])
 
     def aggregate(self) -> Tensor:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 from scipy.special import softmax
 
-from ..atomic_write import require_writable
 from ..errors import InputError
 from ..metrics import calibration_bins, error_of_bins, fit_temperature, mean_negative_log_likelihood, risk_coverage
 from .class_figures import draw_reliability
+from .evaluation_writer import EvaluationWriter
 from .score_table import count_cases, markdown_table, markdown_text, write_report
 from .temperature_file import write_temperature
 
@@ -27,7 +27,7 @@ __all__ = ["TemperatureReport"]
 COVERAGES = tuple(round(0.5 + 0.05 * step, 2) for step in range(11))
 
 
-class TemperatureReport:
+class TemperatureReport(EvaluationWriter):
     """Fit one temperature to the voxels of all cases, write it next to the weights, and report.
 
     - ``<weights>.temperature.json``: see `find_temperature`;
@@ -45,27 +45,13 @@ class TemperatureReport:
     """
 
     def __init__(self, output_dir: str, ckpt_path: str, title: str) -> None:
-        self.folder = Path(output_dir)
+        super().__init__(output_dir, title, notes=())
         self.ckpt_path = ckpt_path
-        self.title = title
-        self.cases: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self.logger = logging.getLogger(type(self).__name__)
 
-    def attach(self, engine: Engine) -> None:
-        """Collect on `engine`, an evaluator that decollates."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
-
-    def start(self, engine: Engine) -> None:
-        """Forget an earlier run's cases, and find out whether the folder can be written."""
-        self.cases = {}
-        require_writable(self.folder)
-
-    def collect(self, engine: Engine) -> None:
-        """Keep logits (N, C) and classes (N,) of the cases of a batch."""
-        for item, result in zip(engine.state.batch, engine.state.output, strict=True):
-            self.cases[str(item["case"])] = (result["pred"].T.double().numpy(), result["label"].numpy())
+    def score(self, item: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+        """Return logits (N, C) and classes (N,) of a case."""
+        logits, labels = result["pred"].T.double().numpy(), result["label"].numpy()
+        return {"case": str(item["case"]), "logits": logits, "labels": labels}
 
     def write(self, engine: Engine) -> None:
         """Fit, and write all files.
@@ -77,7 +63,7 @@ class TemperatureReport:
 
         if not self.cases:
             raise InputError("no case to calibrate on; choose another --calibrate_part.")
-        logits, labels = (np.concatenate(parts) for parts in zip(*self.cases.values(), strict=True))
+        logits, labels = (np.concatenate([case[name] for case in self.cases]) for name in ("logits", "labels"))
         temperature = fit_temperature(logits, labels)
         bins, rows = {}, {}
         for name, value in (("before", 1.0), ("after", temperature)):
@@ -102,13 +88,14 @@ class TemperatureReport:
     def _write_risk(self, temperature: float) -> None:
         from pandas import DataFrame
 
-        curves, certainties = [], []
-        for logits, labels in self.cases.values():
+        curves, uncertainties = [], []
+        for case in self.cases:
+            logits = case["logits"]
             uncertainty = 1 - softmax(logits / temperature, axis=1).max(axis=1)
-            curves.append(risk_coverage(uncertainty, logits.argmax(axis=1), labels, COVERAGES))
-            certainties.append(uncertainty.mean())
+            curves.append(risk_coverage(uncertainty, logits.argmax(axis=1), case["labels"], COVERAGES))
+            uncertainties.append(uncertainty.mean())
         voxels = np.mean(curves, axis=0)
-        dice = np.array([curve[-1, 1] for curve in curves])[np.argsort(certainties)]
+        dice = np.array([curve[-1, 1] for curve in curves])[np.argsort(uncertainties)]
         kept = [max(1, round(coverage * len(dice))) for coverage in COVERAGES]
         columns = {
             "error": voxels[:, 0],

@@ -35,6 +35,7 @@ class MapLabel(Transform):
         cases: the cases that are used, or `split_cases`'s parts of them: their names are compared with the convention
             at once, and their labels are read before an unknown value is answered with an advice.
         table: what the labels show, a name in `LABEL_TABLES`.
+        setting: the option with which a user gives `convention`, for an error.
     """
 
     backend = [TransformBackends.TORCH]
@@ -45,7 +46,9 @@ class MapLabel(Transform):
         layout: str | Mapping[str, str] | None = None,
         cases: Cases = (),
         table: str = "brain_tumour",
+        setting: str = "--label_convention",
     ) -> None:
+        self.setting = setting
         self.table = label_table(table)
         self.name, self.mapping = find_convention(convention, layout, self.table)
         self.is_given = convention is not None
@@ -114,7 +117,7 @@ class MapLabel(Transform):
         all_labels = f"all {len(self.labels)} labels in use hold" if len(self.labels) > 1 else "the label holds"
         raise InputError(
             f"{file}: label value{'s' * (len(unknown) > 1)} {_short(unknown)} not in convention {self.name} "
-            f"({_short(sorted(self.mapping))}); {all_labels} {_short(sorted(found))}. Give --label_convention with "
+            f"({_short(sorted(self.mapping))}); {all_labels} {_short(sorted(found))}. Give {self.setting} with "
             f"what they mean: {f'{described}, or {mapping}' if described else mapping}."
         )
 

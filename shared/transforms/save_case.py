@@ -10,30 +10,21 @@ import nibabel
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Transform
 from torch import Tensor
 
 from ..atomic_write import atomic_write
 from ..networks.present_modalities import present_modalities
 from .case_place import case_place
-from .case_record import (
-    NOTICE,
-    bundle_name_and_version,
-    circumstances,
-    files_read,
-    name_of_case,
-    study_read,
-    write_record,
-)
+from .case_record import files_read, name_of_case, write_record
+from .case_saver import CaseSaver, mean_inside
 from .nifti_grid import nifti_on_grid
 from .output_numbers import output_numbers
 from .overlay import draw_overlay
-from .probabilities_file import write_probabilities
 
 __all__ = ["SaveImageCased"]
 
 
-class SaveImageCased(Transform):
+class SaveImageCased(CaseSaver):
     """Write a case's results into a folder of its own, on the grid of the image as it was read.
 
     - ``<case>_seg.nii.gz``: label map, uint8;
@@ -82,19 +73,15 @@ class SaveImageCased(Transform):
         settings: Mapping[str, Any] | None = None,
         disagreement_key: str = "disagreement",
     ) -> None:
-        self.folder = Path(output_dir)
+        keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
+        keys["disagreement"] = disagreement_key
+        super().__init__(output_dir, metadata_path, keys, case_names, save_probabilities, settings)
         self.modalities = list(modalities)
         self.class_names = list(class_names)
-        self.case_names = case_names
-        self.save_probabilities = save_probabilities
         self.numbers = output_numbers(output_convention, 1 + len(self.class_names), label_table)
-        self.settings = settings
-        self.bundle = bundle_name_and_version(metadata_path)
-        self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
-        self.keys["disagreement"] = disagreement_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        volumes = self._volumes(data)
+        volumes = self._tensors(data)
         image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
         case = name_of_case(data, self.case_names)
         names = {
@@ -125,36 +112,10 @@ class SaveImageCased(Transform):
                 names["disagreement"] = f"{case}_disagreement.nii.gz"
                 with atomic_write(folder / names["disagreement"]) as path:
                     nibabel.save(nifti_on_grid(volumes["disagreement"], image, np.float32), path)
-            if self.save_probabilities:
-                names["probabilities"] = f"{case}_probabilities.npz"
-                with atomic_write(folder / names["probabilities"]) as path:
-                    write_probabilities(path, data["probabilities"], ["background", *self.class_names])
+            names |= self._write_probabilities(data, folder, case, ["background", *self.class_names])
             names |= self._add(data, volumes, folder, case)
-            write_record(record_path, self.record(data, names))
+            write_record(record_path, self._record(data, self._findings(data, volumes), names))
         return dict(data)
-
-    def place(self, data: Mapping[Hashable, Any]) -> Path:
-        """Return the folder of a case."""
-        return self.folder / name_of_case(data, self.case_names)
-
-    def record(self, data: Mapping[Hashable, Any], outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return the record of a case.
-
-        Args:
-            data: as this transform takes it.
-            outputs: names of the files; without them the record does not name any.
-        """
-        volumes = self._volumes(data)
-        return {
-            "case": str(data["case"]),
-            "notice": NOTICE,
-            **self._findings(data, volumes["image"], volumes["pred"], volumes["uncertainty"]),
-            **_mean_disagreement(volumes),
-            **({} if outputs is None else {"outputs": dict(outputs)}),
-            **({} if self.settings is None else {"settings": dict(self.settings)}),
-            "bundle": self.bundle,
-            **circumstances(data),
-        }
 
     def _add(
         self, data: Mapping[Hashable, Any], volumes: Mapping[str, Tensor], folder: Path, case: str
@@ -162,7 +123,7 @@ class SaveImageCased(Transform):
         """Write further files of a case and return their names for "outputs"."""
         return {}
 
-    def _volumes(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
+    def _tensors(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
         volumes = {name: data.get(key) for name, key in self.keys.items()}
         volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
         self._check(volumes)
@@ -184,31 +145,22 @@ class SaveImageCased(Transform):
         if volumes["pred"].max() > len(self.class_names):
             raise ValueError(f"class {int(volumes['pred'].max())} has no name in class_names {self.class_names}.")
 
-    def _findings(
-        self, data: Mapping[Hashable, Any], image: MetaTensor, segmentation: Tensor, uncertainty: Tensor
-    ) -> dict[str, Any]:
-        present = present_modalities(image.as_tensor().unsqueeze(0)).squeeze(0)
-        found = [name for name, there in zip(self.modalities, present, strict=True) if there]
+    def _findings(self, data: Mapping[Hashable, Any], found: Mapping[str, Tensor]) -> dict[str, Any]:
+        image: MetaTensor = found["image"]
+        segmentation = found["pred"]
+        is_present = present_modalities(image.as_tensor().unsqueeze(0)).squeeze(0)
+        present = [name for name, there in zip(self.modalities, is_present, strict=True) if there]
         voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
         voxels = np.bincount(segmentation.numpy().astype(np.uint8).ravel(), minlength=1 + len(self.class_names))
-        inside = uncertainty[segmentation > 0]
-        return {
-            "inputs": files_read(data, image),
-            **study_read(data),
-            "modalities_found": found,
-            "modalities_absent": [name for name in self.modalities if name not in found],
+        findings = {
+            "modalities_found": present,
+            "modalities_absent": [name for name in self.modalities if name not in present],
             "classes": [
                 {"value": self.numbers[value], "name": name, "volume_ml": round(float(voxels[value]) * voxel_ml, 4)}
                 for value, name in enumerate(self.class_names, start=1)
             ],
-            "mean_uncertainty_where_segmented": round(float(inside.double().mean()), 6) if inside.numel() else None,
+            "mean_uncertainty_where_segmented": mean_inside(found["uncertainty"], segmentation > 0),
         }
-
-
-def _mean_disagreement(volumes: Mapping[str, Tensor]) -> dict[str, float | None]:
-    """Return the mean over what is segmented, of an ensemble."""
-    if "disagreement" not in volumes:
-        return {}
-    inside = volumes["disagreement"][volumes["pred"] > 0]
-    mean = round(float(inside.double().mean()), 6) if inside.numel() else None
-    return {"mean_disagreement_where_segmented": mean}
+        if "disagreement" in found:
+            findings["mean_disagreement_where_segmented"] = mean_inside(found["disagreement"], segmentation > 0)
+        return findings

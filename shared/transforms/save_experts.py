@@ -85,7 +85,7 @@ class SaveImageExpertsd(SaveImageCased):
             )
         return {"experts": name}
 
-    def _findings(self, data: Mapping[Hashable, Any], *volumes: Tensor) -> dict[str, Any]:
+    def _findings(self, data: Mapping[Hashable, Any], found: Mapping[str, Tensor]) -> dict[str, Any]:
         experts = data.get(self.experts_key)
-        found = {} if experts is None else {"experts": experts.note(self.modalities)}
-        return {**super()._findings(data, *volumes), **found}
+        of_experts = {} if experts is None else {"experts": experts.note(self.modalities)}
+        return {**super()._findings(data, found), **of_experts}

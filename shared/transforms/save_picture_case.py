@@ -7,31 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.transforms import Transform
 from torch import Tensor
 
 from ..atomic_write import atomic_write
 from .case_place import case_place
-from .case_record import (
-    NOTICE,
-    bundle_name_and_version,
-    circumstances,
-    files_read,
-    name_of_case,
-    study_read,
-    write_record,
-)
+from .case_record import files_read, name_of_case, study_read, write_record
+from .case_saver import CaseSaver, mean_inside
 from .class_contradiction import class_contradiction
 from .picture_overlay import draw_picture_overlay
 from .pixel_areas import area_mm2, pixel_areas_mm2
-from .probabilities_file import write_probabilities
 
 __all__ = ["SavePictureCased"]
 
 MOST_IN_PNG = 2**16 - 1  # object numbers of 16 bits
 
 
-class SavePictureCased(Transform):
+class SavePictureCased(CaseSaver):
     """Write a 2D case's results into a folder of its own, pixel by pixel as the image is.
 
     - ``<case>_seg.png``: region of every pixel, 8 bits, the values as they are (0, 1, 2 look black);
@@ -91,26 +82,22 @@ class SavePictureCased(Transform):
     ) -> None:
         if pixel_size_um is not None and not pixel_size_um > 0:
             raise ValueError(f"pixel_size_um must be positive, or None if it is not known; got {pixel_size_um}.")
-        self.folder = Path(output_dir)
+        keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
+        keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
+        keys["disagreement"] = disagreement_key
+        super().__init__(output_dir, metadata_path, keys, case_names, save_probabilities, settings)
         self.region_names = list(region_names)
         self.class_names = list(class_names)
-        self.bundle = bundle_name_and_version(metadata_path)
         self.pixel_size_um = pixel_size_um
         self.ground_class = ground_class
-        self.case_names = case_names
-        self.save_probabilities = save_probabilities
-        self.settings = settings
-        self.keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
-        self.keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
-        self.keys["disagreement"] = disagreement_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        found = self._found(data)
+        found = self._tensors(data)
+        findings = self._findings(data, found)
         case = name_of_case(data, self.case_names)
-        record = self.record(data)
         maps = self._maps(case, found)
         names = {result: name for result, (name, _) in maps.items()} | {"overlay": f"{case}_overlay.png"}
-        with case_place(self.folder, case, record["inputs"]) as folder:
+        with case_place(self.folder, case, files_read(data, data[self.keys["image"]])) as folder:
             for number, (name, values) in enumerate(maps.values()):
                 with atomic_write(folder / name) as path:
                     if number == 0:
@@ -127,39 +114,13 @@ class SavePictureCased(Transform):
                     instances=found.get("instances"),
                     reference=found.get("label"),
                     reference_instances=found.get("label_instances"),
-                    title=_title(case, record),
+                    title=_title(case, findings),
                 )
-            if self.save_probabilities:
-                names["probabilities"] = f"{case}_probabilities.npz"
-                with atomic_write(folder / names["probabilities"]) as path:
-                    write_probabilities(path, data["probabilities"], self.region_names)
-            write_record(folder / f"{case}.json", self.record(data, names))
+            names |= self._write_probabilities(data, folder, case, self.region_names)
+            write_record(folder / f"{case}.json", self._record(data, findings, names))
         return dict(data)
 
-    def place(self, data: Mapping[Hashable, Any]) -> Path:
-        """Return the folder of a case."""
-        return self.folder / name_of_case(data, self.case_names)
-
-    def record(self, data: Mapping[Hashable, Any], outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return the record of a case.
-
-        Args:
-            data: as this transform takes it.
-            outputs: names of the files; without them the record does not name any.
-        """
-        return {
-            "case": str(data["case"]),
-            "notice": NOTICE,
-            "inputs": files_read(data, data[self.keys["image"]]),
-            **self._findings(self._found(data), study_read(data).get("dicom")),
-            **({} if outputs is None else {"outputs": dict(outputs)}),
-            **study_read(data),
-            **({} if self.settings is None else {"settings": dict(self.settings)}),
-            "bundle": self.bundle,
-            **circumstances(data),
-        }
-
-    def _found(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
+    def _tensors(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
         found = {name: data.get(key) for name, key in self.keys.items()}
         found = {
             name: value.detach().cpu().as_subclass(Tensor) for name, value in found.items() if isinstance(value, Tensor)
@@ -182,12 +143,12 @@ class SavePictureCased(Transform):
                 f"of shape {tuple(found['classes'].shape)}."
             )
 
-    def _findings(self, found: Mapping[str, Tensor], note: Mapping[str, Any] | None) -> dict[str, Any]:
-        regions, uncertainty = found["pred"].numpy(), found["uncertainty"].numpy()
+    def _findings(self, data: Mapping[Hashable, Any], found: Mapping[str, Tensor]) -> dict[str, Any]:
+        regions, note = found["pred"].numpy(), study_read(data).get("dicom")
         unit, pixel = ("px", 1) if self.pixel_size_um is None else ("um2", self.pixel_size_um**2)
         areas = dict(zip(*(part.tolist() for part in np.unique(regions, return_counts=True)), strict=True))
         probabilities = [round(float(probability), 6) for probability in found["classes"]]
-        segmented = regions > 0
+        segmented = found["pred"] > 0
         findings = {
             "pixel_size_um": self.pixel_size_um,
             "size_px": list(regions.shape[1:]),
@@ -217,11 +178,9 @@ class SavePictureCased(Transform):
                 if number != 0
             }
             findings["objects"] = {"number": len(objects), f"area_{unit}": objects}
-        mean = float(np.mean(uncertainty, where=segmented, dtype=np.float64)) if segmented.any() else None
-        findings["mean_uncertainty_where_segmented"] = mean if mean is None else round(mean, 6)
+        findings["mean_uncertainty_where_segmented"] = mean_inside(found["uncertainty"], segmented)
         if "disagreement" in found:
-            apart = found["disagreement"][found["pred"] > 0].double()
-            findings["mean_disagreement_where_segmented"] = round(float(apart.mean()), 6) if apart.numel() else None
+            findings["mean_disagreement_where_segmented"] = mean_inside(found["disagreement"], segmented)
         return findings
 
     def _maps(self, case: str, found: Mapping[str, Tensor]) -> dict[str, tuple[str, np.ndarray]]:

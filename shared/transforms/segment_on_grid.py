@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import torch
 from monai.config import KeysCollection
@@ -61,18 +61,10 @@ def segment_on_grid(
     Returns:
         Classes (1, *grid_shape), uint8, and uncertainty (1, *grid_shape), float32, on the logits' device.
     """
-    values, shape = logits.detach().float(), tuple(grid_shape)
-    to_logits = _to_logits(values, affine, grid_affine, shape)
-    classes = torch.zeros(1, *shape, dtype=torch.uint8, device=values.device)
-    uncertainty = torch.zeros(1, *shape, device=values.device)
-    if _is_aligned(to_logits, shape):
-        for filled, source in zip((classes, uncertainty), classes_and_uncertainty(values), strict=True):
-            _place(source, to_logits.round().long(), filled)
-        return classes, uncertainty
-    for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
-        slab_classes, slab_uncertainty = classes_and_uncertainty(sampled)
-        classes[0][slab] = slab_classes[0] * inside
-        uncertainty[0][slab] = slab_uncertainty[0] * inside
+    shape = tuple(grid_shape)
+    classes = torch.zeros(1, *shape, dtype=torch.uint8, device=logits.device)
+    uncertainty = torch.zeros(1, *shape, device=logits.device)
+    _fill((classes, uncertainty), logits, affine, grid_affine, classes_and_uncertainty)
     return classes, uncertainty
 
 
@@ -80,24 +72,17 @@ def probabilities_on_grid(logits: Tensor, affine: Tensor, grid_affine: Tensor, g
     """Softmax of logits on another grid, interpolated as in `segment_on_grid`; outside of the logits all background.
 
     Args:
-        logits: (C, *spatial), 2D or 3D.
-        affine: voxel indices of the logits to millimetres.
-        grid_affine: voxel indices of the other grid to millimetres.
-        grid_shape: spatial shape of the other grid.
+        logits: see `segment_on_grid`, like the others.
+        affine: of the logits.
+        grid_affine: of the other grid.
+        grid_shape: of the other grid.
 
     Returns:
         (C, *grid_shape), float16, on the logits' device.
     """
-    values, shape = logits.detach().float(), tuple(grid_shape)
-    to_logits = _to_logits(values, affine, grid_affine, shape)
-    filled = torch.zeros(len(values), *shape, dtype=torch.float16, device=values.device)
+    filled = torch.zeros(len(logits), *grid_shape, dtype=torch.float16, device=logits.device)
     filled[0] = 1
-    if _is_aligned(to_logits, shape):
-        _place(values.softmax(dim=0).half(), to_logits.round().long(), filled)
-        return filled
-    for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
-        part = filled[(slice(None), *slab)]
-        part[:, inside] = sampled.softmax(dim=0).half()[:, inside]
+    _fill((filled,), logits, affine, grid_affine, lambda values: (values.softmax(dim=0).half(),))
     return filled
 
 
@@ -106,22 +91,44 @@ def map_on_grid(values: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape:
 
     Args:
         values: (C, *spatial), 2D or 3D.
-        affine: its voxel indices to millimetres.
-        grid_affine: voxel indices of the other grid to millimetres.
-        grid_shape: spatial shape of the other grid.
+        affine: see `segment_on_grid`, like the others.
+        grid_affine: of the other grid.
+        grid_shape: of the other grid.
 
     Returns:
         (C, *grid_shape), float32.
     """
-    values, shape = values.detach().float(), tuple(grid_shape)
-    to_values = _to_logits(values, affine, grid_affine, shape)
-    filled = torch.zeros(len(values), *shape, device=values.device)
-    if _is_aligned(to_values, shape):
-        _place(values, to_values.round().long(), filled)
-        return filled
-    for slab, sampled, inside in logits_on_grid(values, to_values, shape):
-        filled[(slice(None), *slab)] = sampled * inside
+    filled = torch.zeros(len(values), *grid_shape, device=values.device)
+    _fill((filled,), values, affine, grid_affine, lambda sampled: (sampled,))
     return filled
+
+
+def _fill(
+    filled: Sequence[Tensor],
+    logits: Tensor,
+    affine: Tensor,
+    grid_affine: Tensor,
+    maps_of: Callable[[Tensor], Sequence[Tensor]],
+) -> None:
+    """Put maps of logits into volumes (channels, *shape) on another grid, where this is inside the logits' voxels.
+
+    Args:
+        filled: volumes, changed in place.
+        logits: (C, *spatial).
+        affine: voxel indices of the logits to millimetres.
+        grid_affine: voxel indices of the volumes to millimetres.
+        maps_of: logits (C, *part) to a map (channels, *part) for each volume.
+    """
+    values, shape = logits.detach().float(), filled[0].shape[1:]
+    to_logits = _to_logits(values, affine, grid_affine, shape)
+    if _is_aligned(to_logits, shape):
+        for volume, source in zip(filled, maps_of(values), strict=True):
+            _place(source, to_logits.round().long(), volume)
+        return
+    for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
+        for volume, source in zip(filled, maps_of(sampled), strict=True):
+            part = volume[(slice(None), *slab)]
+            part.copy_(torch.where(inside, source, part))
 
 
 def _to_logits(logits: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]) -> Tensor:

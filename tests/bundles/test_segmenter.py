@@ -120,6 +120,9 @@ def test_inference_uses_the_temperature_that_calibrate_fits(trained, case, tmp_p
     weights = Path(shutil.copy(trained.out / "models" / "model.pt", tmp_path))
     trained.run("train", "calibrate", ckpt_path=str(weights), output_dir=str(tmp_path / "out"))
     temperature = json.loads((tmp_path / "model.temperature.json").read_text())["temperature"]
+    parser = trained.workflow("train", "calibrate").parser
+    calibrated, splits = (parser.get_parsed_content(part) for part in ("validate::dataset::data", "splits"))
+    assert calibrated == splits["validation"] != splits["test"]
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"calibration.png", "risk_coverage.png"}
     plain, found = (Segmenter(trained.root, weights, "cpu", ["inference_tiny"], **t) for t in ({"temperature": 1}, {}))
     plain, found = (segmenter(**inputs_of(case, segmenter)) for segmenter in (plain, found))

@@ -53,6 +53,35 @@ def test_parts_are_those_of_the_bundle_that_is_tried(bundle, file):
         assert part_of(bundle, file, place) == part_of(TRIED, file, place), place
 
 
+@pytest.mark.parametrize("bundle", [bundle for bundle in BUNDLES if "brats" in bundle.name], ids=lambda path: path.name)
+def test_brains_are_scored_as_in_the_bundle_that_is_tried(bundle):
+    """All but title and description is equal: metrics, and the columns' order, which is that of their buffers."""
+    scored, expected = (json.loads((path / "configs" / "evaluate.json").read_text()) for path in (bundle, TRIED))
+    for config in (scored, expected):
+        config["validate::handlers"][-1].pop("title")
+        config.pop("_desc_")
+    assert scored == expected
+
+
+def temperature_parts(bundle):
+    """calibrate.json without what names the organ or the network, and how inference finds and uses the temperature."""
+    calibrate = json.loads((bundle / "configs" / "calibrate.json").read_text())
+    *_, samples = calibrate["validate::postprocessing"]["transforms"]
+    samples.pop("brain_key", None)
+    calibrate["validate::handlers"][-1].pop("title")
+    inference = json.loads((bundle / "configs" / "inference.json").read_text())
+    (step,) = [item for item in inference["postprocessing"]["transforms"] if "temperature" in item]
+    return calibrate, step, inference["found_temperature"], inference["inference_settings"]["temperature"]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_the_fitted_temperature_is_used_as_in_the_bundle_that_is_tried(bundle):
+    if "temperature" in json.loads((bundle / "configs" / "inference.json").read_text()):
+        assert temperature_parts(bundle) == temperature_parts(TRIED)
+    else:
+        assert not (bundle / "configs" / "calibrate.json").exists()
+
+
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_a_checkpoint_holds_all_that_has_a_state(bundle):
     config = json.loads((bundle / "configs" / "train.json").read_text())

@@ -1,4 +1,5 @@
 import logging
+from types import SimpleNamespace
 
 import pytest
 from ignite.engine import Engine
@@ -15,10 +16,11 @@ def test_durations_in_words(seconds, words):
     assert in_words(seconds) == words
 
 
-def test_cases_are_counted_and_named(caplog):
+@pytest.mark.parametrize("dataset", [["a", "b"], SimpleNamespace(data=["x", "a", "b"], finished={0})])
+def test_cases_that_are_left_are_counted_and_named(caplog, dataset):
     caplog.set_level(logging.INFO, "progress")
     engine = Engine(lambda engine, batch: None)
-    CaseProgress(["a", "b"]).attach(engine)
+    CaseProgress(dataset).attach(engine)
     engine.run([[{"case": "a"}], [{"case": "b"}]], max_epochs=1)
     lines = [record.message for record in caplog.records if record.name == "progress"]
     assert lines[0].startswith("case 1/2: a; ")

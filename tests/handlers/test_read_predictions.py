@@ -43,7 +43,12 @@ def test_without_a_folder_the_network_predicts():
 @pytest.mark.parametrize(
     ("convention", "text"),
     [
-        (None, r"P1.nii.gz: holds 4, but known numbers are \[0, 1, 2, 3\]; say what they mean with --prediction_conv"),
+        (
+            None,
+            r"P1.nii.gz: label value 4 not in convention given in the config \(0, 1, 2, 3\); the label holds "
+            r"0, 1, 2, 4. Give --prediction_convention with what they mean: brats2013",
+        ),
+        ({0: 0, 1: 1, 2: 2, 4: 9}, "P1.nii.gz: holds class 9, expected classes up to 3; correct --prediction_conventi"),
         ("brats1999", "label convention 'brats1999' is unknown; choose one of"),
     ],
 )

@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 from monai.inferers import SimpleInferer, SlidingWindowInferer
 
 from shared.errors import InputError
-from shared.inferers import AveragedInferer, ChannelGroups, disagreement_of
+from shared.inferers import AveragedInferer, ChannelGroups
 from shared.transforms import SplitDisagreementd, label_states, state_log_probabilities
 
 GLANDS = label_states(
@@ -53,10 +53,11 @@ def test_networks_are_averaged_as_probabilities_and_their_disagreement_is_append
 
 
 def test_networks_that_say_the_same_do_not_disagree_however_uncertain():
-    same = torch.tensor([0.5, 0.5]).view(1, 1, 2, 1).expand(3, 1, 2, 4)
-    assert disagreement_of(same).abs().max() < 1e-6
-    opposed = torch.eye(3).view(3, 1, 3, 1)
-    assert float(disagreement_of(opposed)) == pytest.approx(math.log(3))
+    same = ensemble_of(*[saying(0.5, 0.3, 0.2)] * 3)
+    opposed = ensemble_of(saying(1, 0, 0), saying(0, 1, 0), saying(0, 0, 1))
+    for members, expected in ((same, 0), (opposed, math.log(3))):
+        output = AveragedInferer(SimpleInferer(), [3], members, spatial_dims=2)(torch.zeros(1, 1, 1, 1), None)
+        assert float(output[0, 3]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_mirrored_images_are_mirrored_back_before_the_mean():

@@ -35,6 +35,19 @@ def test_a_missed_lesion_and_a_false_positive_count_as_lesions_with_dice_0_and_3
     assert (matched.missed, matched.false_positives) == (1, 1)
 
 
+def test_f1_by_hand():
+    """Of three lesions one is met well and one at a corner, Dice 2 / 128; one component meets nothing."""
+    target = cubes(((4, 4, 4), 4), ((20, 20, 20), 4), ((4, 30, 30), 4))
+    prediction = cubes(((5, 4, 4), 4), ((23, 23, 23), 4), ((30, 4, 4), 2))
+    for scores in (dilated_lesion_scores(prediction, target, MM), matched_lesion_scores(prediction, target, MM)):
+        assert sorted(scores.dice) == [0, 0, 2 / 128, 0.75]
+        assert scores.f1() == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+        assert scores.f1(least_dice=0.1) == pytest.approx(2 / (2 + 2 + 2)), "one found, two missed, two false"
+    nothing = cubes()
+    assert matched_lesion_scores(nothing, nothing, MM).f1(0.1) == 1
+    assert matched_lesion_scores(nothing, target, MM).f1(0.1) == dilated_lesion_scores(target, nothing, MM).f1() == 0
+
+
 def test_nothing_in_both_is_perfect():
     nothing = np.zeros((9, 9, 9))
     for scores in (dilated_lesion_scores(nothing, nothing, MM), matched_lesion_scores(nothing, nothing, MM)):
@@ -128,10 +141,10 @@ def test_forty_lesions_of_a_whole_brain_take_less_than_two_seconds():
     assert time.process_time() - begun < 4, "both definitions"
 
 
-def test_metric_has_four_columns_per_region_and_reads_the_voxel_size():
+def test_metric_has_six_columns_per_region_and_reads_the_voxel_size():
     target = torch.from_numpy(np.stack([cubes(((4, 4, 4), 4), ((30, 30, 30), 2)), cubes()]))
     target = MetaTensor(target.float(), affine=torch.diag(torch.tensor([1.0, 1.0, 0.5, 1.0])))
     metric = LesionWiseMetric(min_volume_mm3=4)
     metric(y_pred=[MetaTensor(target.clone())], y=[target])
-    assert metric.get_buffer().tolist() == [[1, 0, 1, 1, 1, 0, 1, 1]]
-    assert metric.aggregate().tolist() == [1, 0, 1, 1, 1, 0, 1, 1]
+    assert metric.get_buffer().tolist() == [[1, 0, 1, 1, 1, 1] * 2]
+    assert metric.aggregate().tolist() == [1, 0, 1, 1, 1, 1] * 2

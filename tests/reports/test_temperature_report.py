@@ -61,24 +61,69 @@ def test_voxels_are_drawn_in_the_brain_and_are_the_same_each_time():
     assert len(SampleLogitsd(99, brain_key=None)(data)["label"]) == 12
 
 
+def report_on(cases, folder, weights):
+    """The report of one batch of cases."""
+    report = TemperatureReport(str(folder / "out"), str(weights), "Network")
+    state = SimpleNamespace(rank=0, batch=[{"case": case} for case in cases], output=list(cases.values()))
+    report.start(SimpleNamespace(state=state))
+    report.collect(SimpleNamespace(state=state))
+    report.write(None)
+
+
+def risk_rows(folder):
+    with (folder / "out" / "risk_coverage.csv").open() as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_logits_of_another_grid_meet_the_labels_at_the_same_place_and_cases_draw_their_own():
+    """The network's grid starts two voxels before the label's, so its logit at (x + 2) belongs to the label at x."""
+    affine = torch.eye(4, dtype=torch.float64)
+    affine[0, 3] = -2
+    seen = torch.arange(6.0).view(1, 6, 1, 1).expand(1, 6, 50, 1).clone()
+    label = MetaTensor(torch.arange(4).view(1, 4, 1, 1).expand(1, 4, 50, 1).clone())
+    data = {"image": MetaTensor(torch.ones(1, 4, 50, 1)), "label": label, "pred": MetaTensor(seen, affine=affine)}
+    first, second = (SampleLogitsd(40, brain_key=None)(data | {"case": case}) for case in ("P1", "P2"))
+    assert torch.equal(first["pred"][0], first["label"] + 2.0)
+    assert not torch.equal(first["label"], second["label"])
+
+
 def test_report_of_an_overconfident_network(weights, tmp_path):
     """Logits are three times too large: temperature 3, and a smaller calibration error."""
     torch.manual_seed(0)
-    report = TemperatureReport(str(tmp_path / "out"), str(weights), "Network")
-    report.start(None)
+    cases = {}
     for case in ("a", "b"):
         logits = 2 * torch.randn(3, 6000)
         label = torch.distributions.Categorical(logits=logits.T).sample()
-        state = SimpleNamespace(batch=[{"case": case}], output=[{"pred": 3 * logits, "label": label}])
-        report.collect(SimpleNamespace(state=state))
-    report.write(None)
+        cases[case] = {"pred": 3 * logits, "label": label}
+    report_on(cases, tmp_path, weights)
     written = json.loads(temperature_file(weights).read_text())
     assert written["temperature"] == pytest.approx(3, rel=0.05)
     assert (written["cases"], written["voxels"]) == (2, 12000)
     before, after = (written[name]["expected_calibration_error"] for name in ("before", "after"))
     assert after < 0.02 < 0.1 < before
-    with (tmp_path / "out" / "risk_coverage.csv").open() as file:
-        errors = [float(row["error"]) for row in csv.DictReader(file)]
+    errors = [row["error"] for row in risk_rows(tmp_path)]
     assert errors == sorted(errors)
     assert errors[0] < errors[-1]
     assert {path.suffix for path in (tmp_path / "out").glob("calibration.*")} == {".csv", ".md", ".png"}
+
+
+def test_most_certain_voxels_and_cases_by_hand_at_the_temperature_that_was_fitted(weights, tmp_path, monkeypatch):
+    """In each case a voxel of logits (0, 2, -10) is right and one of (2.5, 0, 0) misses a lesion.
+
+    At temperature 1 the first is more certain (0.88 and 0.86), at 1/2 the second (0.982 and 0.987). The second case has
+    logits twice as large and two right voxels more: it is more certain, and its Dice is 2 * 3 / (3 + 4), not 2 / 3.
+    """
+    monkeypatch.setattr("shared.reports.temperature_report.fit_temperature", lambda logits, labels: 0.5)
+    pred = torch.tensor([[0.0, 2.0, -10.0], [2.5, 0.0, 0.0]])
+    more = torch.cat([2 * pred, torch.tensor([[0.0, 3.0, -10.0]]).expand(2, -1)])
+    cases = {
+        "unsure": {"pred": pred.T, "label": torch.tensor([1, 1])},
+        "sure": {"pred": more.T, "label": torch.tensor([1, 1, 1, 1])},
+    }
+    report_on(cases, tmp_path, weights)
+    half, *_, everything = risk_rows(tmp_path)
+    assert (half["kept"], everything["kept"]) == (0.5, 1)
+    assert half["dice_of_cases"] == pytest.approx(6 / 7, abs=1e-4)
+    assert everything["dice_of_cases"] == pytest.approx((2 / 3 + 6 / 7) / 2, abs=1e-4)
+    assert half["error"] == pytest.approx((1 + 1 / 2) / 2), "of both voxels kept, one of each"
+    assert everything["error"] == pytest.approx((1 / 2 + 1 / 4) / 2)

@@ -44,6 +44,15 @@ def test_between_voxels_logits_are_interpolated_as_for_the_label_map():
     assert probabilities[0, 0].eq(1).all()  # at -0.6 mm: more than half a voxel outside
 
 
+def test_disagreement_comes_from_the_grid_of_the_logits():
+    """The image's voxels are half a voxel off along the first axis: halfway between, and the edge's own value."""
+    logits = MetaTensor(torch.zeros(2, 3, 2, 2))
+    disagreement = MetaTensor(torch.tensor([0.0, 1.0, 3.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2).clone())
+    image = MetaTensor(torch.zeros(1, 3, 2, 2), affine=at_corner(0.5, 0, 0))
+    found = SegmentOnGridd()({"pred": logits, "image": image, "disagreement": disagreement})["disagreement"]
+    torch.testing.assert_close(found[0, :, 0, 0].as_tensor(), torch.tensor([0.5, 2.0, 3.0]))
+
+
 def test_every_kind_of_output_gives_probabilities_on_demand():
     image = MetaTensor(torch.zeros(1, 2, 2, 2))
     logits = MetaTensor(torch.zeros(2, 2, 2, 2))

@@ -21,6 +21,14 @@ def test_a_speck_becomes_what_surrounds_it_and_what_is_large_enough_stays():
     assert (remove_small_components(classes, 2.0, [0, 1e3, 0])[:4] != 2).all()
 
 
+def test_higher_classes_are_done_first():
+    """A rim of class 1 counts with the speck of class 2 inside it, which becomes class 1 before the rim is measured."""
+    classes = np.zeros((5, 5, 5), dtype=np.uint8)
+    classes[1:4, 1:4, 1:4] = 1
+    classes[2, 2, 2] = 2
+    assert (remove_small_components(classes, 1.0, [27, 2])[1:4, 1:4, 1:4] == 1).all()
+
+
 def test_volume_comes_from_the_affine_and_each_class_has_its_own():
     classes = torch.zeros(1, 6, 6, 6, dtype=torch.uint8)
     classes[0, 1, 1, 1], classes[0, 4, 4, 4] = 1, 2

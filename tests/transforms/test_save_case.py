@@ -61,6 +61,19 @@ def no_drawing(monkeypatch):
     monkeypatch.setitem(SaveImageCased.__call__.__globals__, "draw_overlay", lambda *data, **named: data[2].touch())
 
 
+def test_disagreement_of_an_ensemble_is_in_a_file_of_its_own_and_in_the_record(case, tmp_path, no_drawing):
+    _, data = case
+    values = torch.rand(data["pred"].shape, generator=torch.Generator().manual_seed(0))
+    saver(tmp_path)({**data, "disagreement": values})
+    written = nibabel.load(tmp_path / "out/P1/P1_disagreement.nii.gz")
+    assert written.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(written.get_fdata(dtype=np.float32), values[0])
+    record = json.loads((tmp_path / "out/P1/P1.json").read_text())
+    assert record["outputs"]["disagreement"] == "P1_disagreement.nii.gz"
+    mean = float(values[data["pred"].as_tensor() > 0].mean())
+    assert record["mean_disagreement_where_segmented"] == pytest.approx(mean, abs=2e-6)
+
+
 def test_label_map_and_uncertainty_lie_on_the_files_own_voxels(case, tmp_path, no_drawing):
     head, data = case
     saver(tmp_path)(data)

@@ -105,6 +105,16 @@ def test_record(case, tmp_path):
     assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*record["outputs"].values(), "P1.json"}
 
 
+def test_disagreement_of_an_ensemble_is_in_a_file_of_its_own_and_in_the_record(case, tmp_path):
+    """Twice the uncertainty, whose mean is 5.5 / 17 where something is segmented."""
+    values = 2 * case["uncertainty"]
+    saver(tmp_path)(case | {"disagreement": values})
+    np.testing.assert_array_equal(read(tmp_path / "out/P1/P1_disagreement.tif")[0], values[0])
+    record = record_in(tmp_path)
+    assert record["outputs"]["disagreement"] == "P1_disagreement.tif"
+    assert record["mean_disagreement_where_segmented"] == pytest.approx(11 / 17, abs=1e-6)
+
+
 def test_without_scale(case, tmp_path):
     """Areas count pixels, no file claims a resolution, and the picture has no scale bar."""
     saver(tmp_path, pixel_size_um=None)(case)

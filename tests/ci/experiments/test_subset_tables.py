@@ -72,6 +72,14 @@ def test_two_methods_by_hand(runs, tmp_path, capsys):
     assert numbers["base", "PZ t2+adc"]["within_spread_of_first"] == "1"
 
 
+def test_a_difference_that_all_cases_share_is_not_marked_although_runs_differ_by_more(runs, tmp_path, capsys):
+    """With T2 alone the other method is one point better in both cases; runs of the first differ by two."""
+    better = subsets_file(tmp_path / "better/subsets.csv", {"a": [0.62, 0.41, 0.84], "b": [0.82, None, None]})
+    main(f"ours={runs[0]},{runs[1]}", f"better={better}", out=str(tmp_path / "table"))
+    (row, *_) = (row for row in cells(capsys.readouterr().out) if row[0] == "PZ, better")
+    assert row[1:3] == ["72.00", "41.00 ≈"]
+
+
 def test_picture_shows_the_scores_and_the_differences_of_all_but_the_first(runs, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(subset_tables, "draw_heat_maps", lambda path, *rest: drawn.append(rest) or path.touch())

@@ -2,10 +2,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from pandas import DataFrame
 
 from ci.__main__ import main as command_line
-from ci.experiments.run_spread import over_runs
 from ci.experiments.tables import main
 from shared.errors import InputError
 
@@ -91,23 +89,6 @@ def test_where_some_methods_have_one_run_chance_is_unknown_of_those(runs, tmp_pa
     assert sentence in capsys.readouterr().out
     main(f"ours={runs[0]},{runs[1]}", f"base={runs[2]},{runs[1]}", out=str(tmp_path / "table"))
     assert sentence not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("values", "reference", "within"),
-    [([5.0], [5.0], False), ([5.0, 7.0], [7.5], True), ([5.0, 7.0], [8.5], False), ([4.5], [2.0, 5.0], True)],
-)
-def test_mark_compares_the_difference_with_the_larger_range(values, reference, within):
-    runs = DataFrame({"Dice": reference + values}, ["first"] * len(reference) + ["other"] * len(values))
-    table = over_runs(runs)
-    assert table.loc[("other", "Dice"), "within_spread_of_first"] == within
-    assert not table.loc[("first", "Dice"), "within_spread_of_first"]
-
-
-def test_a_run_without_a_score_leaves_its_method_without_a_mean():
-    table = over_runs(DataFrame({"Dice": [0.5, float("nan"), 0.6]}, ["first", "first", "other"]))
-    assert table.loc[("first", "Dice"), ["mean", "smallest", "largest"]].isna().all()
-    assert not table["within_spread_of_first"].any()
 
 
 def test_other_regions_and_no_distance(tmp_path, capsys):
