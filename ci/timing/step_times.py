@@ -10,6 +10,11 @@ anew for other subsets or the last batch, raise --warm_up). Other options are th
 device, forward, losses, backward and optimiser. Seconds are medians, after iterations that do not count; reading and
 augmenting are not in them. Memory is the most that was allocated on the GPU at one time, weights included. PyTorch lets
 convolutions use TF32 where a GPU has it, also in fp32.
+
+With `--profile` each form gets a table instead: what a training spends on reading and transforms, forward, losses,
+terms of the log, backward, optimiser, metrics, validation, log, figures and checkpoints. It trains as the settings say;
+--warm_up and --repeats are then epochs. Seconds are those of the processor, on a GPU those of the clock; what
+happens once in many epochs is divided by the steps of those that count. `num_workers` is 0 unless it is given.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from monai.utils import convert_to_tensor, set_determinism
 
 from ci.experiments.config_files import configuration_with, overlay_names
 from shared.errors import InputError
+
+from .step_parts import parts_table
 
 PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
@@ -95,8 +102,10 @@ def forms_of(text: str) -> list[str]:
     return forms
 
 
-def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any]) -> ConfigParser:
-    """Return train.json with overlays and settings, in a form, without what happens beside steps.
+def configuration(
+    bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any], steps_alone: bool = True
+) -> ConfigParser:
+    """Return train.json with overlays and settings, in a form; `steps_alone`: without what happens beside steps.
 
     Raises:
         InputError: an overlay or a setting that there is not, or half precision without a GPU.
@@ -112,6 +121,8 @@ def configuration(bundle: Path, overlays: Sequence[str], form: str, settings: di
     for engine in ENGINES:
         part = engine.partition("::")[0]
         parser[f"{engine}::amp_kwargs"] = {"dtype": dtype} if dtype else {}
+        if not steps_alone:
+            continue
         parser[f"{engine}::decollate"] = False  # a part of what follows a step
         handlers = [handler for handler in parser[f"{part}::handlers"] if isinstance(handler, dict)]
         parser[f"{part}::handlers"] = [handler for handler in handlers if handler["_target_"] in HANDLERS_OF_A_STEP]
@@ -155,13 +166,18 @@ def compile_network(engine: Engine) -> None:
     engine.prepare_batch = lambda *batch, **options: convert_to_tensor(prepare_batch(*batch, **options))
 
 
-def row(parser: ConfigParser, form: str, warm_up: int, repeats: int) -> str:
-    """Measure a form and return its row of the table."""
+def prepare(parser: ConfigParser, form: str, epochs: int) -> None:
+    """Seed everything, set the length of the training, and lay out the network's weights as the form says."""
     set_determinism(seed=parser.get_parsed_content("seed"))
-    parser["max_epochs"] = warm_up + repeats
+    parser["max_epochs"] = epochs
     if "channels-last" in form:
         network = parser.get_parsed_content("network")
         network.to(memory_format=LAYOUTS[max(parameter.dim() for parameter in network.parameters())])
+
+
+def row(parser: ConfigParser, form: str, warm_up: int, repeats: int) -> str:
+    """Measure a form and return its row of the table."""
+    prepare(parser, form, warm_up + repeats)
     cells = []
     for name, end in ENGINES.items():
         engine = parser.get_parsed_content(name)
@@ -172,9 +188,15 @@ def row(parser: ConfigParser, form: str, warm_up: int, repeats: int) -> str:
 
 
 def main(
-    bundle: str, forms: str = "fp32", overlays: Any = (), warm_up: int = 3, repeats: int = 7, **settings: Any
+    bundle: str,
+    forms: str = "fp32",
+    overlays: Any = (),
+    warm_up: int = 3,
+    repeats: int = 7,
+    profile: bool = False,
+    **settings: Any,
 ) -> None:
-    """Print a table with a row per form.
+    """Print a table with a row per form, or, with `profile`, a table per form with a row per part of a training.
 
     Args:
         bundle: its folder.
@@ -182,6 +204,7 @@ def main(
         overlays: what follows train.json, e.g. network_rfnet,baseline.
         warm_up: iterations before those that count.
         repeats: iterations that count.
+        profile: measure the parts of a training; `warm_up` and `repeats` are epochs.
         settings: of the bundle.
 
     Raises:
@@ -191,12 +214,23 @@ def main(
         raise InputError(f"warm_up, repeats: give whole numbers from 0 and from 1 on, not {warm_up!r} and {repeats!r}.")
     overlays = overlay_names(overlays)
     names = forms_of(forms)
-    parsers = {form: configuration(Path(bundle), overlays, form, settings) for form in names}
+    if profile:
+        if compiled := [form for form in names if "compiled" in form]:
+            raise InputError(f"forms: {compiled[0]!r} has no profile; leave out compiled or --profile.")
+        settings = {"num_workers": 0, **settings}
+    parsers = {form: configuration(Path(bundle), overlays, form, settings, not profile) for form in names}
     device = parsers[names[0]].get_parsed_content("device")
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{' + '.join([Path(bundle).name, *overlays])}: PyTorch {torch.__version__}, {where}\n\n{HEAD}", flush=True)
+    print(f"{' + '.join([Path(bundle).name, *overlays])}: PyTorch {torch.__version__}, {where}\n", flush=True)
+    if not profile:
+        print(HEAD, flush=True)
     for form in names:
-        print(row(parsers.pop(form), form, warm_up, repeats), flush=True)
+        parser = parsers.pop(form)
+        if profile:
+            prepare(parser, form, warm_up + repeats)
+            print(f"{form}:\n\n{parts_table(parser, warm_up, repeats)}\n", flush=True)
+        else:
+            print(row(parser, form, warm_up, repeats), flush=True)
         torch.compiler.reset()
         gc.collect()  # engines and handlers refer to one another
         torch.cuda.empty_cache()

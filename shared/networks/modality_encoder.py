@@ -48,4 +48,4 @@ class _ResidualLevel(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         features = self.enter(features)
-        return features + self.residual(features)
+        return self.residual(features) + features  # the sum has the first one's memory layout: that of the weights

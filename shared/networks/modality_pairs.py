@@ -125,6 +125,8 @@ def all_modalities(pairs: Tensor, encoded: EncodedModalities, among: Tensor | No
     With `among`, boolean (B, M), zero where that is False.
     """
     batch, modalities = encoded.number.shape
+    if among is None and not encoded.dense and pairs.shape[0] == batch * modalities:  # all are present
+        return pairs.unflatten(0, [modalities, batch]).transpose(0, 1)
     pairs = pairs.index_select(0, encoded.number.flatten())
     return masked(pairs.unflatten(0, [batch, modalities]), encoded.present if among is None else among)
 

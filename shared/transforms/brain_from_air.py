@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection
 from itertools import product
 
+import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.utils import convert_to_tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .brain_checks import BRAIN_CHECKS
-from .skull_shell import check_skull
+from .skull_shell import Shells, check_skull
 from .source_file import source_of_channel
 
 __all__ = ["brain_from_air", "check_volume"]
@@ -48,6 +49,7 @@ def brain_from_air(image: Tensor, checks: Collection[str] = BRAIN_CHECKS) -> Ten
     """
     values = convert_to_tensor(image, track_meta=False)
     brain = torch.zeros_like(values[:1], dtype=torch.bool)
+    shells: tuple[Tensor, Shells] | None = None  # of the last modality: most have the same air
     for channel, voxels in enumerate(values):
         if voxels.isnan().any():
             continue
@@ -57,8 +59,10 @@ def brain_from_air(image: Tensor, checks: Collection[str] = BRAIN_CHECKS) -> Ten
             _check_isolated(not_air, source)
         if "volume" in checks:
             check_volume(not_air, image, source)
-        if "skull" in checks:
-            check_skull(not_air, voxels, image, source)
+        if "skull" in checks and isinstance(image, MetaTensor):
+            if shells is None or not torch.equal(shells[0], not_air):
+                shells = not_air, Shells(not_air.cpu().numpy(), np.asarray(image.affine, dtype=float))
+            check_skull(shells[1], voxels, source)
         brain |= not_air
     return brain
 

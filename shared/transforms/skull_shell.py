@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
 from scipy import ndimage
 from torch import Tensor
 
 from ..errors import InputError
 
-__all__ = ["check_skull", "darkest_shell"]
+__all__ = ["Shells", "check_skull", "darkest_shell"]
 
 MOST = 0.6  # heads with a skull have 0.2 to 0.35, stripped brains of 15 patients (BraTS 2018) 0.8 and more
 EDGE_MM, SHELL_MM = 3.0, 3.0  # voxels are left out until they are as large; thickness of a shell
@@ -18,21 +17,46 @@ DEEPEST_DARK, DEEPEST = 8, 11  # bone is in the first 8 shells, 24 mm; brain is 
 FEWEST = 30  # voxels of a shell
 
 
-def check_skull(not_air: Tensor, voxels: Tensor, image: Tensor, source: str) -> None:
+class Shells:
+    """Shells of 3 mm that follow the surface of what is not air, in its upper half: a face or a neck has no shells.
+
+    Args:
+        not_air: (x, y, z), boolean; its holes are filled.
+        affine: (4, 4), voxel to world in millimetres.
+    """
+
+    def __init__(self, not_air: np.ndarray, affine: np.ndarray) -> None:
+        edges = affine_to_spacing(affine)
+        steps = np.maximum(1, (EDGE_MM / edges + 0.01).astype(int))
+        self.thinned = tuple(slice(None, None, step) for step in steps)
+        self.not_air = not_air[self.thinned]
+        inside = _filled(self.not_air)
+        height = np.einsum("i,ixyz->xyz", affine[2, :3] * steps, np.indices(inside.shape))
+        self.upper = inside & (height > height[inside].mean()) if inside.any() else inside
+        depth_mm = ndimage.distance_transform_edt(inside, sampling=edges * steps)[self.upper]
+        self.shells = (depth_mm / SHELL_MM).astype(int)
+
+    def means(self, voxels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of the voxels (x, y, z) above air in the 11 outer shells, and how many each has."""
+        voxels = voxels[self.thinned].astype(float)
+        values = voxels[self.upper] - (voxels[~self.not_air].mean() if (~self.not_air).any() else 0.0)
+        counts = np.bincount(self.shells, minlength=DEEPEST)[:DEEPEST]
+        sums = np.bincount(self.shells, weights=values, minlength=DEEPEST)[:DEEPEST]
+        return sums / np.maximum(1, counts), counts
+
+
+def check_skull(shells: Shells, voxels: Tensor, source: str) -> None:
     """Refuse a modality in which a dark shell is below a bright one, as bone is below the scalp.
 
     Args:
-        not_air: (*spatial), boolean.
+        shells: those of the modality's voxels that are not air.
         voxels: (*spatial), values of the modality.
-        image: has the affine; a tensor without one is not checked.
         source: name of the file.
 
     Raises:
         InputError: the darkest shell has less than 0.6 of the brightness of both its sides.
     """
-    if not isinstance(image, MetaTensor):
-        return
-    share, depth_mm = darkest_shell(not_air.cpu().numpy(), voxels.cpu().numpy(), np.asarray(image.affine, dtype=float))
+    share, depth_mm = darkest_shell(shells, voxels.cpu().numpy())
     if share < MOST:
         raise InputError(
             f"{source}: {depth_mm:.0f} mm below the surface it is {share:.2f} times as bright as above and below, as "
@@ -41,31 +65,17 @@ def check_skull(not_air: Tensor, voxels: Tensor, image: Tensor, source: str) -> 
         )
 
 
-def darkest_shell(not_air: np.ndarray, voxels: np.ndarray, affine: np.ndarray) -> tuple[float, float]:
-    """Return how dark the darkest shell is, as a share of the brighter ones around it, and its depth.
+def darkest_shell(shells: Shells, voxels: np.ndarray) -> tuple[float, float]:
+    """Return how dark the darkest shell is, as a share of the brighter ones around it, and its depth in millimetres.
 
-    Shells of 3 mm follow the surface of what is not air, with its holes filled, in its upper half: a face or a neck
-    has no shells. In a brain brightness rises or falls from the surface inwards, so that no shell is darker than both
-    its sides; 1 then.
+    In a brain brightness rises or falls from the surface inwards, so that no shell is darker than both its sides; 1
+    then.
 
     Args:
-        not_air: (x, y, z), boolean.
+        shells: those of what is not air.
         voxels: (x, y, z).
-        affine: (4, 4), voxel to world in millimetres.
     """
-    edges = affine_to_spacing(affine)
-    steps = np.maximum(1, (EDGE_MM / edges + 0.01).astype(int))
-    thinned = tuple(slice(None, None, step) for step in steps)
-    not_air, voxels, edges = not_air[thinned], voxels[thinned].astype(float), edges * steps
-    inside = _filled(not_air)
-    if not inside.any():
-        return 1.0, 0.0
-    height = np.einsum("i,ixyz->xyz", affine[2, :3] * steps, np.indices(inside.shape))
-    upper = inside & (height > height[inside].mean())
-    shells = (ndimage.distance_transform_edt(inside, sampling=edges)[upper] / SHELL_MM).astype(int)
-    values = voxels[upper] - (voxels[~not_air].mean() if (~not_air).any() else 0.0)  # air, whatever its value
-    counts = np.bincount(shells, minlength=DEEPEST)[:DEEPEST]
-    means = np.bincount(shells, weights=values, minlength=DEEPEST)[:DEEPEST] / np.maximum(1, counts)
+    means, counts = shells.means(voxels)
     known = np.flatnonzero(counts >= FEWEST)
     darkest = (1.0, 0.0)
     for place in known[1:-1]:

@@ -16,7 +16,7 @@ from shared.phantoms import paint_case, upright_affine
 from shared.transforms import PrepareBraind, in_brain
 from shared.transforms.atlas_distance import atlas_distance
 from shared.transforms.brain_checks import BRAIN_CHECKS, chosen_checks
-from shared.transforms.skull_shell import darkest_shell
+from shared.transforms.skull_shell import Shells, darkest_shell
 
 SIZE, EDGE = (68, 74, 62), 3.0
 LAYERS_MM = (3.0, 7.0, 6.0)  # fluid, bone, scalp
@@ -72,19 +72,19 @@ def test_a_dark_shell_is_found_at_its_depth_and_with_its_brightness():
     radius = np.sqrt(sum(part**2 for part in np.meshgrid(axis, axis, axis, indexing="ij")))
     ball = np.where(radius <= 54 / 2 + 3, 1.0, 0.0)
     ball[(radius < 21) & (radius >= 15)] = 0.4
-    share, depth = darkest_shell(ball > 0, ball, np.diag([2.0, 2, 2, 1]))
+    share, depth = darkest_shell(Shells(ball > 0, np.diag([2.0, 2, 2, 1])), ball)
     assert share == pytest.approx(0.4, abs=0.05)
     assert depth == pytest.approx(12, abs=2)
     for values in (np.where(ball > 0, 1.0, 0), np.where(ball > 0, radius, 0), np.where(ball > 0, 60 - radius, 0)):
-        assert darkest_shell(ball > 0, values, np.diag([2.0, 2, 2, 1]))[0] == pytest.approx(1, abs=0.02)
-    assert darkest_shell(ball > 9, ball, np.eye(4)) == (1.0, 0.0)
+        assert darkest_shell(Shells(ball > 0, np.diag([2.0, 2, 2, 1])), values)[0] == pytest.approx(1, abs=0.02)
+    assert darkest_shell(Shells(ball > 9, np.eye(4)), ball) == (1.0, 0.0)
 
 
 def test_air_of_another_value_changes_nothing(head_of_a_child):
     head = head_of_a_child[0].numpy()
     affine = upright_affine(SIZE, (EDGE,) * 3)
-    lifted = darkest_shell(head > 0, head - 400, affine)
-    assert lifted == pytest.approx(darkest_shell(head > 0, head, affine))
+    lifted = darkest_shell(Shells(head > 0, affine), head - 400)
+    assert lifted == pytest.approx(darkest_shell(Shells(head > 0, affine), head))
 
 
 def box(sides_mm, edges=(1, 1, 1)):
@@ -158,5 +158,5 @@ def test_stripped_brains_of_patients_have_no_dark_shell_and_are_near_the_atlas()
     for path in paths:
         image = nibabel.load(path)
         voxels = np.asarray(image.dataobj)
-        assert darkest_shell(voxels != 0, voxels, image.affine)[0] > 0.75, path
+        assert darkest_shell(Shells(voxels != 0, np.asarray(image.affine)), voxels)[0] > 0.75, path
         assert atlas_distance(image.affine, voxels != 0) == [], path
