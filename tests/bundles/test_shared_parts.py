@@ -23,6 +23,7 @@ PARTS = {
 OWN = {  # arguments that a bundle may have and another may lack or give otherwise
     "dataset": {"data", "longest_ending"},  # cases, with or without modalities
     "dataset::data": {"cases"},
+    "train::dataset": {"data"},  # cases that may lack modalities
     "handlers::1": {"inputs"},
     "network": {"find_unused_parameters"},
     "train::trainer": {"prepare_batch", "postprocessing", "key_train_metric", "optim_set_to_none"},
