@@ -88,9 +88,7 @@ def test_the_record_names_the_included_weights_their_data_and_their_sizes(bundle
 
 
 def test_other_sizes_and_modalities_are_refused_in_one_line(bundle):
-    with pytest.raises(
-        InputError, match=r"^--features: expected 1 for the included weights .*painted.pt, got 8;"
-    ):
+    with pytest.raises(InputError, match=r"^--features: expected 1 for the included weights .*painted.pt, got 8;"):
         Segmenter(bundle, device="cpu", features=8)
     with pytest.raises(InputError, match=r"painted.pt: trained with modalities = .* set --modalities as in the train"):
         Segmenter(bundle, device="cpu", modalities=["flair", "t1ce"])

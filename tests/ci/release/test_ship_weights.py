@@ -47,9 +47,7 @@ def test_a_weight_that_half_precision_cannot_hold_is_refused():
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr(ship_weights, "LARGEST_MB", 0.001)
-    with pytest.raises(
-        InputError, match=r"painted.pt: 0\.\d MB, but at most 0.001 MB are kept in the repository;"
-    ):
+    with pytest.raises(InputError, match=r"painted.pt: 0\.\d MB, but at most 0.001 MB are kept in the repository;"):
         write_half(nn.Linear(200, 100).state_dict(), tmp_path / "models" / "painted.pt")
     assert not any((tmp_path / "models").iterdir())
 
