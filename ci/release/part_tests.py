@@ -65,7 +65,7 @@ def _without_the_rest(
             node.names = kept
             changed[node] = ast.unparse(node) if kept else ""
     rest = [node for node in body if not isinstance(node, (ast.Import, ast.ImportFrom))]
-    while found := [node for node in rest if node not in changed and _needs(node, lost)]:
+    while found := [node for node in rest if node not in changed and _needs(node, lost, known)]:
         changed |= dict.fromkeys(found, "")
         lost |= {name for node in found for name in _defines(node)}
     for node in sorted(changed, key=lambda node: -node.lineno):
@@ -79,9 +79,12 @@ def _imports_repository(module: Path) -> bool:
     return bool(re.search(r"^(from|import) (shared|ci)\b", module.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def _needs(statement: ast.stmt, lost: Collection[str]) -> bool:
-    """Whether a statement uses one of these names, as a variable or as a fixture, or names a file of the repository."""
+def _needs(statement: ast.stmt, lost: Collection[str], known: Collection[str]) -> bool:
+    """Whether a statement uses a lost name (variable or fixture), imports what is not known, or names a file here."""
     for node in ast.walk(statement):
+        inner = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+        if any(imported.split(".")[0] in ("shared", "ci") and imported not in known for imported in inner):
+            return True
         name = getattr(node, "id", None) or getattr(node, "arg", None)  # of a variable, of an argument
         if isinstance(node, (ast.Name, ast.arg)) and name in lost:
             return True

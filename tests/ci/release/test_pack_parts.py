@@ -36,6 +36,12 @@ def test_command():
     pack()
 
 
+def test_module():
+    from shared.data import arithmetic
+
+    assert arithmetic
+
+
 def test_helper_of_another_folder():
     ForkedPython()
 
