@@ -1,4 +1,4 @@
-"""Pack a bundle, with the code that it needs, into a zip that runs alone; or some parts into one for pip.
+"""Pack a bundle with its shared code into a zip that runs alone; or some parts, for pip.
 
     python -m ci pack bundles/<name> --out dist [--weights FILE]
     python -m ci pack --all --out dist
