@@ -19,6 +19,7 @@ from .learned_uncertainties import LearnedUncertainties
 from .loss_terms import LossWithTerms, Total
 from .missing_modality import MissingModalityLoss
 from .modality_completion import ModalityCompletionLoss, subset_divergence
+from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
@@ -47,6 +48,7 @@ __all__ = [
     "MissingModalityLoss",
     "ModalityCompletionLoss",
     "ModalityExpertConsistencyLoss",
+    "ModalityReconstructionLoss",
     "ParetoFuzzyLoss",
     "ReconstructionLoss",
     "RegionCurriculum",
