@@ -44,6 +44,8 @@ def part_of(bundle, file, place):
         (part,) = [item for item in parser[f"{group}handlers"] if item["_target_"].endswith(handler)]
     else:
         part = parser[place]
+    if place == "initialize":  # only brain bundles choose weights: test_painted_weights.py
+        part = [step for step in part if "use_included_weights" not in str(step)]
     return {key: part[key] for key in part.keys() - OWN.get(place, set())} if isinstance(part, dict) else part
 
 
