@@ -6,9 +6,11 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from ci.prepare import paint_phantoms
+from shared.handlers import read_model_settings
 from shared.inferers import Segmenter
 
 BREAST = "bundles/breast_ultrasound_segmentation_interaction"
+MMFORMER = "bundles/brats_mri_segmentation_pareto_mmformer"
 
 
 def test_breast_weights_are_half_precision_with_float_statistics():
@@ -18,6 +20,18 @@ def test_breast_weights_are_half_precision_with_float_statistics():
     assert sum(value.nbytes for value in weights.values()) < 12e6
     network = ConfigParser.load_config_file(f"{BREAST}/configs/inference.json")
     assert network["decoder_channels"][0] == weights["decoder.0.upsample.weight"].shape[1]
+
+
+def test_mmformer_weights_are_half_precision_and_those_that_its_sizes_need():
+    weights = torch.load(f"{MMFORMER}/models/painted.pt", weights_only=True)
+    assert {value.dtype for value in weights.values() if value.ndim > 1} == {torch.float16}
+    assert sum(value.nbytes for value in weights.values()) < 12e6
+    files = [f"{MMFORMER}/configs/{name}.json" for name in ("inference", "painted_sizes")]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
+    parser.get_parsed_content("network_def").load_state_dict(weights)
+    stored = read_model_settings(weights._metadata)
+    assert "painted brains alone" in stored.pop("trained_on")
+    assert parser.get_parsed_content("model_settings") == stored
 
 
 def test_breast_weights_segment_and_classify_painted_images(tmp_path):
