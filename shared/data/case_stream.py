@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch.utils.data import IterableDataset
 
 from ..errors import InputError, ends_the_run, find_input_error, in_one_line
 from .case_names import fault_of_name, name_of_item, refuse_same_names
-from .hand_out import hand_out
 from .process_share import gathered
 
 __all__ = ["CaseStream"]
@@ -22,14 +21,16 @@ class CaseStream(IterableDataset):
     A case with which something goes wrong is logged and skipped, so that the rest of a cohort is done: an unusable
     name (found before the first case is read), an image that cannot be read, or whatever else is told to `skip`.
     `raise_failures` at the end turns what was skipped into the status of the run. Cases whose numbers are in
-    `finished` (see `SkipFinished`) are not read, and count as done. Where several processes run, they share the cases
-    (see `hand_out`). Read it in the process that predicts (`num_workers` 0).
+    `finished` (see `SkipFinished`) are not read, and count as done. Read it in the process that
+    predicts (`num_workers` 0).
 
     Args:
         data: case items, all of them on every process.
         transform: reads and prepares one case.
         case_names: "plain" where files will bear the cases' names, "hash" where they will bear a hash of them.
         longest_ending: of the names of a case's files, which tells how long the case's own name may be.
+        hand_out: a function such as `hand_out`, which takes the names of all cases and yields the numbers of those for
+            this process; None for all.
 
     Raises:
         InputError: there is no case, or two have one name.
@@ -41,10 +42,12 @@ class CaseStream(IterableDataset):
         transform: Callable,
         case_names: str = "plain",
         longest_ending: str = "_disagreement.nii.gz",
+        hand_out: Callable[[Sequence[str]], Iterable[int]] | None = None,
     ) -> None:
         self.data = data
         self.transform = transform
         self.longest_ending = None if case_names == "hash" else longest_ending
+        self.hand_out = hand_out
         self.failures: dict[int, str] = {}  # of this process: number of a case to why it was skipped
         self.finished: set[int] = set()
         self.handed_out: list[int] = []  # numbers of the cases that this process was given
@@ -58,7 +61,8 @@ class CaseStream(IterableDataset):
         self.failures, self.handed_out, self.done_before = {}, [], {}
         unusable = {index: fault for index, case in enumerate(self.data) if (fault := self._fault(case))}
         order = [*unusable, *(index for index in range(len(self.data)) if index not in unusable)]
-        for position in hand_out([name_of_item(self.data[index]) for index in order]):
+        names = [name_of_item(self.data[index]) for index in order]
+        for position in range(len(names)) if self.hand_out is None else self.hand_out(names):
             index = order[position]
             case = self.data[index]
             self.handed_out.append(index)

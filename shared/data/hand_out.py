@@ -10,13 +10,12 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import _get_default_store  # there is no public name
 
 from ..errors import InputError
-from .process_share import several_processes
 
 __all__ = ["hand_out"]
 
 
 def hand_out(names: Sequence[str]) -> Iterator[int]:
-    """Yield numbers of cases; where several processes run, each number goes to the first one that asks for the next.
+    """Yield numbers of cases; each number goes to the process that asks first, of all that run together.
 
     A process that meets slow cases gets fewer of them. As in a collective call, every process must ask.
 
@@ -26,9 +25,6 @@ def hand_out(names: Sequence[str]) -> Iterator[int]:
     Raises:
         InputError: the processes list different cases, or the process that counts has ended.
     """
-    if not several_processes():
-        yield from range(len(names))
-        return
     try:
         yield from _counted_together(names)
     except dist.DistError as error:

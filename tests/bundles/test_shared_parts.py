@@ -18,7 +18,7 @@ PARTS = {
     "resume": "resume",
     "multi_gpu_train": """device network loss_on_device train::sampler validate::dataset::data initialize finalize
         imports""",
-    "multi_gpu_inference": "device initialize finalize imports",
+    "multi_gpu_inference": "device dataset::hand_out initialize finalize imports",
 }
 OWN = {  # arguments that a bundle may have and another may lack or give otherwise
     "dataset": {"data", "longest_ending"},  # cases, with or without modalities
