@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from ci.documents.readme_rules import FULL_SIZE, LINKS, OVERLAYS
-from ci.lint.config_files import bundles_below
+from ci.lint.config_files import bundles_below, config_paths
 from shared.errors import InputError
 from shared.phantoms import (
     paint_brats_phantoms,
@@ -72,17 +73,24 @@ def copy_repository(root: Path, copy: Path) -> None:
 
 
 def make_small(document: str, copy: Path) -> None:
-    """Put the settings of tiny.json and inference_tiny.json into every bundle's train.json and inference.json."""
+    """Put the settings of tiny.json and inference_tiny.json into every bundle's train.json and inference.json.
+
+    Numbers that an overlay sets, too, become those of tiny.json there.
+    """
     for bundle in bundles_below(copy):
         if bundle.name in FULL_SIZE.get(document, ()):
             continue
         configs = bundle / "configs"
-        for name, tiny in {"train.json": "tiny.json", "inference.json": "inference_tiny.json"}.items():
-            settings = json.loads((configs / tiny).read_text(encoding="utf-8"))
-            _change(configs / name, {key: value for key, value in settings.items() if key != "_desc_"})
-        for name, settings in OVERLAYS.items():
-            if (configs / name).is_file():
-                _change(configs / name, settings)
+        tiny, inference_tiny = (_settings(configs / f"{name}.json") for name in ("tiny", "inference_tiny"))
+        numbers = {key: value for key, value in tiny.items() if isinstance(value, (int, float, list))}
+        for path in config_paths(bundle):
+            config = _settings(path)
+            if path.name in ("train.json", "inference.json"):
+                config |= tiny if path.name == "train.json" else inference_tiny
+            else:
+                config |= {key: value for key, value in numbers.items() if key in config}
+            config |= OVERLAYS.get(path.name, {})
+            path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
 
 
 def paint_data(document: str, copy: Path) -> None:
@@ -98,9 +106,10 @@ def paint_data(document: str, copy: Path) -> None:
         (copy / name).symlink_to(copy / target)
 
 
-def _change(path: Path, settings: dict) -> None:
-    config = {**json.loads(path.read_text(encoding="utf-8")), **settings}
-    path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+def _settings(path: Path) -> dict[str, Any]:
+    """Return a configuration without its description."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    return {key: value for key, value in config.items() if key != "_desc_"}
 
 
 def _copy_as(source: Path, target: Path) -> None:
@@ -109,6 +118,7 @@ def _copy_as(source: Path, target: Path) -> None:
     elif target.suffix == ".mha":
         import itk
 
+        itk.Object.GlobalWarningDisplayOff()  # of what NIfTI has and MetaImage has not
         itk.imwrite(itk.imread(str(source)), str(target))
     else:
         shutil.copy(source, target)

@@ -120,6 +120,7 @@ def test_the_copy_has_small_bundles_and_an_environment(tmp_path):
     make_small("README.md", tmp_path)
     prostate = tmp_path / "bundles" / "prostate_mri_segmentation_expert_consistency" / "configs" / "train.json"
     assert '"max_epochs": 2' in prostate.read_text()
+    assert '"max_epochs": 2' in prostate.with_name("network_rfnet.json").read_text(), "it comes behind train.json"
     kept = Path("bundles/breast_ultrasound_segmentation_interaction/configs/train.json")
     assert (tmp_path / kept).read_bytes() == (ROOT / kept).read_bytes()
     assert (tmp_path / "requirements.txt").read_bytes() == (tmp_path / ".venv" / "requirements.txt").read_bytes()
