@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -121,6 +122,16 @@ def run_document(document: str, folder: Path, logs: Path, timeout_s: float) -> I
         yield Outcome(document, block.line, block.shown, outcome, seconds, why)
 
 
+def run_copied(document: str, out: Path, timeout_s: float) -> list[Outcome]:
+    """Run a document in a small copy of the repository, with its data."""
+    with tempfile.TemporaryDirectory(prefix="readme_commands_") as temporary:
+        copy = Path(temporary, "repository")
+        copy_repository(ROOT, copy)
+        make_small(document, copy)
+        paint_data(document, copy)
+        return list(run_document(document, copy, out / "logs", timeout_s))
+
+
 def write_table(outcomes: list[Outcome], out: Path) -> None:
     """Write commands.csv and commands.md."""
     names = [field.name for field in fields(Outcome)]
@@ -136,12 +147,13 @@ def write_table(outcomes: list[Outcome], out: Path) -> None:
         path.write_text(f"# Commands of the READMEs\n\n{', '.join(counts)}.\n\n{table}\n", encoding="utf-8")
 
 
-def main(*, out: str, documents: str | None = None, timeout_s: float = 900.0) -> None:
+def main(*, out: str, documents: str | None = None, jobs: int = 1, timeout_s: float = 900.0) -> None:
     """Run the commands and write the table.
 
     Args:
         out: folder for table and logs.
         documents: READMEs, separated by commas, as "README.md,ci/README.md"; all of them if it is not given.
+        jobs: READMEs that run at a time.
         timeout_s: seconds after which a command is killed and counts as failed.
 
     Raises:
@@ -152,14 +164,10 @@ def main(*, out: str, documents: str | None = None, timeout_s: float = 900.0) ->
     if unknown := [name for name in chosen if name not in known]:
         raise InputError(f"documents: {unknown[0]} is no README of this repository; choose from {', '.join(known)}.")
     outcomes: list[Outcome] = []
-    for document in chosen:
-        with tempfile.TemporaryDirectory(prefix="readme_commands_") as temporary:
-            copy = Path(temporary, "repository")
-            copy_repository(ROOT, copy)
-            make_small(document, copy)
-            paint_data(document, copy)
-            outcomes += run_document(document, copy, Path(out, "logs"), timeout_s)
-        write_table(outcomes, Path(out))
+    with ThreadPoolExecutor(jobs) as pool:
+        for found in pool.map(lambda document: run_copied(document, Path(out), timeout_s), chosen):
+            outcomes += found
+            write_table(outcomes, Path(out))
     failed = [f"{found.document}:{found.line}" for found in outcomes if found.outcome == "failed"]
     if failed:
         raise InputError(f"{Path(out, 'commands.md')}: {len(failed)} commands fail, {', '.join(failed)}; mend them.")
