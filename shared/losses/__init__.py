@@ -17,6 +17,7 @@ from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
 from .loss_terms import LossWithTerms, Total
 from .missing_modality import MissingModalityLoss
 from .modality_completion import ModalityCompletionLoss, subset_divergence
+from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
@@ -43,6 +44,7 @@ __all__ = [
     "MissingModalityLoss",
     "ModalityCompletionLoss",
     "ModalityExpertConsistencyLoss",
+    "ModalityReconstructionLoss",
     "ParetoFuzzyLoss",
     "ReconstructionLoss",
     "RegionCurriculum",
