@@ -7,6 +7,7 @@ from .lesion_evaluation import LesionEvaluation
 from .subset_evaluation import SubsetEvaluation
 from .temperature_file import find_temperature
 from .temperature_report import TemperatureReport
+from .tumour_columns import tumour_columns
 
 __all__ = [
     "CohortTable",
@@ -16,4 +17,5 @@ __all__ = [
     "SubsetEvaluation",
     "TemperatureReport",
     "find_temperature",
+    "tumour_columns",
 ]
