@@ -31,9 +31,6 @@ SHORTER = {
     r"--num_(normal|benign|malignant) \d+": r"--num_\1 3",
     r"--seeds [\d,]+": "--seeds 0",
     r"--nproc_per_node=\d+": "--nproc_per_node=2",
-    r'--spacing_mm "\[2.0, 2.0, 2.0\]" --patch_size "\[48, 48, 48\]"': (
-        '--spacing_mm "[7.0, 7.0, 7.0]" --patch_size "[32, 32, 32]"'
-    ),
     r"paint-phantoms --out": 'paint-phantoms --spacing_mm "[4,4,4]" --out',
     r"--kind gland": "--kind gland --num_train 3 --num_test_a 1 --num_test_b 1",
     r"--kind prostate": '--kind prostate --num_cases 6 --size "[24,26,14]" --spacing_mm "[4,4,5]"',

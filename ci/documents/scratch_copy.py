@@ -33,7 +33,7 @@ PAINTED = {  # document, or first word of a bundle's name, to {folder: how it is
         "DATA": (paint_brats_phantoms, {**BRAINS, "layout": "brats2023"}),
         "NEW": (paint_brats_phantoms, {**BRAINS, "layout": "brats2023", "num_cases": 2, "seed": 1}),
     },
-    "bundles/README.md": {"DATA": (paint_brats_phantoms, BRAINS), "phantoms": (paint_brats_phantoms, BRAINS)},
+    "bundles/README.md": {name: (paint_brats_phantoms, BRAINS) for name in ("DATA", "NEW", "phantoms")},
     "ci/README.md": {"DATA": (paint_brats_phantoms, BRAINS)},
     "brats": {"DATA": (paint_brats_phantoms, {**BRAINS, "missing_share": 0.3})},
     "prostate": {"DATA": (paint_prostate_phantoms, PROSTATES), "studies": (paint_dicom_phantoms, STUDIES)},
