@@ -54,7 +54,7 @@ def writing(name, text):
 
 
 def test_a_packed_bundle_has_no_fault_and_no_weights(packed):
-    assert check_zip(packed) == {rule.__name__: [] for rule in RULES} | {"weights": ["none"]}
+    assert check_zip(packed) == {rule.__name__: [] for rule in RULES} | {"weights": ["no model.pt"]}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_a_packed_bundle_has_no_fault_and_no_weights(packed):
     [
         ("files", lambda folder: (folder / "LICENSE").unlink(), "LICENSE is missing"),
         ("files", writing("eval/table.csv", "a"), "eval/table.csv was left by a run"),
+        ("manifest", lambda folder: (folder / "docs" / "MANIFEST.json").unlink(), "docs/MANIFEST.json is missing"),
         ("manifest", writing("docs/README.md", "a"), "docs/README.md is not the file that docs/MANIFEST.json lists"),
         ("weights", writing("models/model.pt", "a"), "model.pt: not a file of plain tensors"),
         ("weights", writing("large_files.json", '{"large_files": [{"path": "a"}]}'), "expected a stable https URL"),
@@ -98,6 +99,11 @@ def test_a_fault_is_named_under_its_rule(changed, rule, edit, fault):
     assert fault in changed(edit)[rule][0]
 
 
+def test_damaged_metadata_is_one_line(changed):
+    with pytest.raises(InputError, match=r"a file is no JSON .*; pack the bundle again"):
+        changed(writing("configs/metadata.json", "{"))
+
+
 def test_a_name_without_a_task_is_a_fault(changed):
     assert "expected small letters" in changed(lambda folder: None, name="prostate")["name"][0]
 
@@ -125,7 +131,7 @@ def test_the_table_has_a_row_per_zip_and_the_status_tells_of_faults(packed, tmp_
     assert ended.value.code == 0
     rows = capsys.readouterr().out.splitlines()
     assert rows[0] == "| zip | files | manifest | weights | name | version | metadata | channels | configs |"
-    assert rows[2] == f"| `{packed.name}` | ok | ok | none | ok | ok | ok | ok | ok |"
+    assert rows[2] == f"| `{packed.name}` | ok | ok | no model.pt | ok | ok | ok | ok | ok |"
     assert rows[-1] == "1 bundles, 0 faults"
     with pytest.raises(InputError, match=r"no packed bundle .* here; run `python -m ci pack --all` first"):
         main(str(tmp_path))
