@@ -17,6 +17,7 @@ from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
 from .modality_reconstruction import ModalityReconstructionLoss
 from .probabilities_at_size import probabilities_at_size
+from .view_consistency import ViewConsistencyLoss
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
 __all__ = ["CLoELoss"]
@@ -59,7 +60,8 @@ class CLoELoss(nn.Module):
         contrastive_weight: beta.
         deep_supervision_weight: of the segmentation loss on every probability map of RFNet.
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet and DC-Seg: 0 in the first epochs).
-        completion_loss: of a network that also restores the modalities, added with the weights that it has.
+        completion_loss: of a network that also restores the modalities, or (M3AE) sees two subsets of them; added with
+            the weights that it has.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class CLoELoss(nn.Module):
         contrastive_weight: float = 0.4,
         deep_supervision_weight: float = 0.0,
         fused_weight: float = 1.0,
-        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | None = None,
+        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | ViewConsistencyLoss | None = None,
     ) -> None:
         super().__init__()
         self.weights = {
