@@ -30,7 +30,7 @@ class NoteFramed(MapTransform):
     def __call__(self, data: Mapping[Hashable, MetaTensor]) -> dict[Hashable, MetaTensor]:
         noted = dict(data)
         for key in self.key_iterator(noted):
-            image = MetaTensor(noted[key])  # the same values, metadata of its own
-            image.meta[FRAME] = frame_of(image.affine.cpu(), image.shape[1:])
-            noted[key] = image
+            image = noted[key]
+            meta = {**image.meta, FRAME: frame_of(image.affine.cpu(), image.shape[1:])}
+            noted[key] = MetaTensor(image.as_tensor(), meta=meta, applied_operations=list(image.applied_operations))
         return noted
