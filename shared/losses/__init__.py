@@ -11,9 +11,11 @@ from .focal_tversky import FocalTverskyLoss
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss, fuzzy_auxiliary_terms
 from .gaussian_divergence import gaussian_divergence
 from .geometry import GeometryLoss
+from .hierarchical_fuzzy import HierarchicalFuzzyLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
+from .learned_uncertainties import LearnedUncertainties
 from .loss_terms import LossWithTerms, Total
 from .masked_modalities import MaskedModalitiesLoss
 from .missing_modality import MissingModalityLoss
@@ -39,9 +41,11 @@ __all__ = [
     "FocalTverskyLoss",
     "FuzzyAuxiliaryLoss",
     "GeometryLoss",
+    "HierarchicalFuzzyLoss",
     "HierarchicalMaskLoss",
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
+    "LearnedUncertainties",
     "LossWithTerms",
     "MaskedModalitiesLoss",
     "MissingModalityLoss",
