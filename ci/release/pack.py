@@ -98,8 +98,9 @@ def _weights_in_git(bundle: Path) -> list[Path]:
     """Return the weights that the repository ships, if it does; what a training left there is ignored by git."""
     if shutil.which("git") is None:
         return []
-    listing = ["git", "-C", str(bundle), "ls-files", "models/model.pt"]
-    return [bundle / name for name in subprocess.run(listing, capture_output=True, check=False).stdout.decode().split()]
+    listing = ["git", "-C", str(bundle), "ls-files", "-z", "models"]
+    listed = subprocess.run(listing, capture_output=True, check=False).stdout.decode()
+    return [bundle / name for name in listed.split("\0") if name]
 
 
 def own_files(bundle: Path) -> list[Path]:
