@@ -188,6 +188,8 @@ def test_hides_seven_of_eight_cubes_and_what_is_not_available():
     assert not seen[0, [1, 3]].any()
     cubes = functional.avg_pool3d(seen.float(), 8)
     assert set(cubes.unique().tolist()) == {0.0, 1.0}
+    alone = autoencoder(cube=8, hidden_share=0.5).visible(torch.tensor([[False, True, False, False]]), [16, 24, 16])
+    assert alone.flatten(2).sum(dim=2).tolist() == [[0, 12 * 8**3, 0, 0]]  # 24 may be seen, but there are no more
     narrow = autoencoder(cube=16).visible(available[1:], [16, 24, 16])
     assert narrow.shape == (1, 4, 16, 24, 16)
     assert narrow.sum() in (16 * 16 * 16, 16 * 8 * 16)  # one of eight, which an image's end may cut
