@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import remove_leftovers
 from ..errors import InputError
 
 __all__ = ["absolute_paths", "case_place"]
@@ -18,7 +19,8 @@ __all__ = ["absolute_paths", "case_place"]
 def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[Path]:
     """Give the folder of a case for writing, unless it holds the complete results of other files, or the images.
 
-    Until the block ends, other processes on this machine wait for the folder. The same files may be done again.
+    Until the block ends, other processes on this machine wait for the folder. The same files may be done again. What
+    a killed process left half written is removed.
 
     Args:
         folder: in which the cases' folders are.
@@ -41,10 +43,14 @@ def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[P
     with _locked(place):
         before = _inputs_of(place / f"{name}.json")
         if before and inputs and absolute_paths(before) != absolute_paths(inputs):
+            then, now = _first(before), _first(inputs)
+            if then == now:
+                then, now = _all(before), _all(inputs)
             raise InputError(
-                f"{place}: holds the results of {_first(before)}, and those of {_first(inputs)} would replace them; "
+                f"{place}: holds the results of {then}, and those of {now} would replace them; "
                 "rename a case, choose another --output_dir, or remove that folder."
             )
+        remove_leftovers(place)
         yield place
 
 
@@ -94,3 +100,8 @@ def _first(inputs: Mapping[str, Any]) -> str:
     """Return the file by which messages name a case."""
     source = next(iter(inputs.values()))
     return str(source[0] if isinstance(source, (list, tuple)) and source else source)
+
+
+def _all(inputs: Mapping[str, Any]) -> str:
+    """Return what tells inputs apart whose first files are the same, such as "t2: a.nii, adc: b.nii"."""
+    return ", ".join(f"{name}: {source}" for name, source in inputs.items())

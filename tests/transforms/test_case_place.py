@@ -17,6 +17,8 @@ def test_results_of_other_files_are_not_replaced(tmp_path):
     with pytest.raises(InputError, match=r"P1: holds the results of a/flair\.nii, and those of c\.nii would replace"):
         done(tmp_path, {"flair": "c.nii"})
     done(tmp_path, {"flair": "c.nii"}, name="p1")
+    with pytest.raises(InputError, match=r"the results of flair: c\.nii, and those of flair: c\.nii, t1: b\.nii would"):
+        done(tmp_path, {"flair": "c.nii", "t1": "b.nii"}, name="p1")
 
 
 def test_the_same_files_may_be_done_again_however_they_are_named(tmp_path, monkeypatch):
@@ -31,6 +33,14 @@ def test_without_a_complete_record_a_folder_is_free(tmp_path):
     done(tmp_path, {"flair": "a.nii"})
     done(tmp_path / "arrays", {})
     done(tmp_path / "arrays", {})
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    (tmp_path / "P1").mkdir()
+    (tmp_path / "P1" / ".writing-abc-P1_seg.nii.gz").touch()
+    (tmp_path / "P1" / "P1_seg.nii.gz").touch()
+    done(tmp_path, {"flair": "a.nii"})
+    assert sorted(path.name for path in (tmp_path / "P1").iterdir()) == ["P1.json", "P1_seg.nii.gz"]
 
 
 def test_of_two_that_write_at_a_time_the_second_waits_and_is_refused(tmp_path):
