@@ -21,6 +21,7 @@ COMMANDS = {  # folder to its commands, each with its module
     "experiments": {
         "study": "study",
         "tables": "tables",
+        "rank-agreement": "rank_agreement",
         "gradients": "gradients",
         "interactions": "interactions",
         "reliability": "reliability",

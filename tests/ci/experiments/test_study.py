@@ -116,6 +116,28 @@ def test_every_subset_is_scored_and_merged_where_a_study_asks_for_it(tmp_path, m
     assert merged[0] == ((f"ours={tmp_path / 'ours' / 'seed0' / 'subsets.csv'}",), str(tmp_path / "table_subsets"))
 
 
+def test_trained_weights_are_scored_on_other_cases_and_not_trained(tmp_path, monkeypatch):
+    runs = []
+
+    def run(bundle, overlays, settings):
+        runs.append((overlays, settings["ckpt_dir"], settings["dataset_dir"]))
+        (Path(settings["output_dir"]) / "evaluation.csv").touch()
+
+    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out: None)
+    first, options = tmp_path / "first", {"variants": "ours: tiny", "weights_of": str(tmp_path / "first")}
+    missing = re.escape(f"weights_of: {first / 'ours' / 'seed0'} has no trained weights; give the --out of a study")
+    with pytest.raises(InputError, match=missing):
+        study.main("bundle", str(tmp_path / "second"), **options, dataset_dir="others")
+    (first / "ours" / "seed0" / "models").mkdir(parents=True)
+    (first / "ours" / "seed0" / "models" / "model_last.pt").touch()
+    for _ in range(2):
+        study.main("bundle", str(tmp_path / "second"), **options, dataset_dir="others")
+    assert runs == [(["tiny", "evaluate"], str(first / "ours" / "seed0" / "models"), "others")]
+    with pytest.raises(InputError, match="dataset_dir = 'others', now there is dataset_dir = 'third'"):
+        study.main("bundle", str(tmp_path / "second"), **options, dataset_dir="third")
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
