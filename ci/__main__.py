@@ -38,6 +38,7 @@ COMMANDS = {  # folder to its commands, each with its module
     "dicom": {"dicom-inputs": "dicom_inputs"},
     "archive": {"serve-archive": "serve_archive"},
     "lint": {"lint": "lint_configs"},
+    "documents": {"readme-commands": "readme_commands"},
 }
 
 

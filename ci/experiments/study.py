@@ -178,6 +178,7 @@ def main(
     jobs: int = 1,
     evaluation: str = "evaluate",
     weights_of: str | None = None,
+    printed: str | None = None,
     **settings: Any,
 ) -> None:
     """Run a study.
@@ -191,6 +192,7 @@ def main(
         jobs: how many runs at a time.
         evaluation: the bundle's overlay that scores a run: evaluate or evaluate_subsets.
         weights_of: --out of a finished study, whose weights are scored; nothing is trained.
+        printed: a JSON file with the numbers of a paper's table, rows of the study's own table.
         settings: of the bundle, for all variants.
     """
     if not isinstance(jobs, int) or jobs < 1:
@@ -218,4 +220,4 @@ def main(
     for _, variant, folder, of_run, _ in tasks:  # all of them before hours are spent on the first
         check_settings(folder, {**of_run, **variant})
     run_jobs(jobs, tasks)
-    tables.main(*rows, out=str(Path(out) / table))
+    tables.main(*rows, out=str(Path(out) / table), printed=printed)
