@@ -1,4 +1,4 @@
-"""Ask whether one set of cases orders methods as another does, such as painted brains and real ones.
+"""Ask whether one set of cases orders methods as another does: painted brains and real ones.
 
     python -m ci rank-agreement --first "painted/*/seed*/subsets.csv" --second "real/*/seed*/subsets.csv" --out order
 
