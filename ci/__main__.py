@@ -33,7 +33,12 @@ COMMANDS = {  # folder to its commands, each with its module
         "derive-gland-regions": "derive_gland_regions",
     },
     "timing": {"benchmark": "benchmark", "step-times": "step_times", "study-times": "study_times"},
-    "release": {"pack": "pack", "ship-weights": "ship_weights"},
+    "release": {
+        "pack": "pack",
+        "ship-weights": "ship_weights",
+        "export": "export",
+        "export-table": "export_table",
+    },
     "dicom": {"dicom-inputs": "dicom_inputs"},
     "archive": {"serve-archive": "serve_archive"},
     "lint": {"lint": "lint_configs"},

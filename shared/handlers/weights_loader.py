@@ -15,6 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..errors import InputError
+from ..networks.exported_network import ExportedNetwork
 from .model_settings import compare_model_settings, plain, read_model_settings
 from .state_dict_file import bare, find_weights, load_tensors, read_file
 
@@ -27,6 +28,8 @@ class WeightsLoader:
     Like `monai.handlers.CheckpointLoader` with ``strict``. In addition, see `find_weights` for prefixes and wrappers
     and `compare_model_settings` for settings. Every batch gets "weights", a JSON text for the record that
     `SaveImageCased` and `SavePictureCased` write: file, sha256 of its bytes, settings.
+
+    An `ExportedNetwork` takes a `.pt2` or `.onnx` file in place of weights, with the settings that the file stores.
 
     Several files are an ensemble: each gets a network of its own, `networks`, for `AveragedInferer`.
 
@@ -96,6 +99,12 @@ class WeightsLoader:
     def _load(self, path: Path, network: torch.nn.Module) -> dict[str, str]:
         """Load one file, and return its name and hash."""
         content = read_file(path, self.remedy)
+        origin = {"file": str(path), "sha256": hashlib.sha256(content).hexdigest()}
+        if isinstance(network, ExportedNetwork):
+            description = network.load_file(path, content)
+            compare_model_settings(path, description["model_settings"], self.settings, self.may_differ)
+            self.logger.info("Loaded %s, %s.", path, description["network"])
+            return origin
         found = find_weights(load_tensors(content, path, self.remedy), network.state_dict(), path)
         compare_model_settings(path, read_model_settings(found.metadata), self.settings, self.may_differ)
         for name, value in found.weights.items():
@@ -106,7 +115,7 @@ class WeightsLoader:
         if found.left_out:
             count, example = len(found.left_out), found.left_out[0]
             self.logger.warning("%s: %d entries are not of this network and left out, e.g. %s.", path, count, example)
-        return {"file": str(path), "sha256": hashlib.sha256(content).hexdigest()}
+        return origin
 
 
 def _origin(place: str, prefix: str) -> str:
