@@ -1,4 +1,4 @@
-"""Write a bundle's trained network as `.pt2`, ONNX or safetensors, and compare the file with the network.
+"""Write a bundle's network as `.pt2`, ONNX or safetensors, and compare the two.
 
     python -m ci export --bundle bundles/<name> --form onnx --out model.onnx [--ckpt_path FILE] [--overlays NAME]
 
