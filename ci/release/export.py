@@ -10,6 +10,7 @@ bundle's settings. For TorchScript there is MONAI's `python -m monai.bundle ckpt
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ci.experiments.config_files import configuration_with, overlay_names
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.handlers import WeightsLoader
+from shared.handlers.model_settings import TRAINED_ON
 from shared.handlers.safetensors_file import save_safetensors
 from shared.networks import ExportedNetwork
 
@@ -89,7 +91,11 @@ def main(
     parser = configuration_with(folder, ["inference", *overlay_names(overlays)], settings, ["bundle_root"])
     source = bundle_network(parser, folder)
     weights = parser.get_parsed_content("ckpt_path")
-    WeightsLoader(weights, source.network, source.description["model_settings"], settings_may_differ)()
+    stored = source.description["model_settings"]
+    loader = WeightsLoader(weights, source.network, stored, settings_may_differ)
+    loader()
+    origin = json.loads(loader.note)
+    stored |= {TRAINED_ON: origin[TRAINED_ON]} if TRAINED_ON in origin else {}
     program = None if form == "safetensors" else exported_program(source.network, source.channels, source.rules)
     try:
         with atomic_write(path) as temporary:

@@ -13,6 +13,7 @@ from .expert_agreement import agreement_scores, expert_similarities
 from .expert_gate import ExpertGate, gate_strength_setter
 from .exported_network import ExportedNetwork
 from .flexible_unet import flexible_unet_with_class_head
+from .gated_fusion import GatedFusion
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
@@ -22,6 +23,7 @@ from .multi_scale_block import MultiScaleBlock
 from .present_modalities import available_modalities, present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
+from .robustseg import RobustSeg
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
 from .uhemis import UHeMIS
@@ -38,6 +40,7 @@ __all__ = [
     "EfficientNetLiteEncoder",
     "ExpertGate",
     "ExportedNetwork",
+    "GatedFusion",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
     "MMFormer",
@@ -45,6 +48,7 @@ __all__ = [
     "MultiScaleBlock",
     "RFNet",
     "RegionAwareFusion",
+    "RobustSeg",
     "SeparableConv2d",
     "TaskInteractionModule",
     "TaskInteractionUNet",

@@ -6,6 +6,7 @@ from .lesion_evaluation import LesionEvaluation
 from .subset_evaluation import SubsetEvaluation
 from .temperature_file import find_temperature
 from .temperature_report import TemperatureReport
+from .tumour_columns import tumour_columns
 
 __all__ = [
     "EvaluationTable",
@@ -14,4 +15,5 @@ __all__ = [
     "SubsetEvaluation",
     "TemperatureReport",
     "find_temperature",
+    "tumour_columns",
 ]

@@ -18,7 +18,8 @@ from shared.networks.present_modalities import nan_without_modalities
 from shared.networks.size_rule import size_rules
 from shared.networks.uhemis import mean_and_variance
 
-DESCRIPTION = {"spatial_shape": ["8*n+8"] * 3, "network": "Small", "model_settings": {"modalities": ["a", "b", "c"]}}
+SETTINGS = {"modalities": ["a", "b", "c"], "trained_on": "noise"}
+DESCRIPTION = {"spatial_shape": ["8*n+8"] * 3, "network": "Small", "model_settings": SETTINGS}
 NAN = float("nan")
 
 
@@ -126,7 +127,8 @@ def test_the_loader_reads_it_and_compares_the_settings_of_the_training(path):
     network = ExportedNetwork()
     loader = WeightsLoader(str(path), network, {"modalities": ["a", "b", "c"]})
     loader()
-    assert json.loads(loader.note)["file"] == str(path)
+    note = json.loads(loader.note)
+    assert (note["file"], note["trained_on"]) == (str(path), "noise")
     assert network(torch.zeros(1, 3, 16, 16, 16)).shape == (1, 2, 16, 16, 16)
     with pytest.raises(InputError, match=r"trained with modalities = \['a', 'b', 'c'\], but modalities = \['b'\]"):
         WeightsLoader(str(path), ExportedNetwork(), {"modalities": ["b"]})()

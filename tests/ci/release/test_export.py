@@ -1,5 +1,6 @@
 """Commands that write a bundle's network in other forms."""
 
+import json
 import re
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def weights(tmp_path):
     torch.manual_seed(0)
     parser = vnet_parser()
     state = parser.get_parsed_content("network_def").state_dict()
-    torch.save(with_model_settings(state, parser.get_parsed_content("model_settings")), tmp_path / "model.pt")
+    settings = {**parser.get_parsed_content("model_settings"), "trained_on": "painted brains"}
+    torch.save(with_model_settings(state, settings), tmp_path / "model.pt")
     return tmp_path / "model.pt"
 
 
@@ -43,7 +45,9 @@ def test_safetensors_hold_the_weights_and_the_settings_of_their_training(weights
     path, parser = run(weights, "safetensors"), vnet_parser()
     network = parser.get_parsed_content("network_def")
     settings = parser.get_parsed_content("model_settings")
-    WeightsLoader(str(path), network, settings)()
+    loader = WeightsLoader(str(path), network, settings)
+    loader()
+    assert json.loads(loader.note)["trained_on"] == "painted brains"
     saved = torch.load(weights, weights_only=True)
     assert all(torch.equal(saved[name], value) for name, value in network.state_dict().items())
     with pytest.raises(InputError, match="trained with spacing_mm = "):
