@@ -35,6 +35,9 @@ COMMANDS = {  # folder to its commands, each with its module
     "timing": {"benchmark": "benchmark", "step-times": "step_times", "study-times": "study_times"},
     "release": {
         "pack": "pack",
+        "check-zoo": "check_zoo",
+        "list-bundles": "list_bundles",
+        "hub-folder": "hub_folder",
         "ship-weights": "ship_weights",
         "export": "export",
         "export-table": "export_table",
@@ -42,6 +45,7 @@ COMMANDS = {  # folder to its commands, each with its module
     "dicom": {"dicom-inputs": "dicom_inputs"},
     "archive": {"serve-archive": "serve_archive"},
     "lint": {"lint": "lint_configs"},
+    "documents": {"readme-commands": "readme_commands"},
 }
 
 

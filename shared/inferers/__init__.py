@@ -5,6 +5,7 @@ from .channel_groups import ChannelGroups
 from .experts_inferer import ExpertsInferer
 from .gate_scope_inferer import GateScopeInferer
 from .modality_subsets_inferer import ModalitySubsetsInferer
+from .positioned_window import PositionedWindowInferer
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .whole_or_window import WholeOrWindowInferer
@@ -15,6 +16,7 @@ __all__ = [
     "ExpertsInferer",
     "GateScopeInferer",
     "ModalitySubsetsInferer",
+    "PositionedWindowInferer",
     "Segmentation",
     "Segmenter",
     "WholeOrWindowInferer",
