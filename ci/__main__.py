@@ -40,6 +40,8 @@ COMMANDS = {  # folder to its commands, each with its module
         "list-bundles": "list_bundles",
         "hub-folder": "hub_folder",
         "ship-weights": "ship_weights",
+        "export": "export",
+        "export-table": "export_table",
     },
     "dicom": {"dicom-inputs": "dicom_inputs"},
     "archive": {"serve-archive": "serve_archive"},
