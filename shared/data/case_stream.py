@@ -59,12 +59,12 @@ class CaseStream(IterableDataset):
             if index in unusable or index in self.finished:
                 continue
             try:
-                prepared = self.transform(case)
-                self._refuse_name_again(prepared, case)
+                prepared = [self.transform(case)]
+                self._refuse_name_again(prepared[0], case)
             except Exception as error:
                 self.skip(error, _name_of(case))
                 continue
-            yield prepared
+            yield prepared.pop()  # a name would keep it in memory until the next one is asked for
 
     def skip(self, error: Exception, case: str = "a case") -> None:
         """Pass over a case with which something went wrong.

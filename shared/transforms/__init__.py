@@ -1,10 +1,12 @@
 """Array transforms and their dictionary versions (suffix ``d``)."""
 
+from .at_temperature import at_temperature
 from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
 from .check_zones import CheckZonesd
 from .class_contradiction import class_contradiction
 from .experts_figure import draw_experts
+from .first_modality import FirstModalityd
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
 from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
@@ -51,6 +53,7 @@ __all__ = [
     "CalibrationPairsd",
     "CheckZonesd",
     "Experts",
+    "FirstModalityd",
     "FuzzyMembership",
     "FuzzyMembershipd",
     "GlandInstancesd",
@@ -86,6 +89,7 @@ __all__ = [
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
+    "at_temperature",
     "brain_of_normalized",
     "class_contradiction",
     "draw_experts",

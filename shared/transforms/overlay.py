@@ -26,6 +26,7 @@ def draw_overlay(
     class_names: Sequence[str],
     uncertainty: Tensor | None = None,
     label: Tensor | None = None,
+    absent: Sequence[str] = (),
     title: str = "",
 ) -> None:
     """Write a PNG of three planes: image, segmentation, reference and uncertainty as far as they are given.
@@ -43,9 +44,10 @@ def draw_overlay(
         class_names: names of the classes from 1 on.
         uncertainty: (1, *spatial), 1 - probability of the predicted class.
         label: (1, *spatial), true classes.
+        absent: names of further modalities that are absent.
         title: heading.
     """
-    present = present_modalities(image.unsqueeze(0)).squeeze(0).nonzero().flatten().tolist()
+    present = [number for number, channel in enumerate(image) if present_modalities(channel[None, None])]
     if image.ndim != 4 or not present:
         raise ValueError(f"image must be (M, *spatial) in 3D with a modality free of NaN, got {tuple(image.shape)}.")
     shown, segmented = image[present[0]], segmentation[0] > 0
@@ -53,7 +55,7 @@ def draw_overlay(
     planes = Planes(image.affine, brain | segmented, segmented if segmented.any() else brain)
     layers = {"segmentation": segmentation, "reference": label, "uncertainty": uncertainty}
     layers = {name: layer[0] for name, layer in layers.items() if layer is not None}
-    absent = [name for number, name in enumerate(modalities) if number not in present]
+    absent = [*(name for number, name in enumerate(modalities) if number not in present), *absent]
     headings = [title, f"absent: {', '.join(absent)}" if absent else ""]
     _draw(path, planes, {modalities[present[0]]: grey_values(shown, brain), **layers}, class_names, headings)
 

@@ -58,9 +58,13 @@ class Planes:
 
 
 def _box_around(inside: np.ndarray) -> tuple[slice, ...]:
-    places = np.argwhere(inside) if inside.any() else np.array([[0, 0, 0], inside.shape])
-    low, high = np.maximum(places.min(axis=0) - MARGIN, 0), places.max(axis=0) + MARGIN + 1
-    return tuple(map(slice, low, high))
+    if not inside.any():
+        return tuple(slice(0, size + MARGIN + 1) for size in inside.shape)
+    box = []
+    for axis in range(inside.ndim):
+        places = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        box.append(slice(max(int(places[0]) - MARGIN, 0), int(places[-1]) + MARGIN + 1))
+    return tuple(box)
 
 
 def _fullest_slices(mask: np.ndarray) -> list[int]:
@@ -72,8 +76,12 @@ def _fullest_slices(mask: np.ndarray) -> list[int]:
 def grey_values(image: Tensor, brain: Tensor) -> Tensor:
     """Spread the brain's values, without their last percents, over [0, 1]; air becomes 0."""
     image, brain = image.detach().cpu().numpy(), brain.cpu().numpy()
-    low, high = np.percentile(image[brain], [0.5, 99.5]) if brain.any() else (0, 1)
-    return torch.from_numpy(np.where(brain, np.clip((image - low) / max(high - low, 1e-6), 0, 1), 0))
+    low, high = np.percentile(image[brain], [0.5, 99.5], overwrite_input=True) if brain.any() else (0, 1)
+    grey = [  # row by row, since the steps in between would each be as large as the image
+        np.where(inside, np.clip((values - low) / max(high - low, 1e-6), 0, 1), 0)
+        for values, inside in zip(image, brain, strict=True)
+    ]
+    return torch.from_numpy(np.stack(grey)) if len(grey) else torch.zeros(image.shape)
 
 
 def name_classes(figure: Figure, class_names: Sequence[str]) -> None:
