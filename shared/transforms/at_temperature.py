@@ -25,6 +25,8 @@ def at_temperature(logits: Tensor, temperature: float | Sequence[float]) -> Tens
     if isinstance(temperature, (int, float)):
         return logits if temperature == 1 else logits / temperature
     if len(temperature) != len(logits):
-        raise InputError(f"temperature: {len(temperature)} numbers do not fit {len(logits)} classes; give one per class.")
+        raise InputError(
+            f"temperature: {len(temperature)} numbers do not fit {len(logits)} classes; give one per class."
+        )
     divisors = torch.tensor(list(temperature), dtype=logits.dtype, device=logits.device)
     return logits.log_softmax(dim=0) / divisors.view(-1, *[1] * (logits.ndim - 1))

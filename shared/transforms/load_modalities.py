@@ -30,7 +30,7 @@ EXTENT_MM = (35.0, 1000.0)  # a head in centimetres has 30 at most; no part of a
 class LoadedCase(dict[Hashable, Any]):
     """A case as `LoadImageModalitiesd` leaves it: the next transform may take volumes out of it.
 
-    MONAI's `Compose` keeps what it hands to a transform until that is done, and all modalities would be in memory twice.
+    MONAI's `Compose` keeps what it hands to a transform until that is done: all modalities would be in memory twice.
     """
 
 

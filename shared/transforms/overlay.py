@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..networks.present_modalities import present_modalities
 from .brain_mask import brain_of_normalized
-from .planes import PLANES, Planes, grey_values, mark_sides, name_classes, paint_classes
+from .planes import PLANES, GreyValues, Planes, mark_sides, name_classes, paint_classes
 
 __all__ = ["draw_overlay"]
 
@@ -57,13 +57,13 @@ def draw_overlay(
     layers = {name: layer[0] for name, layer in layers.items() if layer is not None}
     absent = [*(name for number, name in enumerate(modalities) if number not in present), *absent]
     headings = [title, f"absent: {', '.join(absent)}" if absent else ""]
-    _draw(path, planes, {modalities[present[0]]: grey_values(shown, brain), **layers}, class_names, headings)
+    _draw(path, planes, {modalities[present[0]]: GreyValues(shown, brain), **layers}, class_names, headings)
 
 
 def _draw(
     path: str | os.PathLike,
     planes: Planes,
-    layers: dict[str, Tensor],
+    layers: dict[str, Tensor | GreyValues],
     class_names: Sequence[str],
     headings: Sequence[str],
 ) -> None:
@@ -86,7 +86,7 @@ def _draw(
         row[0].set_ylabel(plane)
         geometry = planes.geometry(plane)
         for ax, (name, layer) in zip(row, layers.items(), strict=True):
-            ax.imshow(planes.cut(grey, plane), cmap="gray", vmin=0, vmax=1, **geometry)
+            ax.imshow(grey.cut(planes, plane), cmap="gray", vmin=0, vmax=1, **geometry)
             if name == "uncertainty":
                 limits = {"vmin": 0, "vmax": 1 - 1 / (1 + len(class_names))}
                 shades = ax.imshow(planes.cut(layer, plane), cmap="inferno", **limits, **geometry)

@@ -260,8 +260,8 @@ class SegmentOnGridd(MapTransform):
         temperature: one number, or one per class; see `at_temperature`.
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
-        free_logits: give the logits' memory back: whoever else holds the tensor finds it empty. An engine holds it until
-            the case is done.
+        free_logits: give the logits' memory back, which an engine would hold until the case is done: whoever else has
+            the tensor finds it empty.
     """
 
     backend = [TransformBackends.TORCH]
