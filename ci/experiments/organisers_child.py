@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 Pair = tuple[Path, Path]  # prediction, reference
@@ -42,8 +43,9 @@ def scores_since_2025(pairs: Mapping[str, Pair]) -> dict[str, Any]:
 
 def scores_of_2023(pairs: Mapping[str, Pair], program: str) -> dict[str, Any]:
     """Return {challenge: {case: {region: {score: value}}}} by the file `eval.py` of BraTS-2023-Metrics."""
-    if not hasattr(pd.DataFrame, "append"):  # pandas took it away
-        pd.DataFrame.append = lambda table, other: pd.concat([table, other])
+    np.Inf = np.inf  # NumPy took it away; `surface-distance` uses it
+    pd.DataFrame.append = lambda table, other: pd.concat([table, other])  # pandas took it away
+    pd.DataFrame.replace = _replace
     spec = importlib.util.spec_from_file_location("brats2023", program)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -61,6 +63,14 @@ def scores_of_2023(pairs: Mapping[str, Pair], program: str) -> dict[str, Any]:
                 region: {score: _number(table.loc[region, score]) for score in OF_2023} for region in table.index
             }
     return found
+
+
+def _replace(table: pd.DataFrame, old: float, new: float, inplace: bool = False) -> pd.DataFrame | None:
+    """Replace in columns of numbers: the pandas of today stumbles over one with lists of components."""
+    found = table if inplace else table.copy()
+    for name in found.columns.difference(["predicted_lesion_numbers"]):
+        found[name] = found[name].replace(old, new)
+    return None if inplace else found
 
 
 def _number(value: float | None) -> float | None:

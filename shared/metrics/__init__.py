@@ -13,7 +13,13 @@ from .lesion_wise_metric import LesionWiseMetric
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
 from .surface_dice import SurfaceDiceInMmMetric, surface_dice
-from .temperature import fit_temperature, mean_negative_log_likelihood, risk_coverage
+from .temperature import (
+    fit_temperature,
+    fit_temperatures,
+    logits_at,
+    mean_negative_log_likelihood,
+    risk_coverage,
+)
 
 __all__ = [
     "ExpectedCalibrationErrorMetric",
@@ -32,7 +38,9 @@ __all__ = [
     "error_of_bins",
     "expected_calibration_error",
     "fit_temperature",
+    "fit_temperatures",
     "hausdorff_95",
+    "logits_at",
     "matched_lesion_scores",
     "mean_negative_log_likelihood",
     "object_dice",

@@ -4,7 +4,7 @@ from .evaluation_table import EvaluationTable
 from .gland_evaluation import GlandEvaluation
 from .lesion_evaluation import LesionEvaluation
 from .subset_evaluation import SubsetEvaluation
-from .temperature_file import find_temperature
+from .temperature_file import find_temperature, member_temperatures
 from .temperature_report import TemperatureReport
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "SubsetEvaluation",
     "TemperatureReport",
     "find_temperature",
+    "member_temperatures",
 ]

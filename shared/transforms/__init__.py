@@ -38,6 +38,7 @@ from .remove_small_components import RemoveSmallComponentsd, remove_small_compon
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .sample_logits import SampleLogitsd
+from .sample_picture_logits import SamplePictureLogitsd
 from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
@@ -80,6 +81,7 @@ __all__ = [
     "RequireSameGridd",
     "SafeSpacingd",
     "SampleLogitsd",
+    "SamplePictureLogitsd",
     "SaveImageCased",
     "SaveImageExpertsd",
     "SavePictureCased",
