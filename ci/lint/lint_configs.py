@@ -62,7 +62,7 @@ def _settings_of_replaced_parts(base: Config, overlay: dict[str, Any]) -> set[st
 
     A setting whose place an overlay takes with a plain value is no such: giving it would change nothing, unseen.
     """
-    replaced = [base.values.get(key) for key in overlay]
+    replaced = [base.values.get(key.removeprefix("+")) for key in overlay]
     texts = [json.dumps(part) for part in replaced if isinstance(part, dict | list)]
     return {name for text in texts for name in re.findall(r"@(\w+)", text)}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shared.errors import InputError
 
-__all__ = ["import_closure"]
+__all__ = ["definition", "exports", "import_closure"]
 
 
 def import_closure(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
@@ -42,13 +42,40 @@ def import_closure(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
                 waiting.extend(_imported(module, modules[module]))
         elif attribute not in exported[module]:
             exported[module].add(attribute)
-            waiting.append(_exports(root, module)[attribute])
+            waiting.append(exports(root, module)[attribute])
     files = {file.relative_to(root): file.read_bytes() for file in modules.values()}
     files |= {
         Path(*package.split("."), "__init__.py"): _trimmed(root, package, used).encode()
         for package, used in exported.items()
     }
     return dict(sorted(files.items()))
+
+
+def definition(root: Path, name: str) -> tuple[str, str]:
+    """Return the module that defines a dotted name, and the name there: "" for the module itself.
+
+    Raises:
+        InputError: nothing has this name.
+    """
+    module, attribute = _split(root, name)
+    if _is_package(root, module):
+        return definition(root, exports(root, module)[attribute])
+    if attribute and attribute not in _defined(root.joinpath(*module.split(".")).with_suffix(".py")):
+        raise InputError(f"{name}: no such module or name under {root}.")
+    return module, attribute
+
+
+def _defined(module: Path) -> set[str]:
+    """Return the names of the classes, functions and constants of a module, also of those that it imports."""
+    names = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+    return names
 
 
 def _is_package(root: Path, name: str) -> bool:
@@ -61,7 +88,7 @@ def _split(root: Path, name: str) -> tuple[str, str]:
     What a package exports hides a module of the same name, as in Python.
     """
     parent, _, attribute = name.rpartition(".")
-    if _is_package(root, parent) and attribute in _exports(root, parent):
+    if _is_package(root, parent) and attribute in exports(root, parent):
         return parent, attribute
     for module, rest in ((name, ""), (parent, attribute)):
         if not _is_package(root, module) and root.joinpath(*module.split(".")).with_suffix(".py").is_file():
@@ -69,7 +96,7 @@ def _split(root: Path, name: str) -> tuple[str, str]:
     raise InputError(f"{name}: no such module or name under {root}.")
 
 
-def _exports(root: Path, package: str) -> dict[str, str]:
+def exports(root: Path, package: str) -> dict[str, str]:
     """Return {name: dotted name that it stands for} of what a package's ``__init__`` imports.
 
     Raises:

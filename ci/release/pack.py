@@ -1,7 +1,8 @@
-"""Pack a bundle, with the shared code that it needs, into a zip that runs alone.
+"""Pack a bundle with its shared code into a zip that runs alone; or some parts, for pip.
 
     python -m ci pack bundles/<name> --out dist [--weights FILE]
     python -m ci pack --all --out dist
+    python -m ci pack --parts shared.losses.ParetoFuzzyLoss,shared.networks.CLoE --name my_parts --out dist
 
 The code goes to <name>/<name>_lib/, since two bundles in one process would otherwise get the first one's. Every
 component from there requires `add_bundle_to_path`, which puts the bundle on `sys.path`, whichever way the bundle is
@@ -14,16 +15,15 @@ import hashlib
 import json
 import re
 import shutil
-import stat
 import subprocess
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ci.lint.config_files import absolute_paths, bundles_below, config_paths, read_json, texts, walk
 from ci.release.import_closure import import_closure
-from shared.atomic_write import atomic_write
+from ci.release.pack_parts import pack_parts
+from ci.release.write_zip import write_zip
 from shared.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,8 +98,9 @@ def _weights_in_git(bundle: Path) -> list[Path]:
     """Return the weights that the repository ships, if it does; what a training left there is ignored by git."""
     if shutil.which("git") is None:
         return []
-    listing = ["git", "-C", str(bundle), "ls-files", "models/model.pt"]
-    return [bundle / name for name in subprocess.run(listing, capture_output=True, check=False).stdout.decode().split()]
+    listing = ["git", "-C", str(bundle), "ls-files", "-z", "models"]
+    listed = subprocess.run(listing, capture_output=True, check=False).stdout.decode()
+    return [bundle / name for name in listed.split("\0") if name]
 
 
 def own_files(bundle: Path) -> list[Path]:
@@ -188,16 +189,6 @@ def check_weights(bundle: Path, weights: Path) -> None:
         raise InputError(f"{weights}: does not fit network_def of {bundle.name}: {reason[:200]}") from error
 
 
-def write_zip(path: Path, folder: str, files: Mapping[str, bytes]) -> None:
-    """Write files below `folder` into a zip whose bytes depend on nothing else, not even on the zlib at hand."""
-    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, also when made on Windows
-            entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(entry, files[name])
-
-
 def pack(bundle: Path, out: Path, weights: Path | None = None) -> Path:
     """Make ``<out>/<name>_v<version>.zip`` of a bundle and return its path.
 
@@ -223,15 +214,32 @@ def pack(bundle: Path, out: Path, weights: Path | None = None) -> Path:
     return path
 
 
-def main(*bundles: str, all: bool = False, out: str = "dist", weights: str | None = None) -> None:
-    """Pack bundles.
+def main(
+    *bundles: str,
+    all: bool = False,
+    out: str = "dist",
+    weights: str | None = None,
+    parts: str | None = None,
+    name: str | None = None,
+    version: str | None = None,
+) -> None:
+    """Pack bundles, or parts.
 
     Args:
         bundles: folders, such as bundles/<name>.
         all: every bundle of the repository.
         out: folder for the zips.
         weights: trained weights of one bundle, which become models/model.pt.
+        parts: names with commas, such as shared.losses.ParetoFuzzyLoss,shared.networks.CLoE, instead of bundles.
+        name: of the package of parts.
+        version: of the package of parts, 0.1.0 by default.
     """
+    if parts is not None or name is not None or version is not None:
+        if bundles or all or weights is not None or parts is None or name is None:
+            raise InputError("--parts, --name and --version make a package of parts: give parts and name, no bundle.")
+        chosen_parts = [part.strip() for part in parts.split(",") if part.strip()]
+        print(pack_parts(ROOT, chosen_parts, name, version or "0.1.0", Path(out)))
+        return
     chosen = [*map(Path, bundles), *(bundles_below(ROOT) if all else [])]
     if not chosen:
         raise InputError("nothing to pack; name a folder (bundles/<name>) or say --all.")

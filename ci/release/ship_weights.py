@@ -1,10 +1,12 @@
 """Train a bundle, and put its weights in half precision where its inference finds them.
 
     python -m ci ship-weights --bundle bundles/<name> --out RUN --dataset_dir DATA
+    python -m ci ship-weights --bundle bundles/<name> --out RUN --overlays painted_sizes,pretrain --name painted \
+        --trained_on "painted brains alone, no patients"
 
-Options beyond these are the bundle's settings. The training is in RUN (`python -m ci study` says what an interrupted
-command does). Then `<bundle>/models/model.pt` is written, and RUN/shipped/ holds the scores of that
-very file on the test part.
+Options beyond these are the bundle's settings. The training is in RUN/models (`python -m ci study` says what an
+interrupted command does; a training that is done there is shipped as it is). Then `<bundle>/models/<name>.pt` is
+written, and RUN/shipped/ holds the scores of that very file on the test part.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ci.experiments.config_files import overlay_names
 from ci.experiments.study import check_settings, run, train
 from shared.atomic_write import atomic_write
+from shared.errors import InputError
+from shared.handlers.model_settings import TRAINED_ON, read_model_settings, with_model_settings
 
 LARGEST_MB = 12
 
@@ -43,23 +48,54 @@ def halved(state_dict: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
     return small
 
 
-def main(bundle: str, out: str, **settings: Any) -> None:
+def write_half(trained: Mapping[str, Tensor], path: Path, trained_on: str | None = None) -> None:
+    """Write a state dict in half precision, whole or not at all.
+
+    Args:
+        trained: state dict, with the settings that it stores.
+        path: file to write.
+        trained_on: the data in words; stored with the settings, and named in the record of every case.
+
+    Raises:
+        InputError: the file would be too large for the repository.
+    """
+    small = halved(trained)
+    if trained_on is not None:
+        settings = read_model_settings(small._metadata) or {}
+        small = with_model_settings(small, {**settings, TRAINED_ON: trained_on})
+    with atomic_write(path) as temporary:
+        torch.save(small, temporary)
+        megabytes = temporary.stat().st_size / 1e6
+        if megabytes > LARGEST_MB:
+            raise InputError(
+                f"{path}: {megabytes:.1f} MB, but at most {LARGEST_MB} MB are kept in the repository; train a smaller "
+                "network."
+            )
+
+
+def main(
+    bundle: str, out: str, overlays: Any = (), name: str = "model", trained_on: str | None = None, **settings: Any
+) -> None:
     """Train, ship, and score what is shipped.
 
     Args:
         bundle: its folder.
         out: folder of the training and of the scores.
+        overlays: follow train.json in training and scoring; names with commas between them.
+        name: of the file, without suffix: "model", which the user's own training replaces, or "painted", which
+            inference uses until the user has trained.
+        trained_on: the data in words, for the record of every case, such as "painted brains alone, no patients".
         settings: of the bundle.
+
+    Raises:
+        InputError: the file would be larger than 12 MB; what `python -m ci study` says.
     """
-    folder, run_dir = Path(bundle), Path(out)
-    check_settings(run_dir, settings)
-    train(folder, [], {**settings, "output_dir": str(run_dir), "ckpt_dir": str(run_dir / "models")})
+    folder, run_dir, names = Path(bundle), Path(out), overlay_names(overlays)
+    check_settings(run_dir, {**settings, **({"overlays": names} if names else {})})
+    train(folder, names, {**settings, "output_dir": str(run_dir), "ckpt_dir": str(run_dir / "models")})
+    shipped = folder / "models" / f"{name}.pt"
     trained = torch.load(run_dir / "models" / "model.pt", map_location="cpu", weights_only=True)
-    shipped = folder / "models" / "model.pt"
-    with atomic_write(shipped) as temporary:
-        torch.save(halved(trained), temporary)
-    run(folder, ["evaluate"], {**settings, "ckpt_dir": str(shipped.parent), "output_dir": str(run_dir / "shipped")})
-    megabytes = shipped.stat().st_size / 1e6
-    print(f"{shipped}: {megabytes:.1f} MB, sha256 {hashlib.sha256(shipped.read_bytes()).hexdigest()}")
-    if megabytes > LARGEST_MB:
-        print(f"Too large for the repository, where at most {LARGEST_MB} MB are kept.")
+    write_half(trained, shipped, trained_on)
+    content = shipped.read_bytes()
+    print(f"{shipped}: {len(content) / 1e6:.1f} MB, sha256 {hashlib.sha256(content).hexdigest()}", flush=True)
+    run(folder, [*names, "evaluate"], {**settings, "ckpt_path": str(shipped), "output_dir": str(run_dir / "shipped")})

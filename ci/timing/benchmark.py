@@ -21,7 +21,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from shared.losses import FuzzyAuxiliaryLoss
 from shared.metrics import object_dice, object_f1, object_hausdorff
-from shared.networks import CLoE, MMFormer, RegionAwareFusion, RFNet, TaskInteractionUNet, WithClassHead
+from shared.networks import (
+    CLoE,
+    MMFormer,
+    RegionAwareFusion,
+    RFNet,
+    RobustSeg,
+    TaskInteractionUNet,
+    WithClassHead,
+)
 from shared.transforms import fuzzy_membership
 
 from .inference_memory import megabytes_allowed
@@ -279,15 +287,19 @@ BENCHMARKS = [
         1,
     ),
     ("the same: RFNet / 150", partial(gigaflop_within, RFNet, 1, 150), 1),
+    ("the same: RobustSeg / 85", partial(gigaflop_within, RobustSeg, 1, 85), 1),
     ("the same: CLoE / 85", partial(gigaflop_within, CLoE, 1, 85), 1),
     ("the same: two, CLoE, whose gate cannot act / 115", partial(gigaflop_within, CLoE, 2, 115), 1),
     ("the same: four, CLoE / 375", partial(gigaflop_within, CLoE, 4, 375), 1),
     ("the same: four, mmFormer, away from the published 60.6", partial(gigaflop_from_published, MMFormer, 60.6), 0.02),
     ("the same: four, RFNet, 7-D, away from 203.6", partial(gigaflop_from_published, RFNet, 203.6), 0.02),
+    ("the same: four, RobustSeg, away from 181.76", partial(gigaflop_from_published, RobustSeg, 181.76), 0.02),
     ("million parameters, mmFormer, away from 36.39", partial(parameters_from_published, MMFormer, 36_391_760), 0),
     ("the same: RFNet, away from 8.98", partial(parameters_from_published, RFNet, 8_984_960), 0),
+    ("the same: RobustSeg, away from 37.46", partial(parameters_from_published, RobustSeg, 37_455_749), 0.02),
     ("mmFormer at 80^3, one / four of four modalities", partial(one_against_four_modalities, MMFormer), 0.75),
     ("the same: RFNet", partial(one_against_four_modalities, RFNet), 0.75),
+    ("the same: RobustSeg", partial(one_against_four_modalities, RobustSeg), 0.75),
     ("the same: CLoE", partial(one_against_four_modalities, CLoE), 0.35),
     ("RFNet's fusion by regions at 64^3 / with the 7-D tensor", fusion_against_7d, 0.50),
     ("the same: peak memory in GB of a training step", fusion_memory_against_7d, 0.50),

@@ -8,6 +8,7 @@ from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
+from .included_weights import use_included_weights
 from .initial_weights import InitialWeights
 from .model_settings import read_model_settings, with_model_settings
 from .prepare_batch import PrepareBatchTargets
@@ -54,5 +55,6 @@ __all__ = [
     "running_workflow",
     "save_executed_config",
     "unknown_settings",
+    "use_included_weights",
     "with_model_settings",
 ]

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..errors import InputError
 
-__all__ = ["compare_model_settings", "plain", "read_model_settings", "with_model_settings"]
+__all__ = ["TRAINED_ON", "compare_model_settings", "plain", "read_model_settings", "with_model_settings"]
 
+TRAINED_ON = "trained_on"  # among the settings of weights that a bundle includes: the data, in words
 KEY = "model settings"  # no module can have a name with this path: the metadata has an entry per module
 
 

@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 
 from ..errors import InputError
 
-__all__ = ["is_path_name", "refuse_bad_paths"]
+__all__ = ["is_path_name", "refuse_bad_paths", "typed_words"]
 
 PATH_NAME = re.compile(r"(^|_)(dir|folder|root|path|file|files)$")
 SEVERAL = ("ckpt_path",)  # settings that may be a list of paths
@@ -38,7 +38,7 @@ def refuse_bad_paths(parser: ConfigParser, files: Sequence[Mapping[str, Any]]) -
         InputError: names the setting and what to write.
     """
     config = parser.get()
-    typed = _typed_words()
+    typed = typed_words()
     for name, word in typed.items():
         if word == "None" and name in parser and parser[name] is not None:
             raise InputError(f"--{name}: MONAI takes None for an option that is not given; write '$None' or a value.")
@@ -55,7 +55,7 @@ def refuse_bad_paths(parser: ConfigParser, files: Sequence[Mapping[str, Any]]) -
         _refuse_path(place, value, typed.get(place), may_be_none, parser)
 
 
-def _typed_words() -> dict[str, str]:
+def typed_words() -> dict[str, str]:
     """Return {setting: word} as they stand on the command line."""
     words, found = sys.argv[1:], {}
     for index, word in enumerate(words):

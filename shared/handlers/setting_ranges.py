@@ -78,6 +78,7 @@ RANGES: dict[str, Range] = {
     "fold": COUNT_OR_ZERO,
     "seed": Range(high=2**32 - 1, whole=True),
     "split_seed": Range(high=2**32 - 1, whole=True),
+    "missing_seed": Range(high=2**32 - 1, whole=True),
     "split_fractions": SHARE,
     "validation_fraction": Range(high=1, below=True),
     "cache_rate": SHARE,

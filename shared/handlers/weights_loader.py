@@ -15,7 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..errors import InputError
-from .model_settings import compare_model_settings, plain, read_model_settings
+from .model_settings import TRAINED_ON, compare_model_settings, plain, read_model_settings
 from .state_dict_file import bare, find_weights, load_tensors, read_file
 
 __all__ = ["WeightsLoader"]
@@ -26,7 +26,8 @@ class WeightsLoader:
 
     Like `monai.handlers.CheckpointLoader` with ``strict``. In addition, see `find_weights` for prefixes and wrappers
     and `compare_model_settings` for settings. Every batch gets "weights", a JSON text for the record that
-    `SaveImageCased` and `SavePictureCased` write: file, sha256 of its bytes, settings.
+    `SaveImageCased` and `SavePictureCased` write: file, sha256 of its bytes, what it was trained on if the file says
+    so, settings.
 
     Several files are an ensemble: each gets a network of its own, `networks`, for `AveragedInferer`.
 
@@ -96,20 +97,28 @@ class WeightsLoader:
     def _load(self, path: Path, network: torch.nn.Module) -> dict[str, str]:
         """Load one file, and return its name and hash."""
         content = read_file(path, self.remedy)
-        found = find_weights(load_tensors(content, path, self.remedy), network.state_dict(), path)
-        compare_model_settings(path, read_model_settings(found.metadata), self.settings, self.may_differ)
+        tensors = load_tensors(content, path, self.remedy)
+        trained = read_model_settings(getattr(tensors, "_metadata", {}))
+        if trained is not None:  # before the shapes, which say less
+            compare_model_settings(path, trained, self.settings, self.may_differ)
+        found = find_weights(tensors, network.state_dict(), path)
+        if trained is None:
+            trained = read_model_settings(found.metadata)
+            compare_model_settings(path, trained, self.settings, self.may_differ)
         for name, value in found.weights.items():
             if value.is_floating_point() and not value.float().isfinite().all():
                 raise InputError(f"{path}: {name!r} holds numbers that are not finite; use other weights.")
         network.load_state_dict(found.weights)
-        self.logger.info("Loaded %s%s.", path, _origin(found.place, found.prefix))
+        trained_on = {TRAINED_ON: trained[TRAINED_ON]} if trained and TRAINED_ON in trained else {}
+        self.logger.info("Loaded %s%s.", path, _origin(found.place, found.prefix, trained_on.get(TRAINED_ON)))
         if found.left_out:
             count, example = len(found.left_out), found.left_out[0]
             self.logger.warning("%s: %d entries are not of this network and left out, e.g. %s.", path, count, example)
-        return {"file": str(path), "sha256": hashlib.sha256(content).hexdigest()}
+        return {"file": str(path), "sha256": hashlib.sha256(content).hexdigest(), **trained_on}
 
 
-def _origin(place: str, prefix: str) -> str:
-    parts = [f"under {place!r}"] if place else []
+def _origin(place: str, prefix: str, trained_on: str | None) -> str:
+    parts = [f"trained on {trained_on}"] if trained_on else []
+    parts += [f"under {place!r}"] if place else []
     parts += [f"prefix {prefix!r} taken off"] if prefix else []
     return f" ({', '.join(parts)})" if parts else ""

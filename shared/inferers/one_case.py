@@ -17,6 +17,7 @@ from ..quiet import quiet
 __all__ = ["bundle_workflow", "for_one_case"]
 
 HOOK = "add_bundle_to_path"  # of a packed bundle's configurations
+GIVEN = "_given_"  # names of the changed settings, for `shared.handlers.use_included_weights`
 COMMAND_LINE_ALONE = "install_excepthook"
 
 
@@ -42,7 +43,11 @@ def bundle_workflow(bundle: Path, overlays: Sequence[str | os.PathLike], setting
     settings = {name: _plain(value) for name, value in settings.items()}
     with quiet("monai.bundle.workflows"):  # it warns that it sets up no logging
         return ConfigWorkflow(
-            [str(path) for path in files], logging_file=False, workflow_type="infer", initialize=steps, **settings
+            [str(path) for path in files],
+            logging_file=False,
+            workflow_type="infer",
+            initialize=steps,
+            **{GIVEN: sorted(settings), **settings},
         )
 
 

@@ -11,12 +11,15 @@ from .focal_tversky import FocalTverskyLoss
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss, fuzzy_auxiliary_terms
 from .gaussian_divergence import gaussian_divergence
 from .geometry import GeometryLoss
+from .hierarchical_fuzzy import HierarchicalFuzzyLoss
 from .hierarchical_mask import HierarchicalMaskLoss
 from .hierarchical_topology import HierarchicalTopologyLoss
 from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
+from .learned_uncertainties import LearnedUncertainties
 from .loss_terms import LossWithTerms, Total
 from .missing_modality import MissingModalityLoss
 from .modality_completion import ModalityCompletionLoss, subset_divergence
+from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
@@ -36,13 +39,16 @@ __all__ = [
     "FocalTverskyLoss",
     "FuzzyAuxiliaryLoss",
     "GeometryLoss",
+    "HierarchicalFuzzyLoss",
     "HierarchicalMaskLoss",
     "HierarchicalTopologyLoss",
     "HierarchyLoss",
+    "LearnedUncertainties",
     "LossWithTerms",
     "MissingModalityLoss",
     "ModalityCompletionLoss",
     "ModalityExpertConsistencyLoss",
+    "ModalityReconstructionLoss",
     "ParetoFuzzyLoss",
     "ReconstructionLoss",
     "RegionCurriculum",

@@ -13,7 +13,11 @@ from ..errors import InputError
 from .contrastive_representation import ContrastiveRepresentationLoss
 from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss
 from .expert_supervision import ExpertSupervisionLoss
+from .learned_uncertainties import LearnedUncertainties
 from .loss_terms import Total
+from .modality_completion import ModalityCompletionLoss
+from .modality_reconstruction import ModalityReconstructionLoss
+from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
@@ -36,7 +40,9 @@ class CLoELoss(nn.Module):
       L_REC goes to the map: with that gradient alone the map learns to be dark where experts disagree, in the lesion.
       The printed form is ``region_weight=0, detach_region=False``.
     - Deep supervision of RFNet and DC-Seg, so that these networks are trained by the same loss: with
-      ``modality_consistency=0, region_consistency=0, region_weight=0, deep_supervision_weight=1``.
+      ``modality_consistency=0, region_consistency=0, region_weight=0, deep_supervision_weight=1``. Networks without
+      experts (RobustSeg, U-HVED, U-HeMIS) have ``expert_weight=0``.
+    - The loss of networks that restore the modalities.
 
     A term of weight 0 is not computed, and its part of the prediction is not needed (eta and w_f may change later, so
     that what they weigh is always computed).
@@ -55,6 +61,11 @@ class CLoELoss(nn.Module):
         contrastive_weight: beta.
         deep_supervision_weight: of the segmentation loss on every probability map of RFNet.
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet and DC-Seg: 0 in the first epochs).
+        completion_loss: of a network that also restores the modalities, added with the weights that it has.
+        fused_loss: L_seg of the fusion with fuzzy labels, whose memberships are then computed from the label's patch;
+            None: the segmentation loss of the experts, too.
+        uncertainties: learns weights of terms, "fused", "experts", "region", "deep_supervision" or "contrastive"; None:
+            the weights above.
     """
 
     def __init__(
@@ -71,6 +82,9 @@ class CLoELoss(nn.Module):
         contrastive_weight: float = 0.4,
         deep_supervision_weight: float = 0.0,
         fused_weight: float = 1.0,
+        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | None = None,
+        fused_loss: ParetoFuzzyLoss | None = None,
+        uncertainties: LearnedUncertainties | None = None,
     ) -> None:
         super().__init__()
         self.weights = {
@@ -95,6 +109,9 @@ class CLoELoss(nn.Module):
         self.region_loss = RegionExpertConsistencyLoss(detach_region, include_background)
         self.foreground_loss = DiceCELoss(sigmoid=True)
         self.contrastive_loss = contrastive_loss
+        self.completion_loss = completion_loss
+        self.fused_loss = fused_loss
+        self.uncertainties = uncertainties
         self.register_buffer("consistency_weight", torch.zeros(()))
         self.register_buffer("fused_weight", torch.zeros(()))
         self.set_consistency_weight(consistency_weight)
@@ -114,7 +131,7 @@ class CLoELoss(nn.Module):
         """Return the loss, a scalar, computed in float32 under autocast as well.
 
         Args:
-            prediction: of `CLoE`, or of `RFNet` or `DCSeg`, in training.
+            prediction: of `CLoE`, `RFNet`, `DCSeg` or a network without experts, in training.
             target: "label" (B, 1, *spatial), and "image" (B, M, *spatial) if images are reconstructed.
         """
         return self.total(self.terms(prediction, target))
@@ -123,9 +140,10 @@ class CLoELoss(nn.Module):
         """Return what the loss is made of, scalars.
 
         `total` is the value of the loss. Not weighted: `fused`, `experts` (sum over experts), `modality_consistency`,
-        `region_consistency`, `region`, `deep_supervision` (sum over levels), `contrastive` and its parts. Weights:
-        `fused_weight`, `consistency_weight`. The mean of the region map is `region_inside` the foreground and
-        `region_outside`, and `weight_<m>` is the mean weight of modality m where it is available; NaN if nowhere.
+        `region_consistency`, `region`, `deep_supervision` (sum over levels), `contrastive` and its parts. Weighted:
+        `completion`; its parts are not. Weights: `fused_weight`, `consistency_weight`. The mean of the region map is
+        `region_inside` the foreground and `region_outside`, and `weight_<m>` is the mean weight of modality m where it
+        is available; NaN if nowhere. With `fused_loss` or `uncertainties` also what these log.
         """
         terms = self._parts(prediction, target)
         terms |= {"fused_weight": self.fused_weight.clone(), "consistency_weight": self.consistency_weight.clone()}
@@ -143,7 +161,7 @@ class CLoELoss(nn.Module):
         """Return the total and its parts, not weighted."""
         label, weights = target["label"].as_subclass(Tensor), self.weights
         with torch.autocast(label.device.type, enabled=False):
-            parts = {"fused": self.segmentation_loss(prediction["pred"], label)}
+            parts = self._fused(prediction["pred"], label)
             total = self.fused_weight * parts["fused"]
             if weights["expert_weight"]:
                 agreement = self._agreement(prediction)
@@ -164,7 +182,22 @@ class CLoELoss(nn.Module):
             if self.contrastive_loss is not None and weights["contrastive_weight"]:
                 parts |= self.contrastive_loss.terms(prediction, target)
                 total = total + weights["contrastive_weight"] * parts["contrastive"]
+            if self.completion_loss is not None:
+                parts |= self.completion_loss.terms(prediction, target)
+                total = total + parts["completion"]
+            if self.uncertainties is not None:
+                factors = {name: weights[f"{name}_weight"] for name in ("region", "deep_supervision", "contrastive")}
+                factors |= {"fused": self.fused_weight, "experts": weights["expert_weight"]}
+                total, learned = self.uncertainties(total, parts, factors)
+                parts |= learned
         return {"total": total, **parts}
+
+    def _fused(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """Return L_seg of the fusion, and what it is made of where it has fuzzy labels."""
+        if self.fused_loss is None:
+            return {"fused": self.segmentation_loss(logits, label)}
+        terms = self.fused_loss.terms(logits, label)
+        return {"fused": terms.pop("total"), **terms}
 
     def _agreement(self, prediction: Prediction) -> dict[str, Tensor]:
         """Return those of L_MEC and L_REC that count."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .loss_terms import Total
 from .modality_completion import ModalityCompletionLoss
+from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
 
@@ -47,7 +48,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: float = 1.0,
         deep_supervision_weight: float = 1.0,
         fused_weight: float = 1.0,
-        completion_loss: ModalityCompletionLoss | None = None,
+        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | None = None,
     ) -> None:
         super().__init__()
         if isinstance(fuzzy_branches, str) or set(fuzzy_branches) - set(BRANCHES):

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ..errors import InputError
+from .learned_uncertainties import bounded_log_variance
 from .loss_terms import Total
 
 __all__ = ["UncertaintyWeightedLoss"]
@@ -32,9 +32,8 @@ class UncertaintyWeightedLoss(nn.Module):
       first step of SGD at the paper's rate of 0.01 puts s at 687, and the loss is switched off. A mean is the same
       likelihood with its s_i inside the sum.
     - s_i is limited to +-`max_log_variance`. Nothing else bounds it below: as L_i falls to zero the weight 1 / L_i, a
-      factor on the learning rate, grows without end. Beyond the bound (momentum carries a scalar there) it receives
-      only such gradients as lead back. A hard clamp would hold it there for good: its gradient is zero in both
-      directions. (Of several processes each chooses before the gradients are averaged.)
+      factor on the learning rate, grows without end. Beyond the bound only gradients that lead back count, see
+      `bounded_log_variance`. (Of several processes each chooses before the gradients are averaged.)
 
     A weight given in `weights` is fixed, as in Eq. 1, sum_i lambda_i L_i. A loss of weight 0 is still computed: it is
     logged, and the part of the network that only it reads takes part in DistributedDataParallel.
@@ -99,7 +98,8 @@ class UncertaintyWeightedLoss(nn.Module):
         """Return what the sum is made of, as scalars for logging.
 
         `total` is the value of the sum; every loss has its own value under its name, its factor as ``weight_<name>``
-        (exp(-s), or lambda) and, where it is learned, the bounded s as ``log_variance_<name>``.
+        (exp(-s), or lambda) and, where it is learned, the bounded s as ``log_variance_<name>``. A loss with a method
+        `scalars` adds what that returns.
         """
         terms: dict[str, Tensor] = {}
         weighted: list[Tensor] = []
@@ -112,8 +112,9 @@ class UncertaintyWeightedLoss(nn.Module):
                 if value.ndim:
                     raise ValueError(f"the loss {name!r} must be a scalar, got shape {tuple(value.shape)}; reduce it.")
                 terms[name] = value
+                terms |= loss.scalars() if hasattr(loss, "scalars") else {}
                 if name in self.log_variances:
-                    log_variance = self._bounded(self.log_variances[name])
+                    log_variance = bounded_log_variance(self.log_variances[name], self.max_log_variance)
                     terms[f"log_variance_{name}"] = log_variance
                     terms[f"weight_{name}"] = (-log_variance).exp()
                     weighted.append(terms[f"weight_{name}"] * value + log_variance)
@@ -122,26 +123,6 @@ class UncertaintyWeightedLoss(nn.Module):
                     weighted.append(terms[f"weight_{name}"] * value)
             terms["total"] = torch.stack(weighted).sum()
         return terms
-
-    def _bounded(self, log_variance: Tensor) -> Tensor:
-        return log_variance if self.max_log_variance is None else _Limit.apply(log_variance, self.max_log_variance)
-
-
-class _Limit(torch.autograd.Function):
-    """Clamp to +-bound; outside, a gradient passes only if its descent leads back inside."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, value: Tensor, bound: float) -> Tensor:
-        ctx.save_for_backward(value)
-        ctx.bound = bound
-        return value.clamp(-bound, bound)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        (value,) = ctx.saved_tensors
-        leads_away = ((value > ctx.bound) & (gradient < 0)) | ((value < -ctx.bound) & (gradient > 0))
-        return gradient.masked_fill(leads_away, 0.0), None
 
 
 def _chosen(

@@ -54,15 +54,18 @@ class WeightedCrossEntropyDiceLoss(nn.Module):
         weighted: weigh the classes.
         legacy_clamp: see `weighted_cross_entropy`.
         batch: Dice of the whole batch, as published; otherwise of every sample, and their mean.
+        squared: Dice with squared probabilities in its denominator (RobustSeg).
     """
 
-    def __init__(self, weighted: bool = True, legacy_clamp: bool = False, batch: bool = True) -> None:
+    def __init__(
+        self, weighted: bool = True, legacy_clamp: bool = False, batch: bool = True, squared: bool = False
+    ) -> None:
         super().__init__()
         if legacy_clamp and not weighted:
             raise InputError("legacy_clamp: belongs to the weighted loss; set weighted to true, or leave it out.")
         self.weighted = weighted
         self.legacy_clamp = legacy_clamp
-        self.dice = DiceLoss(softmax=True, batch=batch, smooth_nr=0.0, smooth_dr=1e-7)
+        self.dice = DiceLoss(softmax=True, squared_pred=squared, batch=batch, smooth_nr=0.0, smooth_dr=1e-7)
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the loss, a scalar, of logits (B, C, *spatial) and classes (B, 1, *spatial)."""

@@ -12,6 +12,7 @@ from .efficientnet_lite import EfficientNetLiteEncoder
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_gate import ExpertGate, gate_strength_setter
 from .flexible_unet import flexible_unet_with_class_head
+from .gated_fusion import GatedFusion
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
@@ -21,6 +22,7 @@ from .multi_scale_block import MultiScaleBlock
 from .present_modalities import available_modalities, present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
+from .robustseg import RobustSeg
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
 from .uhemis import UHeMIS
@@ -36,6 +38,7 @@ __all__ = [
     "EarlyFusion",
     "EfficientNetLiteEncoder",
     "ExpertGate",
+    "GatedFusion",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
     "MMFormer",
@@ -43,6 +46,7 @@ __all__ = [
     "MultiScaleBlock",
     "RFNet",
     "RegionAwareFusion",
+    "RobustSeg",
     "SeparableConv2d",
     "TaskInteractionModule",
     "TaskInteractionUNet",

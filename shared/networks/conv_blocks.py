@@ -92,9 +92,9 @@ class NormActConv(nn.Sequential):
         return _pointwise(active, self.conv) if _is_pointwise(self.conv) else self.conv(active)
 
 
-def upsample() -> nn.Upsample:
-    """Trilinear, to twice the size, corners on corners."""
-    return nn.Upsample(scale_factor=2, mode="trilinear", align_corners=True)
+def upsample(mode: str = "trilinear") -> nn.Upsample:
+    """To twice the size: "trilinear" with corners on corners, or "nearest" neighbour."""
+    return nn.Upsample(scale_factor=2, mode=mode, align_corners=True if mode == "trilinear" else None)
 
 
 def kaiming_convolutions(module: nn.Module) -> None:

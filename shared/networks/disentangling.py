@@ -29,18 +29,27 @@ class DisentanglingBranches(nn.Module):
     Args:
         names: which of "content", "style" and "images" are computed, so that only those that a loss reads cost time.
         num_modalities: M.
-        features: channels of the finest level of the segmentation network's encoders. Eight times as many is the
-            number S of style values, and the channels of the content.
+        features: F, channels of the finest level of the segmentation network's encoders; the content has 8 F.
+        style_values: S, by default 8 F.
+        upsampling: in the image decoders, "trilinear" or "nearest".
     """
 
-    def __init__(self, names: Sequence[str], num_modalities: int, features: int) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        num_modalities: int,
+        features: int,
+        style_values: int | None = None,
+        upsampling: str = "trilinear",
+    ) -> None:
         super().__init__()
         if isinstance(names, str) or not names or set(names) - set(BRANCHES):
             raise InputError(f"branches: give a list of {', '.join(BRANCHES)}, got {names!r}.")
         self.names = tuple(names)
-        needs_style, needs_images = "style" in names or "images" in names, "images" in names
-        self.style_encoders = nn.ModuleList(StyleEncoder(features) for _ in range(num_modalities * needs_style))
-        self.image_decoders = nn.ModuleList(ImageDecoder(features) for _ in range(num_modalities * needs_images))
+        with_styles = range(num_modalities if "style" in names or "images" in names else 0)
+        with_images = range(num_modalities if "images" in names else 0)
+        self.style_encoders = nn.ModuleList(StyleEncoder(features, style_values) for _ in with_styles)
+        self.image_decoders = nn.ModuleList(ImageDecoder(features, style_values, upsampling) for _ in with_images)
         self.apply(kaiming_convolutions)
 
     @torch.jit.unused
@@ -48,14 +57,14 @@ class DisentanglingBranches(nn.Module):
         """Return the branches that were asked for.
 
         - content: (B, M, 8 F, *spatial / 8); style: (B, M, S).
-        - images: (B, M, *spatial); style_mean, style_log_variance: (B, M, S), the parameters of the decoders'
+        - images: (B, M, *spatial); style_mean, style_log_variance: (B, M, 8 F), the parameters of the decoders'
           normalisations.
 
         All are zero where a modality is not present.
 
         Args:
             image: (B, M, *spatial), not masked by `keep`.
-            encoded: all modalities that are present were encoded.
+            encoded: for "content" all modalities that are present were encoded.
             fused: (B, 8 F, *spatial / 8), the deepest fused feature map.
         """
         output: dict[str, list[Tensor]] = {}
@@ -81,22 +90,23 @@ class StyleEncoder(nn.Module):
 
     Args:
         features: F; the convolutions have 2 F, 4 F and three times 8 F channels.
+        num_values: S of the style, by default 8 F.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, num_values: int | None = None) -> None:
         super().__init__()
         widths = [2 * features, 4 * features, 8 * features, 8 * features, 8 * features]
-        self.num_values = widths[-1]
+        self.num_values = num_values or widths[-1]
         enter = nn.Conv3d(1, widths[0], 7, padding=3, padding_mode="reflect", bias=False)
         layers: list[nn.Module] = [enter, nn.ReLU(inplace=True)]
         for narrow, wide in pairwise(widths):
             convolution = nn.Conv3d(narrow, wide, 4, stride=2, padding=1, padding_mode="reflect", bias=False)
             layers += [convolution, nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Linear(widths[-1], widths[-1])
+        self.head = nn.Linear(widths[-1], self.num_values)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the style (n, 8 F) of images (n, 1, *spatial), every axis 16 or more."""
+        """Return the style (n, S) of images (n, 1, *spatial), every axis 16 or more."""
         return self.head(self.layers(image).mean(dim=(2, 3, 4)))
 
 
@@ -107,19 +117,24 @@ class ImageDecoder(nn.Module):
     minus infinity. Here the layer gives the logarithm of the variance, limited to +-20.
 
     Args:
-        features: F; content and style have 8 F channels, the finest level F.
+        features: F; the content has 8 F channels, the finest level F.
+        style_values: S of the style, by default 8 F.
+        upsampling: "trilinear" or "nearest".
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, style_values: int | None = None, upsampling: str = "trilinear") -> None:
         super().__init__()
-        channels = 8 * features
+        self.channels = channels = 8 * features
         self.hidden = nn.Sequential(
-            nn.Linear(channels, channels), nn.ReLU(inplace=True), nn.Linear(channels, channels), nn.ReLU(inplace=True)
+            nn.Linear(style_values or channels, channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels, channels),
+            nn.ReLU(inplace=True),
         )
         self.mean = nn.Linear(channels, channels)
         self.log_variance = nn.Linear(channels, channels)
         self.blocks = nn.ModuleList(_StyledBlock(channels) for _ in range(4))
-        self.levels = nn.ModuleList(_WiderLevel(channels // 2**level) for level in range(3))
+        self.levels = nn.ModuleList(_WiderLevel(channels // 2**level, upsampling) for level in range(3))
         self.head = nn.Conv3d(features, 1, kernel_size=7, padding=3, padding_mode="reflect")
 
     @torch.jit.unused
@@ -128,7 +143,7 @@ class ImageDecoder(nn.Module):
 
         Args:
             content: (n, 8 F, *spatial / 8).
-            style: (n, 8 F).
+            style: (n, S).
         """
         hidden = self.hidden(style)
         mean = self.mean(hidden)
@@ -146,7 +161,8 @@ class ImageDecoder(nn.Module):
 
     def nothing(self, image: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Return what `forward` does for no image at all, (0, 1, *spatial)."""
-        return {"images": image.squeeze(1), "style_mean": style, "style_log_variance": style}
+        nothing = style.new_zeros(0, self.channels)
+        return {"images": image.squeeze(1), "style_mean": nothing, "style_log_variance": nothing}
 
 
 class _StyledBlock(nn.Module):
@@ -165,9 +181,9 @@ class _StyledBlock(nn.Module):
 class _WiderLevel(nn.Module):
     """Twice the size and half the channels, normalised over channels and positions."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, upsampling: str) -> None:
         super().__init__()
-        self.up = upsample()
+        self.up = upsample(upsampling)
         self.conv = nn.Conv3d(channels, channels // 2, kernel_size=5, padding=2, padding_mode="reflect")
 
     def forward(self, features: Tensor) -> Tensor:

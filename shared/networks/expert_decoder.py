@@ -20,11 +20,12 @@ class DecoderLevel(nn.Module):
     Args:
         channels: C of the level.
         block: `ConvNormAct` or `NormActConv`.
+        upsampling: "trilinear" or "nearest".
     """
 
-    def __init__(self, channels: int, block: type[nn.Module]) -> None:
+    def __init__(self, channels: int, block: type[nn.Module], upsampling: str = "trilinear") -> None:
         super().__init__()
-        self.up = nn.Sequential(upsample(), block(2 * channels, channels))
+        self.up = nn.Sequential(upsample(upsampling), block(2 * channels, channels))
         self.merge = nn.Sequential(block(2 * channels, channels), block(channels, channels, kernel_size=1))
 
 
@@ -35,11 +36,14 @@ class ExpertDecoder(nn.Module):
         widths: channels of the encoder's levels, doubling from level to level.
         out_channels: classes.
         block: `ConvNormAct` or `NormActConv`.
+        upsampling: "trilinear" or "nearest".
     """
 
-    def __init__(self, widths: Sequence[int], out_channels: int, block: type[nn.Module]) -> None:
+    def __init__(
+        self, widths: Sequence[int], out_channels: int, block: type[nn.Module], upsampling: str = "trilinear"
+    ) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(DecoderLevel(channels, block) for channels in reversed(widths[:-1]))
+        self.levels = nn.ModuleList(DecoderLevel(channels, block, upsampling) for channels in reversed(widths[:-1]))
         self.head = nn.Conv3d(widths[0], out_channels, kernel_size=1)
 
     def forward(self, features: list[Tensor]) -> Tensor:

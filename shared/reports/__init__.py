@@ -6,6 +6,7 @@ from .lesion_evaluation import LesionEvaluation
 from .subset_evaluation import SubsetEvaluation
 from .temperature_file import find_temperature, member_temperatures
 from .temperature_report import TemperatureReport
+from .tumour_columns import tumour_columns
 
 __all__ = [
     "EvaluationTable",
@@ -15,4 +16,5 @@ __all__ = [
     "TemperatureReport",
     "find_temperature",
     "member_temperatures",
+    "tumour_columns",
 ]

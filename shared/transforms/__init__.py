@@ -33,7 +33,7 @@ from .picture_overlay import draw_picture_overlay
 from .prepare_brain import PrepareBraind
 from .prepare_prostate import PrepareProstated
 from .rand_modality_subset import RandModalitySubsetd
-from .regions import TumourRegions, TumourRegionsd
+from .regions import TumourRegions, TumourRegionsd, region_names
 from .remove_small_components import RemoveSmallComponentsd, remove_small_components
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
@@ -114,6 +114,7 @@ __all__ = [
     "onehot_label",
     "output_numbers",
     "probabilities_on_grid",
+    "region_names",
     "remove_small_components",
     "segment_on_grid",
     "source_file",

@@ -26,6 +26,8 @@ class LabelTable:
 
     Attributes:
         classes: what the classes here are, in words.
+        last_class: the greatest of them. A convention with a greater one is for networks with further classes: no error
+            advises it.
         meanings: convention -> value in the file -> class here, what it is.
         names: regular expression in the name of a case or a folder -> conventions that its numbers may follow.
         case_names: the same in the name of a case only: folders of data that were converted keep their old names.
@@ -33,6 +35,7 @@ class LabelTable:
     """
 
     classes: str
+    last_class: int
     meanings: Mapping[str, Mapping[int, tuple[int, str]]]
     names: Mapping[str, tuple[str, ...]]
     case_names: Mapping[str, tuple[str, ...]]
@@ -46,14 +49,9 @@ class LabelTable:
             for name, meanings in self.meanings.items()
         }
 
-    @property
-    def last_class(self) -> int:
-        """The greatest class here."""
-        return max(klass for meanings in self.meanings.values() for klass, _ in meanings.values())
-
 
 # classes of brain tumours here: 0 background, 1 necrosis or non-enhancing tumour, 2 oedema, 3 enhancing tumour
-# A resection cavity belongs to none of WT, TC and ET: it becomes background. Its own class needs a mapping.
+# A resection cavity belongs to none of WT, TC and ET: it becomes background, or class 4 of a network that has it.
 _CORE = (1, "necrosis and non-enhancing tumour")
 _OEDEMA, _ENHANCING, _CAVITY = (2, "oedema"), (3, "enhancing tumour"), (0, "resection cavity")
 _BRATS2023 = {1: _CORE, 2: _OEDEMA, 3: _ENHANCING}
@@ -65,6 +63,7 @@ _MEANINGS: dict[str, dict[int, tuple[int, str]]] = {  # value in the file -> cla
     "brats_meningioma": _BRATS2023,
     "brats2024_glioma": _BRATS2023 | {4: _CAVITY},  # after treatment
     "brats2025_metastases": _BRATS2023 | {4: _CAVITY},
+    "brats2024_cavity": _BRATS2023 | {4: (4, "resection cavity")},  # both, for five classes
     "brats_pediatric": {1: _ENHANCING, 2: (1, "non-enhancing tumour"), 3: (1, "cyst"), 4: _OEDEMA},
     "brats_men_rt": {1: (1, "gross tumour volume")},  # one class: WT and TC are the same
     "msd": {1: _OEDEMA, 2: (1, "non-enhancing tumour"), 3: _ENHANCING},  # Medical Segmentation Decathlon, Task01
@@ -97,6 +96,7 @@ _PERIPHERAL, _TRANSITION = (1, "peripheral zone"), (2, "transition zone")
 LABEL_TABLES = {
     "brain_tumour": LabelTable(
         "0 background, 1 necrosis, 2 oedema, 3 enhancing",
+        last_class=3,
         meanings=_MEANINGS,
         names=_NAMES,
         case_names=_OLD_NAMES,
@@ -104,6 +104,7 @@ LABEL_TABLES = {
     ),
     "prostate_zones": LabelTable(
         "0 background, 1 peripheral zone, 2 transition zone",
+        last_class=2,
         meanings={
             "msd": {1: _PERIPHERAL, 2: _TRANSITION},  # Medical Segmentation Decathlon, Task05
             "prostate158": {1: (2, "central gland, transition zone"), 2: _PERIPHERAL},
@@ -170,9 +171,15 @@ def values_of_classes(
         layout: see `find_convention`.
 
     Raises:
-        InputError: the convention has no number for one of the classes.
+        InputError: the convention has no number for one of the classes, or one for a class that is not painted.
     """
     name, mapping = find_convention(label_convention, layout)
+    last = LABEL_TABLES["brain_tumour"].last_class
+    if max(mapping.values()) > last:
+        raise InputError(
+            f"label convention {name}: has classes above {last}, which painted brains do not have (their resection "
+            "cavities are background); train without painted brains, or give another --label_convention."
+        )
     values = {klass: value for value, klass in sorted(mapping.items(), reverse=True)}  # of several the least
     if missing := [klass for klass in range(4) if klass not in values]:
         raise InputError(

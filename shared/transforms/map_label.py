@@ -110,7 +110,11 @@ class MapLabel(Transform):
         """Say which values do not belong here, and what all values in use would become under other conventions."""
         unknown = sorted(own - set(self.mapping))
         found = own | values_of_files(path for path in self.labels if path != file)
-        fitting = [name for name, mapping in self.table.mappings.items() if found <= set(mapping)]
+        fitting = [
+            name
+            for name, mapping in self.table.mappings.items()
+            if found <= set(mapping) and max(mapping.values()) <= self.table.last_class
+        ]
         promised = [name for name in conventions_of_name(Path(file).name, file, self.table) if name in fitting]
         described = describe_conventions(promised or fitting, found, self.table)
         mapping = f'a mapping of every value to {self.table.classes}, as "{{0: 0, 7: {self.table.last_class}}}"'

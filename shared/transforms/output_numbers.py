@@ -32,13 +32,8 @@ def output_numbers(
         name, classes = find_convention(convention, table=label_table(table))
         written = {klass: [value for value, known in classes.items() if known == klass] for klass in range(num_classes)}
         written[0] = [0]
-        for klass, values in written.items():
-            if len(values) != 1:
-                found = " and ".join(map(str, values)) or "no number"
-                raise InputError(
-                    f"--output_convention: {name} has {found} for class {klass}; give numbers, such as "
-                    f'"{ {klass: klass for klass in range(num_classes)} }".'
-                )
+        if any(len(values) != 1 for values in written.values()):
+            raise InputError(_no_single_number(name, written))
         return [values[0] for _, values in sorted(written.items())]
     try:
         numbers = {int(klass): int(value) for klass, value in convention.items()}
@@ -53,3 +48,13 @@ def output_numbers(
     if len(set(values)) < num_classes:
         raise InputError(f"--output_convention: two classes have one number in {convention}; correct it.")
     return values
+
+
+def _no_single_number(name: str, written: Mapping[int, list[int]]) -> str:
+    """Say which class has no number of its own. The advice has the convention's numbers, so that none is swapped."""
+    klass, values = next((klass, values) for klass, values in written.items() if len(values) != 1)
+    found = " and ".join(map(str, values)) or "no number"
+    if not all(written.values()):
+        return f"--output_convention: {name} has {found} for class {klass}; give another convention, or numbers."
+    numbers = {klass: values[0] for klass, values in written.items() if klass}
+    return f'--output_convention: {name} has {found} for class {klass}; choose one, as in "{numbers}" (class: number).'

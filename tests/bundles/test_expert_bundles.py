@@ -10,7 +10,8 @@ from monai.bundle import ConfigParser
 from shared.handlers import unknown_settings
 
 BUNDLES = sorted(path.parents[1] for path in Path("bundles").glob("*_expert_consistency/configs/train.json"))
-OVERLAYS = ["no_mec", "no_rec", "no_gate", "no_weighted_fusion", "no_contrast", "network_rfnet", "network_dcseg"]
+NETWORKS = sorted({path.stem for bundle in BUNDLES for path in bundle.glob("configs/network_*.json")})
+OVERLAYS = ["no_mec", "no_rec", "no_gate", "no_weighted_fusion", "no_contrast", *NETWORKS]
 
 
 def parser_of(bundle, *names):
@@ -21,6 +22,7 @@ def parser_of(bundle, *names):
 
 def test_bundles_were_found():
     assert BUNDLES
+    assert {"network_dcseg", "network_rfnet", "network_robustseg", "network_uhemis", "network_uhved"} <= set(NETWORKS)
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
@@ -73,7 +75,7 @@ def test_schedules_reach_the_loss_and_the_gate(bundle):
     assert found == [[0.5 * eta, 0, 0], [eta, 1, 1], [eta, 1, 1]]
 
 
-@pytest.mark.parametrize("overlay", [None, "no_gate", "network_rfnet"])
+@pytest.mark.parametrize("overlay", [None, "no_gate", *NETWORKS])
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_weight_decay_leaves_the_gate_alone(bundle, overlay):
     """Gradients of the gate are below what decay takes from its weights, which it would bring to zero."""
@@ -86,4 +88,5 @@ def test_weight_decay_leaves_the_gate_alone(bundle, overlay):
     decayed, spared = ({id(p) for p in group["params"]} for group in optimizer.param_groups)
     assert spared == gate
     assert decayed | gate == {id(parameter) for parameter in network.parameters()}
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [1e-4, 0]
+    decay = 1e-5 if overlay in ("network_uhemis", "network_uhved") else 1e-4
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [decay, 0]

@@ -29,7 +29,7 @@ def test_configs_have_no_fault(bundle):
 def test_packed_bundle_holds_configs_documents_and_its_own_code(bundle, tmp_path):
     with zipfile.ZipFile(pack(bundle, tmp_path / "first")) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    own = r"LICENSE|configs/\w+\.(json|conf)|docs/.+|models/model\.pt"
+    own = r"LICENSE|configs/\w+\.(json|conf)|docs/.+|models/(model|painted)\.pt"
     kind = re.compile(rf"{bundle.name}/({own}|{bundle.name}_lib/(\w+/)?\w+\.py)")
     assert [name for name in files if not kind.fullmatch(name)] == []
     here = [str(path).encode() for path in (Path.cwd(), Path.home(), tmp_path) if len(path.parts) > 1]

@@ -19,7 +19,7 @@ def test_what_training_alone_reads_does_not_stop_inference(overlay):
     assert unknown_settings(config, others=[ConfigParser.load_config_file(path) for path in files]) == []
 
 
-@pytest.mark.parametrize("overlay", [None, "network_rfnet", "network_uhemis", "network_uhved", "network_segresnet"])
+@pytest.mark.parametrize("overlay", [None, *(path.stem for path in OVERLAYS if path.parent == MMFORMER)])
 def test_network_and_loss_of_an_overlay_fit(overlay):
     """One step of training, of a small network, on a mixed batch; every parameter gets a gradient."""
     torch.manual_seed(0)

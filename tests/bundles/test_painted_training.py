@@ -64,9 +64,16 @@ def weights(folder, name="model.pt"):
     return torch.load(folder / name, weights_only=True)
 
 
+def without_incomplete_training(overlay):
+    """Bundles of one modality have no `missing_rates`."""
+    kept = {key: value for key, value in overlay.items() if key != "training_cases::cases"}
+    return kept | {"train::dataset": {**overlay["train::dataset"], "data": None}}
+
+
 @pytest.mark.parametrize("bundle", BRAINS, ids=lambda path: path.name)
 def test_brain_bundles_have_the_same_overlays(bundle):
-    assert read(bundle, "pretrain") == read(RUN, "pretrain")
+    pretrain, of_run = (without_incomplete_training(read(b, "pretrain")) for b in (bundle, RUN))
+    assert pretrain == of_run
     own, tried = ({**read(b, "finetune"), "learning_rate": None} for b in (bundle, RUN))
     assert own == tried
     assert read(bundle, "finetune")["learning_rate"] == read(bundle, "train")["learning_rate"] / 2

@@ -24,6 +24,7 @@ PARTS = {
 OWN = {  # arguments that a bundle may have and another may lack or give otherwise
     "dataset": {"data", "longest_ending"},  # cases, with or without modalities
     "dataset::data": {"cases"},
+    "train::dataset": {"data"},  # cases that may lack modalities
     "handlers::1": {"inputs"},
     "network": {"find_unused_parameters"},
     "train::trainer": {"prepare_batch", "postprocessing", "key_train_metric", "optim_set_to_none"},
@@ -44,6 +45,8 @@ def part_of(bundle, file, place):
         (part,) = [item for item in parser[f"{group}handlers"] if item["_target_"].endswith(handler)]
     else:
         part = parser[place]
+    if place == "initialize":  # only brain bundles choose weights: test_painted_weights.py
+        part = [step for step in part if "use_included_weights" not in str(step)]
     return {key: part[key] for key in part.keys() - OWN.get(place, set())} if isinstance(part, dict) else part
 
 

@@ -229,6 +229,22 @@ def test_the_record_of_a_case_has_file_hash_and_settings_of_the_weights(tmp_path
     json.dumps(seen)
 
 
+def test_weights_that_say_what_they_were_trained_on_pass_it_on_to_log_and_record(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = with_settings(tmp_path / "model.pt", {**SETTINGS, "trained_on": "painted brains"})
+    loader = WeightsLoader(str(path), torch.nn.Linear(2, 3), SETTINGS)
+    loader()
+    assert json.loads(loader.note)["trained_on"] == "painted brains"
+    assert f"Loaded {path} (trained on painted brains)." in caplog.text
+
+
+def test_other_settings_are_named_before_the_shapes_that_follow_from_them(tmp_path):
+    path = str(with_settings(tmp_path / "model.pt"))
+    error = input_error(WeightsLoader(path, torch.nn.Linear(1, 3), {**SETTINGS, "modalities": ["t1"]}))
+    assert "trained with modalities = ['t1', 't2'], but modalities = ['t1'] is given" in error
+    assert "of another shape" in input_error(WeightsLoader(path, torch.nn.Linear(1, 3), SETTINGS))
+
+
 def test_several_files_are_an_ensemble_of_networks_of_their_own(tmp_path):
     paths = [tmp_path / name for name in ("one.pt", "two.pt")]
     saved = [torch.nn.Linear(2, 3) for _ in paths]

@@ -10,7 +10,10 @@ from shared.losses import (
     CLoELoss,
     ContrastiveRepresentationLoss,
     ExpertSupervisionLoss,
+    FuzzyAuxiliaryLoss,
+    LearnedUncertainties,
     ModalityExpertConsistencyLoss,
+    ParetoFuzzyLoss,
     RegionExpertConsistencyLoss,
     WeightedCrossEntropyDiceLoss,
 )
@@ -229,3 +232,29 @@ def test_float32_under_autocast(dtype):
 def test_weights_without_meaning_are_refused(name, value):
     with pytest.raises(InputError, match=f"{name} must be at least 0 and finite, got {value}"):
         CLoELoss(**{name: value})
+
+
+def test_fuzzy_labels_act_on_the_fused_output_alone():
+    """With lambda = 0 the value is that without them to the last bit."""
+    (image, target), network = batch(), make()
+    output, label = network(image, KEEP), target["label"]
+    fuzzy = ParetoFuzzyLoss(WeightedCrossEntropyDiceLoss(), FuzzyAuxiliaryLoss(), fuzzy_weight=0.0)
+    plain, loss = CLoELoss(), CLoELoss(fused_loss=fuzzy)
+    assert loss(output, target) == plain(output, target)
+    loss.fused_loss.set_fuzzy_weight(0.3)
+    added = loss(output, target) - plain(output, target)
+    fuzzy = ParetoFuzzyLoss(WeightedCrossEntropyDiceLoss(), FuzzyAuxiliaryLoss()).terms(output["pred"], label)["fuzzy"]
+    torch.testing.assert_close(added, 0.3 * fuzzy, atol=1e-4, rtol=1e-4)
+    assert {"base", "fuzzy", "rho_1", "fuzzy_weight"} <= loss.terms(output, target).keys()
+
+
+def test_learned_uncertainties_weight_the_terms_that_they_name():
+    (image, target), network = batch(), make()
+    output = network(image, KEEP)
+    loss = CLoELoss(expert_weight=2.0, uncertainties=LearnedUncertainties(["experts", "region"]))
+    plain = CLoELoss(expert_weight=2.0).terms(output, target)
+    torch.nn.init.constant_(loss.uncertainties.log_variances["experts"], 0.5)
+    expected = plain["total"] + 2 * ((torch.tensor(-0.5).exp() - 1) * plain["experts"] + 0.5)
+    torch.testing.assert_close(loss(output, target), expected)
+    loss(output, target).backward()
+    assert all(parameter.grad != 0 for parameter in loss.uncertainties.parameters())

@@ -44,6 +44,15 @@ def test_as_the_published_formula_with_loops(batch):
     torch.testing.assert_close(WeightedCrossEntropyDiceLoss(legacy_clamp=True)(logits, label), total + 1 - dice / 4)
 
 
+def test_squared_dice_by_hand():
+    """Two voxels, classes 0 and 1, both with p = 3/4 of their own: 2 x 3/4 / (9/16 + 1/16 + 1) for either class."""
+    logits = torch.tensor([[[0.75, 0.25], [0.25, 0.75]]]).log()
+    label = torch.tensor([[[0, 1]]])
+    cross_entropy = -0.5 * math.log(0.75)  # both weights are a half
+    expected = cross_entropy + 1 - 1.5 / (10 / 16 + 1)
+    assert WeightedCrossEntropyDiceLoss(squared=True)(logits, label).item() == pytest.approx(expected)
+
+
 def test_without_weights_it_is_cross_entropy_plus_the_same_dice(batch):
     logits, label = batch
     target = onehot(label)

@@ -1,4 +1,4 @@
-"""What CLoE, MMFormer, RFNet, UHeMIS and UHVED have in common."""
+"""What CLoE, MMFormer, RFNet, RobustSeg, UHeMIS and UHVED have in common."""
 
 import pytest
 import torch
@@ -6,12 +6,12 @@ from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 
 from shared.errors import InputError
-from shared.networks import UHVED, CLoE, MMFormer, RFNet, UHeMIS
+from shared.networks import UHVED, CLoE, MMFormer, RFNet, RobustSeg, UHeMIS
 
 NAN = float("nan")
 EXPERTS_OF_GATE = (CLoE, "expert_decoder")
 SMALL = (16, 16, 16)
-SIZES = {CLoE: SMALL, MMFormer: (32, 32, 32), RFNet: SMALL, UHeMIS: SMALL, UHVED: SMALL}
+SIZES = {CLoE: SMALL, MMFormer: (32, 32, 32), RFNet: SMALL, RobustSeg: SMALL, UHeMIS: SMALL, UHVED: SMALL}
 
 
 @pytest.fixture(params=SIZES, ids=lambda kind: kind.__name__)
@@ -162,7 +162,7 @@ def test_absent_modalities_are_not_computed(kind):
 
 
 def test_modalities_that_are_not_kept_are_not_computed(kind):
-    """In training the losses of single modalities see them, unless there are none (U-HeMIS) or by choice (CLoE)."""
+    """In training losses of single modalities see them; U-HeMIS and RobustSeg have none, CLoE chooses not to."""
     network, image = make(kind).eval(), volume(kind, batch=2)
     keep = torch.tensor([[True, False, False, True], [True, False, True, False]])
     seen = [samples_seen(modules) for modules in of_single_modalities(kind, network)]
@@ -170,7 +170,9 @@ def test_modalities_that_are_not_kept_are_not_computed(kind):
     assert seen == [[[2], [], [1], [1]]] * len(seen)
     network.train()(image, keep)
     of_encoders, *of_transformers = seen
-    assert of_encoders == ([[2, 2], [], [1, 1], [1, 1]] if kind in (UHeMIS, CLoE) else [[2, 2], [2], [1, 2], [1, 2]])
+    assert of_encoders == (
+        [[2, 2], [], [1, 1], [1, 1]] if kind in (UHeMIS, CLoE, RobustSeg) else [[2, 2], [2], [1, 2], [1, 2]]
+    )
     assert all(calls == [[2, 2], [], [1, 1], [1, 1]] for calls in of_transformers)
 
 
@@ -266,6 +268,11 @@ def test_training_dictionary(kind):
         assert set(output) == {"pred", "experts", "region", "weights", "scores", "present", "available", "decoded"}
         assert torch.equal(output["experts"].flatten(2).any(2), present)
         assert output["region"].shape == (3, 1, *size)
+    elif kind is RobustSeg:
+        assert set(output) == {"pred", "images", "style_mean", "style_log_variance", "present", "available"}
+        assert output["images"].shape == (3, 4, *size)
+        assert output["style_mean"].shape == output["style_log_variance"].shape == (3, 4, 16)
+        assert torch.equal(output["images"].flatten(2).any(2), present)
     elif kind is UHVED:
         assert set(output) == {"pred", "images", "means", "log_variances", "present", "available"}
         assert output["images"].shape == (3, 4, *size)

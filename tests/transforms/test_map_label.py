@@ -31,6 +31,13 @@ def label_of(values, dtype=torch.float32, name="a_seg.nii"):
         ("brats2013", [0, 1, 2, 3, 4], [0, 1, 2, 1, 3]),
         ("brats2023", [3, 2, 1, 0], [3, 2, 1, 0]),
         ("msd", [0, 1, 2, 3], [0, 2, 1, 3]),
+        ("brats_africa", [0, 1, 2, 3], [0, 1, 2, 3]),
+        ("brats_meningioma", [0, 1, 2, 3], [0, 1, 2, 3]),
+        ("brats2024_glioma", [0, 1, 2, 3, 4], [0, 1, 2, 3, 0]),
+        ("brats2025_metastases", [0, 1, 2, 3, 4], [0, 1, 2, 3, 0]),
+        ("brats2024_cavity", [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]),
+        ("brats_pediatric", [0, 1, 2, 3, 4], [0, 3, 1, 1, 2]),
+        ("brats_men_rt", [0, 1], [0, 1]),
         ({"0": 0, "7": 2, "-1": 5}, [-1, 7, 0], [5, 2, 0]),
     ],
 )
@@ -44,10 +51,11 @@ def test_values_become_classes(convention, values, classes, dtype):
 
 
 def test_conventions_agree_on_what_they_mean():
-    """Every convention knows background and reaches the classes 1, 2 and 3; MEN-RT has one class."""
+    """Every convention knows background and reaches the classes 1, 2 and 3; MEN-RT has one class, a cavity one more."""
+    others = {"brats_men_rt": {0, 1}, "brats2024_cavity": {0, 1, 2, 3, 4}}
     for name, mapping in label_table("brain_tumour").mappings.items():
         assert mapping[0] == 0
-        assert set(mapping.values()) == ({0, 1} if name == "brats_men_rt" else {0, 1, 2, 3})
+        assert set(mapping.values()) == others.get(name, {0, 1, 2, 3})
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,7 @@ def test_conventions_agree_on_what_they_mean():
         ("brats_meningioma", ({1, 2, 3}, {1, 3}, {3})),
         ("brats2024_glioma", ({1, 2, 3}, {1, 3}, {3})),  # 4, the resection cavity, belongs to none
         ("brats2025_metastases", ({1, 2, 3}, {1, 3}, {3})),
+        ("brats2024_cavity", ({1, 2, 3}, {1, 3}, {3})),
         ("brats_pediatric", ({1, 2, 3, 4}, {1, 2, 3}, {1})),
     ],
 )
@@ -66,6 +75,41 @@ def test_regions_are_those_of_the_challenges(convention, regions):
     mapping = label_table("brain_tumour").mappings[convention]
     for values, classes in zip(regions, ({1, 2, 3}, {1, 3}, {3}), strict=True):
         assert {value for value, klass in mapping.items() if klass in classes} == values
+
+
+@pytest.mark.parametrize(
+    ("convention", "known", "unlisted"),
+    [
+        ("brats2013", "0, 1, 2, 3, 4", 5),
+        ("brats2021", "0, 1, 2, 4", 3),
+        ("brats2023", "0, 1, 2, 3", 4),
+        ("brats_africa", "0, 1, 2, 3", 4),
+        ("brats_meningioma", "0, 1, 2, 3", 4),
+        ("brats2024_glioma", "0, 1, 2, 3, 4", 5),
+        ("brats2025_metastases", "0, 1, 2, 3, 4", 5),
+        ("brats2024_cavity", "0, 1, 2, 3, 4", 5),
+        ("brats_pediatric", "0, 1, 2, 3, 4", 5),
+        ("brats_men_rt", "0, 1", 2),
+        ("msd", "0, 1, 2, 3", 4),
+    ],
+)
+def test_a_value_that_a_convention_does_not_list_is_refused(convention, known, unlisted):
+    with pytest.raises(
+        InputError, match=rf"a_seg.nii: label value {unlisted} not in convention {convention} .{known}."
+    ):
+        MapLabel(convention)(label_of([0, 1, unlisted]))
+
+
+def test_every_convention_of_brains_has_its_unlisted_value_tested():
+    (mark,) = test_a_value_that_a_convention_does_not_list_is_refused.pytestmark
+    assert {row[0] for row in mark.args[1]} == set(label_table("brain_tumour").mappings)
+
+
+def test_no_advice_needs_a_class_that_the_network_may_not_have():
+    with pytest.raises(InputError) as error:
+        MapLabel("brats2023")(label_of([0, 1, 3, 4]))
+    assert "brats2024_cavity" not in str(error.value)
+    assert "4 resection cavity -> 0" in str(error.value)
 
 
 def test_scaled_storage_is_rounded():

@@ -3,7 +3,8 @@ import torch
 from monai.data import MetaTensor
 from monai.metrics import DiceMetric
 
-from shared.transforms import TumourRegions, TumourRegionsd
+from shared.errors import InputError
+from shared.transforms import TumourRegions, TumourRegionsd, region_names
 
 
 def label_map(voxels_of_et, spacing=(1.0, 1.0, 1.0), turn=0.0):
@@ -25,6 +26,36 @@ def volumes(regions):
 def test_every_class_by_hand():
     regions = TumourRegions(0)(torch.arange(4).reshape(1, 2, 2))
     assert regions.flatten(1).tolist() == [[0, 1, 1, 1], [0, 1, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1]]
+
+
+def test_a_resection_cavity_belongs_to_no_region_but_its_own():
+    """As the organisers' programs of 2024 count glioma after treatment: 1 NETC, 2 SNFH, 3 ET, 4 RC."""
+    regions = TumourRegions(0, num_classes=5)(torch.arange(5).reshape(1, 5, 1))
+    assert dict(zip(region_names(5), regions.flatten(1).tolist(), strict=True)) == {
+        "WT": [0, 1, 1, 1, 0],
+        "TC": [0, 1, 0, 1, 0],
+        "ET": [0, 0, 0, 1, 0],
+        "ET_pp500": [0, 0, 0, 1, 0],
+        "NETC": [0, 1, 0, 0, 0],
+        "SNFH": [0, 0, 1, 0, 0],
+        "RC": [0, 0, 0, 0, 1],
+    }
+
+
+@pytest.mark.parametrize("num_classes", [4, 5])
+def test_without_the_rule_there_is_no_channel_for_it(num_classes):
+    """Of a float label, and in the order of the names."""
+    label = torch.arange(5.0).clamp(max=num_classes - 1).reshape(1, 5, 1)
+    with_rule = TumourRegions(0, num_classes)(label)
+    kept = [number for number, name in enumerate(region_names(num_classes)) if name != "ET_pp500"]
+    scored = TumourRegionsd("label", None, num_classes=num_classes)({"label": label})["label"]
+    assert torch.equal(scored, with_rule[kept])
+    assert len(region_names(num_classes, has_volume_rule=False)) == len(kept) == len(scored)
+
+
+def test_more_classes_are_refused():
+    with pytest.raises(InputError, match=r"num_classes: expected 4 .* or 5 .and resection cavity. to score .* got 6"):
+        region_names(6)
 
 
 @pytest.mark.parametrize(("voxels", "reported"), [(0, 0), (499, 0), (500, 500), (501, 501)])

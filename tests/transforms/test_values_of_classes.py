@@ -28,3 +28,8 @@ def test_a_convention_without_one_of_the_classes_is_refused():
     message = "label convention brats_men_rt: no number means class 2"
     with pytest.raises(InputError, match=re.escape(message)):
         values_of_classes("brats_men_rt")
+
+
+def test_painted_labels_have_no_class_for_a_resection_cavity():
+    with pytest.raises(InputError, match="brats2024_cavity: has classes above 3, which painted brains do not have"):
+        values_of_classes("brats2024_cavity")

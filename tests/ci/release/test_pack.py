@@ -203,6 +203,20 @@ def test_manifest_lists_hashes_code_targets_and_expressions(toy_bundle, tmp_path
     ]
 
 
+def test_weights_that_the_repository_holds_are_packed_and_those_of_a_training_are_not(toy_bundle, tmp_path):
+    repository, weights = toy_bundle.parents[1], toy_bundle / "models" / "painted.pt"
+    subprocess.run(["git", "init", "--quiet", repository], check=True)
+    (repository / ".gitignore").write_text("bundles/*/models/*\n!bundles/*/models/painted.pt\n")
+    weights.parent.mkdir()
+    for path in (weights, weights.with_name("model.pt"), weights.parent / "finetuned" / "model.pt"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(path.name.encode())
+    subprocess.run(["git", "-C", repository, "add", "bundles"], check=True)
+    files = unpacked(toy_bundle, tmp_path)
+    assert [path for path in files if path.startswith("models/")] == ["models/painted.pt"]
+    assert files["models/painted.pt"] == b"painted.pt"
+
+
 def test_what_runs_leave_and_git_ignores_stays_out(toy_bundle, tmp_path):
     before = sorted(unpacked(toy_bundle, tmp_path))
     subprocess.run(["git", "init", "--quiet", toy_bundle.parents[1]], check=True)

@@ -1,0 +1,101 @@
+"""Choose the tests that some modules of `shared/` can run alone, and make them import another package."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+__all__ = ["part_tests"]
+
+IN_THE_REPOSITORY = re.compile(r"(bundles|shared|ci|tests)(/|$)")
+
+
+def part_tests(root: Path, exported: Collection[str], modules: Collection[str], package: str) -> dict[str, str]:
+    """Return {path: text} of the test files that are left when everything that needs other modules is taken out.
+
+    A test is taken out if it uses a name of `shared` that is not packed, a command, a fixture of the repository's
+    ``conftest.py`` or a file of the repository, itself or through another function of its file.
+
+    Args:
+        root: folder that holds ``shared/`` and ``tests/``.
+        exported: dotted names that the packed folders export.
+        modules: dotted names of the packed modules.
+        package: name that replaces `shared`.
+    """
+    known, found = {*exported, *modules}, {}
+    others = {path.stem for path in (root / "tests").rglob("*.py")}
+    for folder in sorted({module.split(".")[1] for module in modules if module.count(".") > 1}):
+        fixtures = {*_fixtures(root / "tests" / "conftest.py"), *_fixtures(root / "tests" / folder / "conftest.py")}
+        for path in sorted((root / "tests" / folder).glob("test_*.py")):
+            helpers = {file.stem: file for file in path.parent.glob("*.py") if not file.name.startswith("test_")}
+            text, used = _without_the_rest(path, known, fixtures, helpers, others, package)
+            if re.search(r"^def test_", text, re.MULTILINE) and f"from {package}.{folder}" in text:
+                found[f"tests/{folder}/{path.name}"] = text
+                found |= {f"tests/{folder}/{name}.py": helpers[name].read_text(encoding="utf-8") for name in used}
+    return found
+
+
+def _fixtures(conftest: Path) -> Iterator[str]:
+    if conftest.is_file():
+        body = ast.parse(conftest.read_text(encoding="utf-8")).body
+        yield from (node.name for node in body if isinstance(node, ast.FunctionDef))
+
+
+def _without_the_rest(
+    path: Path,
+    known: Collection[str],
+    fixtures: Collection[str],
+    helpers: dict[str, Path],
+    others: Collection[str],
+    package: str,
+) -> tuple[str, list[str]]:
+    """Return what is left of a test file, and those of the `helpers` next to it that it imports."""
+    text = path.read_text(encoding="utf-8")
+    lines, body, used = text.splitlines(), ast.parse(text).body, []
+    lost, changed = {"__file__", *fixtures}, {}  # line of a statement to what replaces it
+    for node in [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]:
+        source = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        alone = source in helpers and not _imports_repository(helpers[source])
+        if source.split(".")[0] in ("shared", "ci", *others):
+            kept = [alias for alias in node.names if alone or f"{source}.{alias.name}" in known]
+            lost |= {alias.asname or alias.name for alias in node.names if alias not in kept}
+            used += [source] if alone else []
+            node.names = kept
+            changed[node] = ast.unparse(node) if kept else ""
+    rest = [node for node in body if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    while found := [node for node in rest if node not in changed and _needs(node, lost, known)]:
+        changed |= dict.fromkeys(found, "")
+        lost |= {name for node in found for name in _defines(node)}
+    for node in sorted(changed, key=lambda node: -node.lineno):
+        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
+        lines[first - 1 : node.end_lineno] = [changed[node]] if changed[node] else []
+    left = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
+    return re.sub(r"\bshared\.", f"{package}.", left), used
+
+
+def _imports_repository(module: Path) -> bool:
+    return bool(re.search(r"^(from|import) (shared|ci)\b", module.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def _needs(statement: ast.stmt, lost: Collection[str], known: Collection[str]) -> bool:
+    """Whether a statement uses a lost name (variable or fixture), imports what is not known, or names a file here."""
+    for node in ast.walk(statement):
+        inner = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+        if any(imported.split(".")[0] in ("shared", "ci") and imported not in known for imported in inner):
+            return True
+        name = getattr(node, "id", None) or getattr(node, "arg", None)  # of a variable, of an argument
+        if isinstance(node, (ast.Name, ast.arg)) and name in lost:
+            return True
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and IN_THE_REPOSITORY.match(node.value):
+            return True
+    return False
+
+
+def _defines(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        yield statement.name
+    for node in ast.walk(statement) if isinstance(statement, (ast.Assign, ast.AnnAssign)) else ():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
