@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..errors import InputError
-from ..pictures import label_numbers, open_picture
 from ..transforms import LoadPictured
 from .prediction_files import prediction_files
 
@@ -94,7 +93,7 @@ class ReadMaskPredictions(ReadPicturePredictions):
 
     def read(self, file: Path, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return mask and uncertainty."""
-        mask = torch.from_numpy(label_numbers(open_picture(file), one_number=True) > 0)[None]
+        mask = _numbers(file, object_keys=()) > 0
         _check_size(file, mask, batch[CommonKeys.LABEL][0])
         return {CommonKeys.PRED: mask.to(torch.uint8), "uncertainty": torch.zeros(mask.shape)}
 
@@ -110,11 +109,9 @@ class ReadObjectPredictions(ReadPicturePredictions):
 
     def read(self, file: Path, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the objects."""
-        true = batch["instances"][0]
-        read = LoadPictured("image", label_keys=("objects",), object_keys=("objects",), allow_missing_keys=True)
-        objects = read({"objects": str(file)})["objects"]
-        _check_size(file, objects, true)
-        return {"pred_instances": objects.as_tensor()}
+        objects = _numbers(file, object_keys=("prediction",))
+        _check_size(file, objects, batch["instances"][0])
+        return {"pred_instances": objects}
 
 
 def read_mask_predictions(
@@ -129,6 +126,12 @@ def read_object_predictions(
 ) -> ReadObjectPredictions | None:
     """Return `ReadObjectPredictions` with the same arguments; None without a folder: the network predicts."""
     return None if predictions is None else ReadObjectPredictions(predictions, cases, class_names)
+
+
+def _numbers(file: Path, object_keys: Sequence[str]) -> Tensor:
+    """Read the numbers (1, H, W) in a picture."""
+    read = LoadPictured("image", label_keys=("prediction",), object_keys=object_keys, allow_missing_keys=True)
+    return read({"prediction": str(file)})["prediction"].as_tensor()
 
 
 def _check_size(file: Path, found: Tensor, true: Tensor) -> None:

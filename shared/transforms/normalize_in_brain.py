@@ -12,7 +12,6 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 from torch import Tensor
 
 from ..errors import InputError
-from ..networks.present_modalities import present_modalities
 from .brain_checks import BRAIN_CHECKS
 from .brain_mask import in_brain
 from .is_constant import is_constant
@@ -60,7 +59,7 @@ class NormalizeInBrain(Transform):
         for channel, found in enumerate(moments):
             if found is not None:
                 self._shift(normalized[channel], values[channel], inside, *found)
-        if not present_modalities(normalized.unsqueeze(0)).any():
+        if all(found is None for found in moments):
             raise InputError(
                 f"{source_file(image, 'image')}: every modality has one single value inside the brain; "
                 "check the file and the mask."
