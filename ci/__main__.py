@@ -34,10 +34,17 @@ COMMANDS = {  # folder to its commands, each with its module
         "derive-gland-regions": "derive_gland_regions",
     },
     "timing": {"benchmark": "benchmark", "step-times": "step_times", "study-times": "study_times"},
-    "release": {"pack": "pack", "ship-weights": "ship_weights"},
+    "release": {
+        "pack": "pack",
+        "check-zoo": "check_zoo",
+        "list-bundles": "list_bundles",
+        "hub-folder": "hub_folder",
+        "ship-weights": "ship_weights",
+    },
     "dicom": {"dicom-inputs": "dicom_inputs"},
     "archive": {"serve-archive": "serve_archive"},
     "lint": {"lint": "lint_configs"},
+    "documents": {"readme-commands": "readme_commands"},
 }
 
 

@@ -1,7 +1,8 @@
 """Read evaluation.csv, of one of three kinds, and subsets.csv, told apart by their columns.
 
 The scores of `EvaluationTable` are averaged over cases, those of `GlandEvaluation` pooled; `LesionEvaluation`
-has both. The rows of `SubsetEvaluation`, one per case and subset of the modalities, become one per case.
+has both. The rows of `SubsetEvaluation`, one per case and subset of the modalities, become one per case; of its scores
+Dice alone is read.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def read_evaluation(path: str) -> DataFrame:
         table = pandas.read_csv(path, index_col="case", dtype=words, keep_default_na=False, na_values=[""])
         table = table.drop(columns="true_class", errors="ignore")
         if "subset" in table:
-            table = table.drop(columns="missing").set_index("subset", append=True).unstack(sort=False)
+            table = table.filter(regex="^(subset$|dice_)").set_index("subset", append=True).unstack(sort=False)
             table.columns = table.columns.map(OF_SUBSET.join)
         return table.astype(dict.fromkeys(table.columns.drop("part", errors="ignore"), float))
     except (OSError, KeyError, ValueError, TypeError) as error:

@@ -8,12 +8,11 @@ import numpy as np
 from pandas import DataFrame, MultiIndex
 
 from ci.experiments.run_spread import MARK
+from shared.reports.mean_interval import INTERVAL, SAMPLES, mean_interval
 
 __all__ = ["COLUMNS", "difference_rows", "paired_differences", "paired_sentence"]
 
 COLUMNS = ["cases", "difference", "low", "high", "wilcoxon_p"]
-SAMPLES = 9999
-SHARE = 0.95
 
 
 def paired_differences(methods: Mapping[str, DataFrame]) -> DataFrame:
@@ -52,7 +51,7 @@ def difference_rows(table: DataFrame, decimals: Mapping[str, int], scores: Seque
             low, high, difference = (f"{row[name]:+.{decimals[score]}f}" for name in ("low", "high", "difference"))
             interval = "" if np.isnan(row["low"]) else f"{low} to {high}"
             found[f"{method}: {score}"] = [int(row["cases"]), difference, interval, f"{row['wilcoxon_p']:.3g}"]
-    return DataFrame.from_dict(found, orient="index", columns=["cases", "difference", "95 % interval", "Wilcoxon p"])
+    return DataFrame.from_dict(found, orient="index", columns=["cases", "difference", INTERVAL, "Wilcoxon p"])
 
 
 def paired_sentence(first: str) -> str:
@@ -67,20 +66,10 @@ def paired_sentence(first: str) -> str:
 
 def _compared(differences: np.ndarray) -> tuple[int, float, float, float, float]:
     """Return the number of differences, their mean, its interval, and p."""
-    from scipy.stats import bootstrap, wilcoxon
+    from scipy.stats import wilcoxon
 
     count = len(differences)
     if not count:
         return 0, np.nan, np.nan, np.nan, np.nan
     p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
-    if count < 2:
-        return count, float(differences.mean()), np.nan, np.nan, p
-    interval = bootstrap(
-        (differences,),
-        np.mean,
-        n_resamples=SAMPLES,
-        confidence_level=SHARE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return count, float(differences.mean()), float(interval.low), float(interval.high), p
+    return count, float(differences.mean()), *mean_interval(differences), p

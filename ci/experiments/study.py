@@ -164,6 +164,7 @@ def main(
     folds: Any = None,
     jobs: int = 1,
     evaluation: str = "evaluate",
+    printed: str | None = None,
     **settings: Any,
 ) -> None:
     """Run a study.
@@ -176,6 +177,7 @@ def main(
         folds: of a cross-validation (set --num_folds as well), e.g. 0,1,2,3.
         jobs: how many runs at a time.
         evaluation: the bundle's overlay that scores a run: evaluate or evaluate_subsets.
+        printed: a JSON file with the numbers of a paper's table, rows of the study's own table.
         settings: of the bundle, for all variants.
     """
     if not isinstance(jobs, int) or jobs < 1:
@@ -201,4 +203,4 @@ def main(
     for _, variant, folder, of_run, _ in tasks:  # all of them before hours are spent on the first
         check_settings(folder, {**of_run, **variant})
     run_jobs(jobs, tasks)
-    tables.main(*rows, out=str(Path(out) / table))
+    tables.main(*rows, out=str(Path(out) / table), printed=printed)

@@ -12,6 +12,7 @@ import numpy as np
 from pandas import DataFrame
 
 from ci.experiments.evaluation_files import OF_SUBSET
+from ci.experiments.printed_table import PrintedTable
 from ci.experiments.run_spread import MARK
 from shared.errors import InputError
 from shared.reports.score_table import markdown_table, markdown_text
@@ -51,13 +52,14 @@ class SubsetLayout:
                 for heading, subsets in groups.items()
             }
 
-    def markdown(self, table: DataFrame, num_cases: int, meaning: str) -> str:
+    def markdown(self, table: DataFrame, num_cases: int, meaning: str, printed: PrintedTable | None = None) -> str:
         """Return both tables, and below what the numbers are.
 
         Args:
             table: of `over_runs`.
             num_cases: of each method.
             meaning: what the mark means.
+            printed: rows of a paper, below those of each region.
         """
         wide = table.unstack(sort=False)
         means, marks = (
@@ -73,11 +75,20 @@ class SubsetLayout:
         spreads = DataFrame(spreads).map(lambda spread: "" if np.isnan(spread) else f" ± {spread:.2f}")
         by_subset = {f" {subset}": subset for subset in self.subsets} | {", all subsets": "mean"}
         by_missing = {f", {group}": group for group in self.groups}
+        subsets, missing = (
+            self._rows(means + marks, ranges, by_subset),
+            self._rows(means + spreads + marks, ranges, by_missing),
+        )
+        if printed is not None:
+            singles = {subset: [subset] for subset in self.subsets}
+            subsets = printed.by_subset(subsets, singles | {"mean": self.subsets})
+            missing = printed.by_subset(missing, self.groups)
         return markdown_text(
-            subset_table(self.modalities, self._rows(means + marks, ranges, by_subset)),
+            subset_table(self.modalities, subsets),
             f"Cases: {num_cases}. Dice x 100, mean over cases and runs, per subset of the modalities (● there, "
             f"○ missing); range: largest run minus smallest, of methods with several. {meaning}",
-            markdown_table(self._rows(means + spreads + marks, ranges, by_missing)),
+            *([] if printed is None else [printed.sentence()]),
+            markdown_table(missing),
             SPREAD_OVER_SUBSETS,
         )
 

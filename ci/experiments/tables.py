@@ -14,6 +14,10 @@ scores, means over the images with a lesion or with `--rows pooled` over their p
 
 Tables of every subset of the modalities (subsets.csv) are laid out as Tables 2 and 3 of PGO, with a heat map.
 
+`--printed` puts the numbers of a paper next to them, as rows of their own that are marked and not compared:
+
+    python -m ci tables --out table --printed bundles/<name>/studies/printed/table_1.json ours=run1/subsets.csv
+
 Methods whose tables hold the same cases are compared case by case with the first one: mean difference, bootstrap
 interval, Wilcoxon's test (`paired_differences`). What may be no difference is marked. Of pooled scores, what differs
 from the first method by less than the runs of one method differ among themselves is marked.
@@ -37,6 +41,7 @@ from ci.experiments.evaluation_files import (
     read_methods,
 )
 from ci.experiments.paired_differences import COLUMNS, difference_rows, paired_differences, paired_sentence
+from ci.experiments.printed_table import PrintedTable
 from ci.experiments.run_spread import marked_by_cases, method_rows, over_runs, spread_sentence, unknown_chance
 from shared.errors import InputError
 
@@ -127,7 +132,7 @@ def _words(names: list[str], num_cases: int, rows: str | None) -> tuple[str, str
     return cases, "Dice x 100", f"{cases}. Dice x 100, mean over cases and runs (smallest to largest run)."
 
 
-def main(*runs: str, out: str, rows: str | None = None) -> None:
+def main(*runs: str, out: str, rows: str | None = None, printed: str | None = None) -> None:
     """Merge evaluations.
 
     Args:
@@ -136,10 +141,13 @@ def main(*runs: str, out: str, rows: str | None = None) -> None:
         out: where the table is written, without suffix.
         rows: of tables with pooled scores, which row counts: of objects "pooled" (all parts; default), "pooled testA",
             "mean" ...; of mask and class "mean" (default) or "pooled".
+        printed: a JSON file with the numbers of a paper's table (studies/printed/ of a bundle), which become rows of
+            their own, marked and not compared.
     """
+    of_paper = None if printed is None else PrintedTable(printed)
     found, num_cases = read_methods(runs, rows)
     merge = _by_subset if OF_SUBSET in found.columns[0] else _by_method
-    table, text, picture = merge(found, num_cases, rows, read_case_scores(runs))
+    table, text, picture = merge(found, num_cases, rows, read_case_scores(runs), of_paper)
     from shared.reports.score_table import write_report  # imports MONAI, which takes seconds: not before an error
 
     numbers = ["mean", "smallest", "largest"]
@@ -169,7 +177,11 @@ def _below(table: DataFrame, headings: Headings, scores: list[str]) -> list[str 
 
 
 def _by_method(
-    runs: DataFrame, num_cases: int, rows: str | None, by_case: dict[str, DataFrame] | None
+    runs: DataFrame,
+    num_cases: int,
+    rows: str | None,
+    by_case: dict[str, DataFrame] | None,
+    printed: PrintedTable | None,
 ) -> tuple[DataFrame, str, Draw | None]:
     """Merge evaluations into one row per method: scores over runs, Markdown, what draws them."""
     from shared.reports.score_table import markdown_table, markdown_text
@@ -181,13 +193,19 @@ def _by_method(
     shown = method_rows(table, {heading: f".{decimals}f" for heading, (*_, decimals) in headings.items()})
     drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
     title = f"{cases}; bar: mean over runs, point: one run"
-    below = _below(table, headings, list(headings))
+    below = [] if printed is None else [printed.sentence()]
+    shown = shown if printed is None else printed.below(shown)
+    below += _below(table, headings, list(headings))
     text = markdown_text(markdown_table(shown.rename_axis("method")), f"{explanation} {meaning}", *below)
     return table, text, (lambda path: draw(path, scores[drawn], title, label)) if drawn else None
 
 
 def _by_subset(
-    runs: DataFrame, num_cases: int, rows: str | None, by_case: dict[str, DataFrame] | None
+    runs: DataFrame,
+    num_cases: int,
+    rows: str | None,
+    by_case: dict[str, DataFrame] | None,
+    printed: PrintedTable | None,
 ) -> tuple[DataFrame, str, Draw]:
     """Merge evaluations of every subset of the modalities."""
     from ci.experiments.subset_tables import SubsetLayout
@@ -196,5 +214,6 @@ def _by_subset(
     by_subset = SubsetLayout(list(runs.columns))
     table, meaning = _compare(over_runs(score(runs, by_subset.headings)), by_case, by_subset.headings)
     of_groups = [heading for heading in by_subset.headings if ", " in heading]
-    parts = [by_subset.markdown(table, num_cases, meaning).rstrip("\n"), *_below(table, by_subset.headings, of_groups)]
+    shown = by_subset.markdown(table, num_cases, meaning, printed).rstrip("\n")
+    parts = [shown, *_below(table, by_subset.headings, of_groups)]
     return table, markdown_text(*parts), lambda path: by_subset.draw(path, table, num_cases)

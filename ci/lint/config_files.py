@@ -48,12 +48,16 @@ def bases_of(path: Path, config: dict[str, Any]) -> list[Path]:
 
 
 def _num_overridden(base: Path, config: dict[str, Any]) -> int:
-    """Count the keys of an overlay that a base holds: all of them if it cannot be read, so that a fault names it."""
+    """Count the keys of an overlay that a base holds, or whose parent it holds, since arguments may be added.
+
+    All of them count if the base cannot be read, so that a fault names it.
+    """
     try:
         ids = {at for at, _ in walk(read_json(base)[0])}
     except (OSError, json.JSONDecodeError):
         return len(config)
-    return sum(key.removeprefix("+") in ids for key in config)
+    keys = [key.removeprefix("+") for key in config]
+    return sum((key.rpartition("::")[0] or key) in ids for key in keys)
 
 
 def read_json(path: Path) -> tuple[Any, list[str]]:

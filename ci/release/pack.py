@@ -107,7 +107,7 @@ def own_files(bundle: Path) -> list[Path]:
     """List the files of a bundle that are shared: licence, configs, documents, shipped weights; nothing a run left."""
     found = [
         bundle / "LICENSE",
-        bundle / "large_files.yml",
+        bundle / "large_files.json",
         *(bundle / "configs").iterdir(),
         *(bundle / "docs").rglob("*"),
         *_weights_in_git(bundle),
@@ -189,16 +189,34 @@ def check_weights(bundle: Path, weights: Path) -> None:
         raise InputError(f"{weights}: does not fit network_def of {bundle.name}: {reason[:200]}") from error
 
 
-def pack(bundle: Path, out: Path, weights: Path | None = None) -> Path:
+def listed_at(address: str, files: Mapping[str, bytes]) -> str:
+    """Write the large_files.json by which MONAI's `download_large_files` fetches files from below an address.
+
+    MONAI reads YAML as well, but needs one more package for it.
+    """
+    entries = [
+        {
+            "path": path,
+            "url": f"{address.rstrip('/')}/{Path(path).name}",
+            "hash_val": hashlib.sha256(files[path]).hexdigest(),
+            "hash_type": "sha256",
+        }
+        for path in sorted(files)
+    ]
+    return json.dumps({"large_files": entries}, indent=4) + "\n"
+
+
+def pack(bundle: Path, out: Path, weights: Path | None = None, large_files: str | None = None) -> Path:
     """Make ``<out>/<name>_v<version>.zip`` of a bundle and return its path.
 
     Args:
         bundle: folder in ``bundles/``, beside which lies ``shared/``.
         out: folder for the zip.
         weights: file that becomes ``models/model.pt``.
+        large_files: address of a folder for the weights, which ``large_files.json`` then lists; they are not packed.
 
     Raises:
-        InputError: no such bundle; an absolute path in a configuration; weights that do not fit.
+        InputError: no such bundle; an absolute path in a configuration; weights that do not fit; none to list.
     """
     bundle = bundle.resolve()
     if not (bundle / "configs" / "metadata.json").is_file():
@@ -207,6 +225,11 @@ def pack(bundle: Path, out: Path, weights: Path | None = None) -> Path:
     if weights is not None:
         check_weights(bundle, weights)
         files["models/model.pt"] = weights.read_bytes()
+    if large_files is not None:
+        models = {path: files.pop(path) for path in [*files] if path.startswith("models/")}
+        if not models:
+            raise InputError(f"{bundle}: has no weights to list; name them with --weights.")
+        files["large_files.json"] = listed_at(large_files, models).encode()
     listed = manifest(bundle, files)
     files["docs/MANIFEST.json"] = (json.dumps(listed, indent=2, ensure_ascii=False) + "\n").encode()
     path = out / f"{bundle.name}_v{listed['version']}.zip"
@@ -219,6 +242,7 @@ def main(
     all: bool = False,
     out: str = "dist",
     weights: str | None = None,
+    large_files: str | None = None,
     parts: str | None = None,
     name: str | None = None,
     version: str | None = None,
@@ -230,12 +254,14 @@ def main(
         all: every bundle of the repository.
         out: folder for the zips.
         weights: trained weights of one bundle, which become models/model.pt.
+        large_files: https address of a folder with the weights, which large_files.json then lists instead, with sha256.
         parts: names with commas, such as shared.losses.ParetoFuzzyLoss,shared.networks.CLoE, instead of bundles.
         name: of the package of parts.
         version: of the package of parts, 0.1.0 by default.
     """
     if parts is not None or name is not None or version is not None:
-        if bundles or all or weights is not None or parts is None or name is None:
+        others = bundles or all or large_files is not None or weights is not None
+        if others or parts is None or name is None:
             raise InputError("--parts, --name and --version make a package of parts: give parts and name, no bundle.")
         chosen_parts = [part.strip() for part in parts.split(",") if part.strip()]
         print(pack_parts(ROOT, chosen_parts, name, version or "0.1.0", Path(out)))
@@ -245,5 +271,7 @@ def main(
         raise InputError("nothing to pack; name a folder (bundles/<name>) or say --all.")
     if weights is not None and len(chosen) > 1:
         raise InputError("--weights belong to one bundle; name that one alone.")
+    if large_files is not None and not large_files.startswith("https://"):
+        raise InputError(f"--large_files {large_files}: expected the https address of a folder for the weights.")
     for bundle in chosen:
-        print(pack(bundle, Path(out), None if weights is None else Path(weights)))
+        print(pack(bundle, Path(out), None if weights is None else Path(weights), large_files))

@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from shared.losses import FuzzyAuxiliaryLoss
 from shared.metrics import object_dice, object_f1, object_hausdorff
 from shared.networks import (
+    M3AE,
     CLoE,
     MMFormer,
     RegionAwareFusion,
@@ -294,9 +295,11 @@ BENCHMARKS = [
     ("the same: four, mmFormer, away from the published 60.6", partial(gigaflop_from_published, MMFormer, 60.6), 0.02),
     ("the same: four, RFNet, 7-D, away from 203.6", partial(gigaflop_from_published, RFNet, 203.6), 0.02),
     ("the same: four, RobustSeg, away from 181.76", partial(gigaflop_from_published, RobustSeg, 181.76), 0.02),
+    ("the same: M3AE, away from 72.3", partial(gigaflop_from_published, M3AE, 72.3), 0.02),
     ("million parameters, mmFormer, away from 36.39", partial(parameters_from_published, MMFormer, 36_391_760), 0),
     ("the same: RFNet, away from 8.98", partial(parameters_from_published, RFNet, 8_984_960), 0),
     ("the same: RobustSeg, away from 37.46", partial(parameters_from_published, RobustSeg, 37_455_749), 0.02),
+    ("the same: M3AE, away from 4.70", partial(parameters_from_published, M3AE, 4_700_000), 0.02),
     ("mmFormer at 80^3, one / four of four modalities", partial(one_against_four_modalities, MMFormer), 0.75),
     ("the same: RFNet", partial(one_against_four_modalities, RFNet), 0.75),
     ("the same: RobustSeg", partial(one_against_four_modalities, RobustSeg), 0.75),

@@ -7,6 +7,7 @@ from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
 from .gland_cases import GRADES, find_gland_cases
 from .gland_split import split_gland_cases
+from .hand_out import hand_out
 from .incomplete_cases import incomplete_cases
 from .layouts import LAYOUTS
 from .modality_subsets import NOT_RUN, modality_subsets, subset_name
@@ -33,6 +34,7 @@ __all__ = [
     "find_mri_cases",
     "find_mri_cases_if_given",
     "group_near_duplicates",
+    "hand_out",
     "incomplete_cases",
     "modality_subsets",
     "name_cases",

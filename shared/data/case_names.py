@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["fault_of_name", "refuse_same_names"]
+__all__ = ["fault_of_name", "name_of_item", "refuse_same_names"]
 
 MOST_BYTES = 255  # of a file's name, on all common disks
 
@@ -32,10 +32,16 @@ def fault_of_name(name: Any, longest_ending: str) -> str | None:
     return None
 
 
-def refuse_same_names(cases: Sequence[Any]) -> None:
-    """Refuse two cases of one name: the results of one would overwrite those of the other.
+def name_of_item(item: Any) -> str:
+    """Return "case" of an item, else the name of its picture's file, as `LoadPictured` gives it, else nothing."""
+    if not isinstance(item, Mapping):
+        return ""
+    picture = item.get("image")
+    return str(item.get("case", Path(picture).stem if isinstance(picture, (str, os.PathLike)) else ""))
 
-    Without "case" a picture has the name of its file, as `LoadPictured` gives it.
+
+def refuse_same_names(cases: Sequence[Any]) -> None:
+    """Refuse two cases of one name (`name_of_item`): the results of one would overwrite those of the other.
 
     Raises:
         InputError: names both by their files.
@@ -44,8 +50,7 @@ def refuse_same_names(cases: Sequence[Any]) -> None:
     for item in cases:
         if not isinstance(item, Mapping):
             continue
-        picture = item.get("image")
-        name = str(item.get("case", Path(picture).stem if isinstance(picture, (str, os.PathLike)) else ""))
+        name = name_of_item(item)
         if not name:
             continue
         if name in first:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch.distributed as dist
 from torch.utils.data import IterableDataset
 
 from ..errors import InputError, ends_the_run, find_input_error, in_one_line
-from .case_names import fault_of_name, refuse_same_names
+from .case_names import fault_of_name, name_of_item, refuse_same_names
+from .process_share import gathered
 
 __all__ = ["CaseStream"]
 
@@ -21,13 +21,16 @@ class CaseStream(IterableDataset):
     A case with which something goes wrong is logged and skipped, so that the rest of a cohort is done: an unusable
     name (found before the first case is read), an image that cannot be read, or whatever else is told to `skip`.
     `raise_failures` at the end turns what was skipped into the status of the run. Cases whose numbers are in
-    `finished` (see `SkipFinished`) are not read, and count as done.
+    `finished` (see `SkipFinished`) are not read, and count as done. Read it in the process that
+    predicts (`num_workers` 0).
 
     Args:
-        data: case items.
+        data: case items, all of them on every process.
         transform: reads and prepares one case.
         case_names: "plain" where files will bear the cases' names, "hash" where they will bear a hash of them.
         longest_ending: of the names of a case's files, which tells how long the case's own name may be.
+        hand_out: a function such as `hand_out`, which takes the names of all cases and yields the numbers of those for
+            this process; None for all.
 
     Raises:
         InputError: there is no case, or two have one name.
@@ -39,41 +42,52 @@ class CaseStream(IterableDataset):
         transform: Callable,
         case_names: str = "plain",
         longest_ending: str = "_disagreement.nii.gz",
+        hand_out: Callable[[Sequence[str]], Iterable[int]] | None = None,
     ) -> None:
         self.data = data
         self.transform = transform
         self.longest_ending = None if case_names == "hash" else longest_ending
-        self.failures: list[str] = []
+        self.hand_out = hand_out
+        self.failures: dict[int, str] = {}  # of this process: number of a case to why it was skipped
         self.finished: set[int] = set()
+        self.handed_out: list[int] = []  # numbers of the cases that this process was given
+        self.cases_left = len(data)
         self.done_before: dict[str, Any] = {}
-        if not len(data) and not _several_processes():
-            raise InputError(NO_CASE)
+        if not len(data):
+            raise InputError("the list of cases is empty, so there is nothing to do; give --dataset_dir or --datalist.")
         refuse_same_names(data)
 
     def __iter__(self) -> Iterator:
-        self.failures, self.done_before = [], {}
+        self.failures, self.handed_out, self.done_before = {}, [], {}
         unusable = {index: fault for index, case in enumerate(self.data) if (fault := self._fault(case))}
-        for fault in unusable.values():
-            self.skip(InputError(fault))
-        for index, case in enumerate(self.data):
-            if index in unusable or index in self.finished:
+        order = [*unusable, *(index for index in range(len(self.data)) if index not in unusable)]
+        names = [name_of_item(self.data[index]) for index in order]
+        for position in range(len(names)) if self.hand_out is None else self.hand_out(names):
+            index = order[position]
+            case = self.data[index]
+            self.handed_out.append(index)
+            self.cases_left = sum(number not in self.finished for number in order[position + 1 :])
+            if index in unusable:
+                self.skip(InputError(unusable[index]))
+                continue
+            if index in self.finished:
                 continue
             try:
                 prepared = [self.transform(case)]
                 self._refuse_name_again(prepared[0], case)
             except Exception as error:
-                self.skip(error, _name_of(case))
+                self.skip(error, _shown(case))
                 continue
             yield prepared.pop()  # a name would keep it in memory until the next one is asked for
 
     def skip(self, error: Exception, case: str = "a case") -> None:
-        """Pass over a case with which something went wrong.
+        """Pass over the case that was handed out last, with which something went wrong.
 
         What is no `InputError` is named with its type; the traceback is in the log at level debug.
 
         Args:
             error: what went wrong.
-            case: its name.
+            case: its name, for the message.
 
         Raises:
             Exception: `error` again, where it will meet the other cases too: no memory, no space on the disk.
@@ -84,7 +98,7 @@ class CaseStream(IterableDataset):
         if failure is None:
             failure = f"case {case}: unexpected {_in_one_line(error)} (its traceback is in the log at level DEBUG)"
         logger = logging.getLogger(type(self).__name__)
-        self.failures.append(str(failure))
+        self.failures[self.handed_out[-1]] = str(failure)
         logger.error("Skipped: %s", failure)
         logger.debug("Traceback of what was skipped:", exc_info=error)
 
@@ -95,16 +109,12 @@ class CaseStream(IterableDataset):
         that ended before would make `torchrun` end the others amid their cases, and one that went on would wait for
         those that ended.
         """
-        counts, failures = [len(self.data)], [self.failures]
-        if _several_processes():
-            counts, failures = _gathered(len(self.data)), _gathered(self.failures)
-        if not sum(counts):
-            raise InputError(NO_CASE)
-        skipped = [failure for part in failures for failure in part]
+        skipped = [failure for part in gathered(self.failures) for failure in part.values()]
         if skipped:
-            done, more = sum(counts) - len(skipped), len(skipped) - MOST_NAMED
+            cases, more = len(self.data), len(skipped) - MOST_NAMED
             rest = f" | and {more} more, named above as skipped" if more > 0 else ""
-            raise InputError(f"{done} of {sum(counts)} cases done; not done: {' | '.join(skipped[:MOST_NAMED])}{rest}")
+            done = f"{cases - len(skipped)} of {cases} cases done"
+            raise InputError(f"{done}; not done: {' | '.join(skipped[:MOST_NAMED])}{rest}")
 
     def _fault(self, case: Any) -> str | None:
         if self.longest_ending is None or not isinstance(case, Mapping) or "case" not in case:
@@ -124,14 +134,9 @@ class CaseStream(IterableDataset):
 
 
 MOST_NAMED = 20  # cases in one line
-NO_CASE = "the list of cases is empty, so there is nothing to do; give --dataset_dir or --datalist with cases."
 
 
-def _several_processes() -> bool:
-    return dist.is_available() and dist.is_initialized()
-
-
-def _name_of(case: Any) -> str:
+def _shown(case: Any) -> str:
     """Return the name of a case, or its first file."""
     if not isinstance(case, Mapping):
         return str(case)
@@ -143,10 +148,3 @@ def _in_one_line(error: Exception) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return in_one_line(error, most=200)
-
-
-def _gathered(item: Any) -> list[Any]:
-    """Return the item of every process."""
-    items = [None] * dist.get_world_size()
-    dist.all_gather_object(items, item)
-    return items

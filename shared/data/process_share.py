@@ -1,14 +1,29 @@
-"""Deal cases out to the processes of one run."""
+"""Deal cases out to the processes of one run, and gather what they found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.distributed as dist
 
 from .case_names import refuse_same_names
 
-__all__ = ["process_share"]
+__all__ = ["gathered", "process_share", "several_processes"]
+
+
+def several_processes() -> bool:
+    """Whether this process is one of a group, as those that `torchrun` starts become."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def gathered(item: Any) -> list[Any]:
+    """Return the item of every process, in their order; all must call this."""
+    if not several_processes():
+        return [item]
+    items = [None] * dist.get_world_size()
+    dist.all_gather_object(items, item)
+    return items
 
 
 def process_share(cases: Sequence, repeat: bool = True) -> list:
@@ -24,7 +39,7 @@ def process_share(cases: Sequence, repeat: bool = True) -> list:
         InputError: two cases have one name: two processes would write their results to one place.
     """
     refuse_same_names(cases)
-    if not (dist.is_available() and dist.is_initialized()) or not cases:
+    if not several_processes() or not cases:
         return list(cases)
     rank, processes = dist.get_rank(), dist.get_world_size()
     return list(cases[rank::processes]) or [cases[rank % len(cases)]] * repeat

@@ -24,7 +24,8 @@ class CaseProgress:
     """One line per case of an evaluation or inference: number, name, time left.
 
     Args:
-        dataset: the cases; its "data" are counted where it has some (`CaseStream` has no length of its own).
+        dataset: the cases. Of a `CaseStream`, which has no length of its own and may share them with other processes,
+            "data" are counted, and "cases_left".
     """
 
     def __init__(self, dataset: Sized) -> None:
@@ -43,6 +44,7 @@ class CaseProgress:
 
     def report(self, engine: Engine) -> None:
         """Log the line."""
-        done = engine.state.iteration
-        left = (time.monotonic() - self.started) / done * (self.total - done)
+        cases_left = getattr(self.dataset, "cases_left", self.total - engine.state.iteration)
+        done = self.total - cases_left
+        left = (time.monotonic() - self.started) / done * cases_left
         self.logger.info(f"case {done}/{self.total}: {engine.state.batch[0].get('case', '')}; {in_words(left)} left")

@@ -6,6 +6,7 @@ from .experts_inferer import ExpertsInferer
 from .gate_scope_inferer import GateScopeInferer
 from .lean_window_inferer import LeanWindowInferer
 from .modality_subsets_inferer import ModalitySubsetsInferer
+from .positioned_window import PositionedWindowInferer
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .whole_or_window import WholeOrWindowInferer
@@ -17,6 +18,7 @@ __all__ = [
     "GateScopeInferer",
     "LeanWindowInferer",
     "ModalitySubsetsInferer",
+    "PositionedWindowInferer",
     "Segmentation",
     "Segmenter",
     "WholeOrWindowInferer",

@@ -45,7 +45,8 @@ class LeanWindowInferer(SlidingWindowInferer):
         total = _Total([len(inputs), *map(max, size, window)], window)
 
         def predict(windows: Tensor, places: Sequence[Sequence[slice]], *more: Any, **settings: Any) -> Tensor:
-            total.add(network(windows, *more, **settings), places)
+            told = (places,) if self.with_coord else ()
+            total.add(network(windows, *told, *more, **settings), places)
             return windows.new_zeros(len(windows), *[1] * (windows.ndim - 1))  # for MONAI to stitch
 
         plain = convert_to_tensor(inputs, track_meta=False)

@@ -17,6 +17,7 @@ from .hierarchical_topology import HierarchicalTopologyLoss
 from .hierarchy_loss import HierarchyLoss, label_states, state_log_probabilities
 from .learned_uncertainties import LearnedUncertainties
 from .loss_terms import LossWithTerms, Total
+from .masked_modalities import MaskedModalitiesLoss
 from .missing_modality import MissingModalityLoss
 from .modality_completion import ModalityCompletionLoss, subset_divergence
 from .modality_reconstruction import ModalityReconstructionLoss
@@ -26,6 +27,7 @@ from .region_curriculum import RegionCurriculum, region_curriculum_weights
 from .structural_similarity import pairwise_structural_similarity
 from .texture import TextureLoss
 from .uncertainty_weighted import UncertaintyWeightedLoss
+from .view_consistency import ViewConsistencyLoss
 from .voxel_weighted_dice_ce import VoxelWeightedDiceCELoss, voxel_weighted_dice_loss
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss, weighted_cross_entropy
 
@@ -45,6 +47,7 @@ __all__ = [
     "HierarchyLoss",
     "LearnedUncertainties",
     "LossWithTerms",
+    "MaskedModalitiesLoss",
     "MissingModalityLoss",
     "ModalityCompletionLoss",
     "ModalityExpertConsistencyLoss",
@@ -57,6 +60,7 @@ __all__ = [
     "TextureLoss",
     "Total",
     "UncertaintyWeightedLoss",
+    "ViewConsistencyLoss",
     "VoxelWeightedDiceCELoss",
     "WeightedCrossEntropyDiceLoss",
     "curvature_distance",

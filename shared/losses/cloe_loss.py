@@ -19,6 +19,7 @@ from .modality_completion import ModalityCompletionLoss
 from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
+from .view_consistency import ViewConsistencyLoss
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
 __all__ = ["CLoELoss"]
@@ -41,7 +42,7 @@ class CLoELoss(nn.Module):
       The printed form is ``region_weight=0, detach_region=False``.
     - Deep supervision of RFNet and DC-Seg, so that these networks are trained by the same loss: with
       ``modality_consistency=0, region_consistency=0, region_weight=0, deep_supervision_weight=1``. Networks without
-      experts (RobustSeg, U-HVED, U-HeMIS) have ``expert_weight=0``.
+      experts (RobustSeg, M3AE, U-HVED, U-HeMIS) have ``expert_weight=0``.
     - The loss of networks that restore the modalities.
 
     A term of weight 0 is not computed, and its part of the prediction is not needed (eta and w_f may change later, so
@@ -61,7 +62,8 @@ class CLoELoss(nn.Module):
         contrastive_weight: beta.
         deep_supervision_weight: of the segmentation loss on every probability map of RFNet.
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet and DC-Seg: 0 in the first epochs).
-        completion_loss: of a network that also restores the modalities, added with the weights that it has.
+        completion_loss: of a network that also restores the modalities, or (M3AE) sees two subsets of them; added with
+            the weights that it has.
         fused_loss: L_seg of the fusion with fuzzy labels, whose memberships are then computed from the label's patch;
             None: the segmentation loss of the experts, too.
         uncertainties: learns weights of terms, "fused", "experts", "region", "deep_supervision" or "contrastive"; None:
@@ -82,7 +84,7 @@ class CLoELoss(nn.Module):
         contrastive_weight: float = 0.4,
         deep_supervision_weight: float = 0.0,
         fused_weight: float = 1.0,
-        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | None = None,
+        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | ViewConsistencyLoss | None = None,
         fused_loss: ParetoFuzzyLoss | None = None,
         uncertainties: LearnedUncertainties | None = None,
     ) -> None:

@@ -14,6 +14,7 @@ from .modality_completion import ModalityCompletionLoss
 from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
+from .view_consistency import ViewConsistencyLoss
 
 __all__ = ["MissingModalityLoss"]
 
@@ -38,7 +39,8 @@ class MissingModalityLoss(nn.Module):
         expert_weight: w_e; with 0 the prediction needs no "experts".
         deep_supervision_weight: w_d; with 0 the prediction needs no "deep_supervision".
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet: 0 in the first epochs).
-        completion_loss: of a network that also restores the modalities, added with the weights that it has.
+        completion_loss: of a network that also restores the modalities, or (M3AE) sees two subsets of them; added with
+            the weights that it has.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: float = 1.0,
         deep_supervision_weight: float = 1.0,
         fused_weight: float = 1.0,
-        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | None = None,
+        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | ViewConsistencyLoss | None = None,
     ) -> None:
         super().__init__()
         if isinstance(fuzzy_branches, str) or set(fuzzy_branches) - set(BRANCHES):

@@ -16,6 +16,9 @@ from .gated_fusion import GatedFusion
 from .gland_unet import GlandUNet
 from .hierarchical_multi_scale_fusion import HierarchicalMultiScaleFusion, SeparableConv2d
 from .instance_norm import with_instance_norm
+from .learned_image import LearnedImage
+from .m3ae import M3AE
+from .masked_modalities import MaskedModalities
 from .mmformer import MMFormer
 from .modality_pairs import ModalityEncoders
 from .multi_scale_block import MultiScaleBlock
@@ -30,6 +33,7 @@ from .uhved import UHVED, product_of_gaussians
 from .uncertainty_proxy_attention import UncertaintyProxyAttention
 
 __all__ = [
+    "M3AE",
     "UHVED",
     "CLoE",
     "DCSeg",
@@ -41,7 +45,9 @@ __all__ = [
     "GatedFusion",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
+    "LearnedImage",
     "MMFormer",
+    "MaskedModalities",
     "ModalityEncoders",
     "MultiScaleBlock",
     "RFNet",

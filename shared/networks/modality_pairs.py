@@ -16,6 +16,7 @@ __all__ = [
     "ModalityEncoders",
     "all_modalities",
     "available_rows",
+    "check_image",
     "pack",
     "restrict",
 ]
@@ -71,7 +72,7 @@ class ModalityEncoders(nn.Module):
     def forward(self, image: Tensor, keep: Tensor | None = None) -> EncodedModalities:
         """Encode an image (B, M, *spatial) in which NaN marks absent modalities; see the networks for `keep`."""
         if not torch.jit.is_scripting():
-            self._check(image)
+            check_image(image, len(self.by_modality), self.stride)
         present, available = available_modalities(image, keep)
         encoded = present if self.training and self.encode_all_in_training else available
         dense = self.dense
@@ -93,20 +94,21 @@ class ModalityEncoders(nn.Module):
         joined = [torch.cat([of_modality[i] for of_modality in levels]) for i in range(len(levels[0]))]
         return EncodedModalities(joined, _numbers(encoded), present, available, slots, filled, all_filled, dense)
 
-    def _check(self, image: Tensor) -> None:
-        if is_tracing_or_exporting():
-            return
-        modalities, smallest = len(self.by_modality), 2 * self.stride
-        if image.ndim != 5 or image.shape[1] != modalities:
-            raise InputError(
-                f"image must be (B, {modalities}, H, W, D), got {tuple(image.shape)}; make the channels that the "
-                "network takes (in_channels) and the modalities of the image (--modalities) agree."
-            )
-        if any(size % self.stride or size < smallest for size in image.shape[2:]):
-            raise InputError(
-                f"image: every axis must be a multiple of {self.stride}, {smallest} or more, "
-                f"got {tuple(image.shape[2:])}; choose another --patch_size, or pad."
-            )
+
+def check_image(image: Tensor, modalities: int, stride: int) -> None:
+    """Refuse an image that a network cannot take: other channels, or an axis that its stride does not divide."""
+    if is_tracing_or_exporting():
+        return
+    if image.ndim != 5 or image.shape[1] != modalities:
+        raise InputError(
+            f"image must be (B, {modalities}, H, W, D), got {tuple(image.shape)}; make the channels that the "
+            "network takes (in_channels) and the modalities of the image (--modalities) agree."
+        )
+    if any(size % stride or size < 2 * stride for size in image.shape[2:]):
+        raise InputError(
+            f"image: every axis must be a multiple of {stride}, {2 * stride} or more, "
+            f"got {tuple(image.shape[2:])}; choose another --patch_size, or pad."
+        )
 
 
 def pack(pairs: Tensor, encoded: EncodedModalities) -> Tensor:

@@ -1,5 +1,6 @@
 """Tables and figures of a training or an evaluation."""
 
+from .cohort_table import CohortTable
 from .evaluation_table import EvaluationTable
 from .gland_evaluation import GlandEvaluation
 from .lesion_evaluation import LesionEvaluation
@@ -9,6 +10,7 @@ from .temperature_report import TemperatureReport
 from .tumour_columns import tumour_columns
 
 __all__ = [
+    "CohortTable",
     "EvaluationTable",
     "GlandEvaluation",
     "LesionEvaluation",

@@ -12,6 +12,7 @@ from monai.utils import string_list_all_gather
 
 from ..errors import InputError
 from .evaluation_writer import EvaluationWriter
+from .mean_interval import INTERVAL, INTERVAL_NOTE, interval_texts
 from .score_table import Panel, count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluationTable"]
 
-SUMMARY = "mean ± sample standard deviation over cases, smallest and largest."
+SUMMARY = f"mean ± sample standard deviation over cases, smallest and largest. {INTERVAL_NOTE}"
 
 
 class EvaluationTable(EvaluationWriter):
@@ -75,7 +76,8 @@ class EvaluationTable(EvaluationWriter):
         names = [name for metric in metrics for name in self.columns[metric]]
         scores = np.concatenate([self._scores(engine, metric, len(cases)) for metric in metrics], axis=1)
         table = DataFrame(scores, cases, names)
-        summary = DataFrame({"mean": plus_minus(table), "smallest": table.min(), "largest": table.max()}, names)
+        texts = {"mean": plus_minus(table), INTERVAL: interval_texts(table)}
+        summary = DataFrame({**texts, "smallest": table.min(), "largest": table.max()}, names)
         count, lines = count_cases(len(cases)), markdown_table(summary)
         heading, panels = f"{self.title}: {count}, bar = mean", [self._panel(metric, table) for metric in self.drawn]
         self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))

@@ -12,6 +12,7 @@ from ..data import GRADES
 from ..metrics import confusion_counts
 from .evaluation_writer import EvaluationWriter
 from .gland_scores import gland_scores, score_glands
+from .mean_interval import INTERVAL, INTERVAL_NOTE, interval_texts
 from .score_table import count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ DRAWN = {
 }
 POOLED = (
     "Pooled, as the GlaS challenge scores: over the objects of all images, weighted by area; F1 from the counts, pixel "
-    "accuracy over all pixels, class_correct the share of images. Mean: over images, ± sample standard deviation."
+    "accuracy over all pixels, class_correct the share of images. Mean: over images, ± sample standard deviation. "
+    f"{INTERVAL_NOTE}"
 )
 ONE_SIDED = (
     "with objects only in the annotation or only in the segmentation: there is no Hausdorff distance (inf), and the "
@@ -87,8 +89,13 @@ class GlandEvaluation(EvaluationWriter):
         shown.insert(0, "part", images["part"])
         pooled = {f"pooled {name}": gland_scores(members) for name, members in parts.items()}
         pooled = DataFrame({**pooled, "pooled": together}).T
-        means = {f"mean {name}": plus_minus(scores.loc[members.index]) for name, members in parts.items()}
-        lines = markdown_table(concat([pooled, DataFrame({**means, "mean": plus_minus(scores)}).T]))
+        averaged = {f"mean {name}": scores.loc[members.index] for name, members in parts.items()} | {"mean": scores}
+        means = {}
+        for name, members in averaged.items():
+            means[name] = plus_minus(members)
+            if len(members) > 1:
+                means[f"{name}, {INTERVAL}"] = interval_texts(members)
+        lines = markdown_table(concat([pooled, DataFrame(means).T]))
         count, sizes = count_cases(len(images)), ", ".join(f"{name} {len(members)}" for name, members in parts.items())
         self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
         one_sided = int(images["one_sided"].sum())

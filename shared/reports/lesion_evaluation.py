@@ -14,6 +14,7 @@ from .class_figures import draw_confusion, draw_reliability, draw_roc
 from .evaluation_writer import EvaluationWriter
 from .lesion_cohort import UNKNOWN, LesionCohort
 from .lesion_scores import CALIBRATION_BINS, LESION_SCORES, score_mask
+from .mean_interval import INTERVAL, INTERVAL_NOTE, interval_texts
 from .score_table import (
     Draw,
     Panel,
@@ -33,7 +34,7 @@ __all__ = ["LesionEvaluation"]
 
 LESION_NOTE = (
     "Over the images with a lesion. Mean: ± sample standard deviation; a missed lesion counts as 0 in all four. "
-    "Pooled: over the pixels of these images together."
+    f"Pooled: over the pixels of these images together. {INTERVAL_NOTE}"
 )
 CLASS_NOTE = (
     "A row per true class. Macro: mean over the classes that occur among the true or the predicted ones; precision is "
@@ -140,7 +141,11 @@ class LesionEvaluation(EvaluationWriter):
 
         lesions = cohort.cases.dropna(subset="dice")
         groups = {f"mean {name}": members for name, members in cohort.with_lesion.items()} | {"mean": lesions}
-        rows = {name: {"images": len(of), **plus_minus(of[LESION_SCORES])} for name, of in groups.items()}
+        rows = {}
+        for name, of in groups.items():
+            rows[name] = {"images": len(of), **plus_minus(of[LESION_SCORES])}
+            if len(of) > 1:
+                rows[f"{name}, {INTERVAL}"] = {"images": "", **interval_texts(of[LESION_SCORES])}
         rows["pooled"] = {"images": len(lesions), **{name: cohort.pooled[name] for name in LESION_SCORES}}
         normals = cohort.cases["lesion_found_in_normal"].dropna()
         error = format_score(cohort.pooled["mask_expected_calibration_error"])

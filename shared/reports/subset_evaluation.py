@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from monai.metrics import compute_dice
+from monai.metrics import CumulativeIterationMetric, compute_dice
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
@@ -31,12 +31,12 @@ __all__ = ["SubsetEvaluation"]
 
 
 class SubsetEvaluation:
-    """Dice of every case, subset of modalities and region.
+    """Dice of every case, subset of modalities and region, and further scores on request.
 
     - ``subsets/<case>.json``: scores of a case, written as soon as it is done, with what they were made with;
     - ``subsets.csv``: a row per case and subset; empty where the case lacks a modality of the subset;
-    - ``subsets.md``: regions x subsets, and means by the number of missing modalities;
-    - ``subsets.png``: the former as a heat map.
+    - ``subsets.md``: Dice of regions x subsets, and means by the number of missing modalities; then further scores;
+    - ``subsets.png``: Dice as a heat map.
 
     The last three are written by `write`, to be called after the evaluator has run. An evaluation that was stopped
     goes on: `cases_left` are the cases that these weights with these settings have not scored, and the tables are of
@@ -44,7 +44,7 @@ class SubsetEvaluation:
 
     Reads, of every decollated item, "case" from the batch, and from the output "pred" (S, *spatial), the class maps of
     `ModalitySubsetsInferer` on the label's grid, and "label" (1, *spatial). `write` leaves "dice_<region>", the mean
-    over subsets and cases, in the metrics of the engine that it was attached to.
+    over subsets and cases, in the metrics of the engine that it was attached to, like those of the further scores.
 
     With several processes attach it and call `write` on all of them: each scores its share of the cases, and the first
     one writes the tables. They need one output folder.
@@ -60,6 +60,10 @@ class SubsetEvaluation:
         title: heading of the Markdown and of the picture.
         notes: sentences below the Markdown's tables, such as what a region's name means.
         settings: name to value of all else that scores hang on and a person may change, such as the window's size.
+        additional_metrics: name to a metric that is called with two lists of one (R, *spatial) `MetaTensor`, prediction
+            and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`. Records of other numbers
+            in its attributes do not count.
+        columns: name to the names of its n columns; may hold more than `additional_metrics`.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class SubsetEvaluation:
         title: str,
         notes: Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
+        additional_metrics: Mapping[str, CumulativeIterationMetric] | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.folder = Path(output_dir)
         self.cases = cases
@@ -86,7 +92,9 @@ class SubsetEvaluation:
         self.notes = notes
         self.settings = dict(settings or {})
         self.subsets = list(missing_counts(modalities))
-        self._columns = [f"dice_{name}" for name in region_names]
+        self.additional_metrics = dict(additional_metrics or {})
+        self._columns = {"dice": [f"dice_{name}" for name in region_names]}
+        self._columns |= {name: list((columns or {})[name]) for name in self.additional_metrics}
         self.engine: Engine | None = None
         self.logger = logging.getLogger(type(self).__name__)
 
@@ -100,6 +108,9 @@ class SubsetEvaluation:
                 f"{self.weights}: no such checkpoint; train first, or name one with --ckpt_path."
             ) from error
         made_with = {"modalities": self.modalities, "regions": self.region_names, "settings": self.settings}
+        for name, metric in self.additional_metrics.items():
+            numbers = {key: value for key, value in vars(metric).items() if isinstance(value, (int, float))}
+            made_with[f"{name} by"] = {key: value for key, value in numbers.items() if not key.startswith("_")}
         return {"weights_sha256": weights, **json.loads(json.dumps(made_with))}  # as it will be read back
 
     def cases_left(self) -> list[Mapping[str, Any]]:
@@ -126,12 +137,13 @@ class SubsetEvaluation:
     def collect(self, engine: Engine) -> None:
         """Score the cases of a batch and write each one's record."""
         for item, result in zip(engine.state.batch, engine.state.output, strict=True):
-            record = {"case": str(item["case"]), **self.made_with, "dice": self.score(result["pred"], result["label"])}
+            scores = self.score(result["pred"], result["label"])
+            record = {"case": str(item["case"]), **self.made_with, **scores}
             with atomic_write(self._path(item["case"])) as path:
                 path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def score(self, maps: Tensor, label: Tensor) -> dict[str, list[float] | None]:
-        """Return Dice of the regions for every subset's class map; None for one that was not run.
+    def score(self, maps: Tensor, label: Tensor) -> dict[str, dict[str, list[float] | None]]:
+        """Return "dice" and what was requested: for every subset the scores of its class map, None if it was not run.
 
         Args:
             maps: (S, *spatial), classes, in the order of `modality_subsets`.
@@ -139,17 +151,29 @@ class SubsetEvaluation:
         """
         if len(maps) != len(self.subsets):
             raise ValueError(f"pred must have {len(self.subsets)} class maps, got shape {tuple(maps.shape)}.")
-        true = convert_to_tensor(self.label_regions(label), track_meta=False)[None]
-        if true.shape[1] != len(self.region_names):
-            raise ValueError(f"label_regions gives {true.shape[1]} regions, region_names has {self.region_names}.")
-        scores: dict[str, list[float] | None] = {}
-        for place, name in enumerate(self.subsets):
+        true = self.label_regions(label)
+        if len(true) != len(self.region_names):
+            raise ValueError(f"label_regions gives {len(true)} regions, region_names has {self.region_names}.")
+        scores: dict[str, dict[str, list[float] | None]] = {name: {} for name in self._columns}
+        for place, subset in enumerate(self.subsets):
             class_map = maps[place : place + 1]
-            if (class_map == NOT_RUN).any():  # "any": `Invertd`, if it is used, pads with 0
-                scores[name] = None
-                continue
-            predicted = convert_to_tensor(self.regions(class_map), track_meta=False)[None].to(true.device)
-            scores[name] = compute_dice(predicted, true, ignore_empty=False)[0].tolist()
+            is_run = not (class_map == NOT_RUN).any()  # "any": `Invertd`, if it is used, pads with 0
+            of_subset = self._score(self.regions(class_map), true) if is_run else dict.fromkeys(self._columns)
+            for name, found in of_subset.items():
+                scores[name][subset] = found
+        return scores
+
+    def _score(self, predicted: Tensor, true: Tensor) -> dict[str, list[float]]:
+        """Score regions (R, *spatial)."""
+        bare, of_label = (convert_to_tensor(regions, track_meta=False)[None] for regions in (predicted, true))
+        scores = {"dice": compute_dice(bare.to(of_label.device), of_label, ignore_empty=False)[0].tolist()}
+        for name, metric in self.additional_metrics.items():
+            found = metric([bare[0].to(of_label.device)], [true])[0].flatten().tolist()
+            metric.reset()
+            if len(found) != len(self._columns[name]):
+                expected = f"{len(self._columns[name])} columns"
+                raise ValueError(f"metric {name!r} has {len(found)} scores, not {expected}; correct columns.")
+            scores[name] = found
         return scores
 
     def write(self) -> None:
@@ -162,14 +186,15 @@ class SubsetEvaluation:
         if is_shared:
             dist.barrier()
         scores = self._scores()
-        means = scores.groupby("subset", sort=False)[self._columns].mean()
+        means = scores.groupby("subset", sort=False)[self._names()].mean()
         if self.engine is not None:
             self.engine.state.metrics.update(means.mean())
         if is_shared and dist.get_rank() > 0:
             return
-        summary = subset_markdown(scores, self.modalities)
+        others = {name: columns for name, columns in self._columns.items() if name != "dice"}
+        summary = subset_markdown(scores, self.modalities, others)
         heading = f"{self.title}: {count_cases(scores['case'].nunique())}"
-        by_region = means.set_axis(self.region_names, axis=1).T
+        by_region = means[self._columns["dice"]].set_axis(self.region_names, axis=1).T
         heat_map = HeatMap("Dice, mean over the cases that have the modalities", by_region, (0, 1))
         write_report(
             self.folder / "subsets",
@@ -180,8 +205,12 @@ class SubsetEvaluation:
         self.logger.info("%s\n%s", self.title, summary.rstrip())
         self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")
 
+    def _names(self) -> list[str]:
+        """Return the columns of all scores."""
+        return [column for columns in self._columns.values() for column in columns]
+
     def _scores(self) -> DataFrame:
-        """Return Dice of every case and subset."""
+        """Return the scores of every case and subset."""
         from pandas import DataFrame
 
         records = {str(item["case"]): self._record(item["case"]) for item in self.cases}
@@ -189,13 +218,17 @@ class SubsetEvaluation:
         if unscored or not records:
             what = f"{len(unscored)} of {count_cases(len(records))} not scored" if records else "no cases to score"
             raise InputError(f"{self.folder / 'subsets'}: {what}; evaluate a part that has cases, to its end.")
-        nothing = [np.nan] * len(self.region_names)
         rows = [
-            [case, subset, missing, *(record["dice"][subset] or nothing)]
+            [case, subset, missing, *self._row(record, subset)]
             for case, record in records.items()
             for subset, missing in missing_counts(self.modalities).items()
         ]
-        return DataFrame(rows, columns=["case", "subset", "missing", *self._columns])
+        return DataFrame(rows, columns=["case", "subset", "missing", *self._names()])
+
+    def _row(self, record: Mapping[str, Any], subset: str) -> list[float]:
+        """Return all scores of a subset, NaN where it was not run."""
+        nothing = {name: [np.nan] * len(columns) for name, columns in self._columns.items()}
+        return [score for name in self._columns for score in record[name][subset] or nothing[name]]
 
     def _path(self, case: Any) -> Path:
         return self.folder / "subsets" / f"{case}.json"

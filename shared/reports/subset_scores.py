@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..data import modality_subsets, subset_name
@@ -50,16 +50,19 @@ def subset_table(modalities: Sequence[str], rows: DataFrame) -> list[str]:
     return markdown_table(table.set_axis([*missing.values(), "mean"], axis=1))
 
 
-def subset_markdown(scores: DataFrame, modalities: Sequence[str]) -> str:
-    """Return both tables: regions x subsets, and by the number of missing modalities.
+def subset_markdown(
+    scores: DataFrame, modalities: Sequence[str], others: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Return both tables of Dice, regions x subsets and by the number of missing modalities; below, other scores.
 
     Args:
         scores: "case", "subset" and "dice_<region>", a row per case and subset; NaN for a subset that a case lacks.
         modalities: names.
+        others: name of a metric to further columns of `scores`; a table each.
     """
     from pandas import DataFrame
 
-    dice = scores.filter(like="dice_").rename(columns=lambda name: name.removeprefix("dice_"))
+    dice = scores.filter(regex="^dice_").rename(columns=lambda name: name.removeprefix("dice_"))
     by_subset = dice.groupby(scores["subset"], sort=False)
     means, cases = by_subset.mean().T, scores["case"].nunique()
     rows = means.assign(mean=means.mean(axis=1))
@@ -74,4 +77,16 @@ def subset_markdown(scores: DataFrame, modalities: Sequence[str]) -> str:
         "## By number of missing modalities",
         markdown_table(DataFrame(groups)),
         SPREAD_OVER_SUBSETS,
+        *_other_scores(scores, modalities, others or {}),
     )
+
+
+def _other_scores(
+    scores: DataFrame, modalities: Sequence[str], others: Mapping[str, Sequence[str]]
+) -> list[str | list[str]]:
+    """Return a heading and the lines of a table for every further metric."""
+    parts: list[str | list[str]] = []
+    for name, columns in others.items():
+        means = scores.groupby("subset", sort=False)[list(columns)].mean().T
+        parts += [f"## {name}, mean over cases", subset_table(modalities, means.assign(mean=means.mean(axis=1)))]
+    return parts

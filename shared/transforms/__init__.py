@@ -25,6 +25,7 @@ from .nifti_grid import nifti_on_grid
 from .normalize_in_brain import NormalizeInBrain, NormalizeInBraind
 from .normalize_measured import NormalizeMeasured, NormalizeMeasuredd
 from .note_brain import NoteBraind
+from .note_frame import NoteFramed
 from .note_inputs import NoteInputsd
 from .onehot_label import onehot_label
 from .output_numbers import output_numbers
@@ -71,6 +72,7 @@ __all__ = [
     "NormalizeMeasured",
     "NormalizeMeasuredd",
     "NoteBraind",
+    "NoteFramed",
     "NoteInputsd",
     "PrepareBraind",
     "PrepareProstated",

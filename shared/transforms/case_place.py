@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import remove_leftovers
 from ..errors import InputError
 
 __all__ = ["absolute_paths", "case_place"]
@@ -18,7 +19,8 @@ __all__ = ["absolute_paths", "case_place"]
 def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[Path]:
     """Give the folder of a case for writing, unless it holds the complete results of other files, or the images.
 
-    Until the block ends, other processes on this machine wait for the folder. The same files may be done again.
+    Until the block ends, other processes on this machine wait for the folder. The same files may be done again. What
+    a killed process left half written is removed.
 
     Args:
         folder: in which the cases' folders are.
@@ -45,6 +47,7 @@ def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[P
                 f"{place}: holds the results of {_first(before)}, and those of {_first(inputs)} would replace them; "
                 "rename a case, choose another --output_dir, or remove that folder."
             )
+        remove_leftovers(place)
         yield place
 
 

@@ -13,6 +13,7 @@ from .brain_checks import chosen_checks
 from .brain_mask import brain_of_normalized
 from .normalize_in_brain import NormalizeInBraind
 from .note_brain import NoteBraind
+from .note_frame import NoteFramed
 from .prepare_image import PrepareImaged
 
 __all__ = ["PrepareBraind"]
@@ -23,7 +24,7 @@ class PrepareBraind(PrepareImaged):
 
     The result is that of `PrepareImaged`, with air 0. Where a label stays on its own grid there is also "brain", the
     mask of the brain on the grid of the files. The steps in between are those of `NormalizeInBraind` and MONAI's
-    `CropForegroundd`.
+    `CropForegroundd`; `NoteFramed` notes the axes and the middle of the result.
 
     Args:
         modalities: names of the modalities in the order of the channels.
@@ -75,6 +76,7 @@ class PrepareBraind(PrepareImaged):
                 crop,
                 *([SpatialPadd("image", padded_size)] if padded_size is not None else []),
                 *([to_air] if shift_air else []),
+                NoteFramed("image"),
             ],
             resample_label=resample_label,
             **reading,

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Ended", "ForkedPython", "clean_environment"]
+__all__ = ["Ended", "ForkedPython", "clean_environment", "variables_of"]
 
 
 def clean_environment() -> dict[str, str]:
@@ -94,7 +94,7 @@ def _kill_first_child_of(process: int) -> None:
         time.sleep(0.005)
 
 
-def _variables_of(processes: int) -> list[dict[str, str]]:
+def variables_of(processes: int) -> list[dict[str, str]]:
     """Return what torchrun adds to the environment of each of several processes; nothing for one."""
     if processes == 1:
         return [{}]
@@ -110,7 +110,7 @@ def _serve() -> list[str] | None:
     while line := sys.stdin.readline():
         arguments, folder, out, err, kill_worker, processes, seconds, on_path = json.loads(line)
         children = []
-        for variables in _variables_of(processes):
+        for variables in variables_of(processes):
             child = os.fork()
             if child == 0:
                 signal.alarm(seconds)

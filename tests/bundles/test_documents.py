@@ -14,7 +14,8 @@ BUNDLES = bundles_below(Path())
 OWN = [Path("README.md"), Path("bundles/README.md"), Path("ci/README.md")]
 OF_BUNDLES = sorted(path for bundle in BUNDLES for path in bundle.glob("docs/*.md"))
 DOCUMENTS = [*OWN, *OF_BUNDLES]
-OF_MONAI = {"bundle_root", "config_file", "input_shape", "use_trace", "nproc_per_node"}
+OF_MONAI = {"bundle_root", "config_file", "input_shape", "use_trace"}
+OF_TORCHRUN = {"nproc_per_node", "nnodes", "rdzv_backend", "rdzv_endpoint"}
 
 
 def name_of(path):
@@ -40,7 +41,7 @@ def arguments(*folders):
 
 @pytest.fixture(scope="module")
 def options_of_commands():
-    return arguments("ci", "shared/phantoms") | OF_MONAI
+    return arguments("ci", "shared/phantoms") | OF_MONAI | OF_TORCHRUN
 
 
 def test_documents_were_found():

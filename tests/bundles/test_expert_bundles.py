@@ -22,7 +22,7 @@ def parser_of(bundle, *names):
 
 def test_bundles_were_found():
     assert BUNDLES
-    assert {"network_dcseg", "network_rfnet", "network_robustseg", "network_uhemis", "network_uhved"} <= set(NETWORKS)
+    assert {f"network_{name}" for name in ("dcseg", "m3ae", "rfnet", "robustseg", "uhemis", "uhved")} <= set(NETWORKS)
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)

@@ -7,6 +7,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from shared.handlers import unknown_settings
+from shared.handlers.state_dict_file import find_weights
 
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
 OVERLAYS = sorted(Path("bundles").glob("*/configs/network_*.json"))
@@ -38,6 +39,28 @@ def test_network_and_loss_of_an_overlay_fit(overlay):
     torch.testing.assert_close(loss.terms(prediction, target)["total"], value)
     assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+
+
+def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
+    """One step on a mixed batch; the learned image has a learning rate of its own."""
+    torch.manual_seed(0)
+    parser, fine = ConfigParser(), ConfigParser()
+    parser.read_config([str(MMFORMER / f"{name}.json") for name in ("train", "network_m3ae", "pretrain_m3ae", "tiny")])
+    fine.read_config([str(MMFORMER / f"{name}.json") for name in ("train", "network_m3ae", "tiny")])
+    network, loss, optimizer = (parser.get_parsed_content(name) for name in ("network", "loss", "optimizer"))
+    assert [group["lr"] for group in optimizer.param_groups] == [3e-4, 0.005]
+    learned = network.network.learned_image.values
+    assert [parameter is learned for parameter in optimizer.param_groups[1]["params"]] == [True]
+    image = torch.randn(2, 4, 32, 32, 32)
+    image[1, :2] = float("nan")
+    loss(network.train()(image, torch.tensor([[True] * 4, [False, False, True, True]])), {"image": image}).backward()
+    optimizer.step()
+    assert learned.any()
+    expected = fine.get_parsed_content("network_def")
+    found = find_weights(network.state_dict(), expected.state_dict(), Path("model.pt"))
+    expected.load_state_dict(found.weights)
+    assert torch.equal(expected.learned_image.values, learned)
+    assert found.left_out == ["restore.weight", "restore.bias"]
 
 
 def test_the_published_settings_are_read():

@@ -210,3 +210,42 @@ def test_two_processes_infer_every_case_once_and_end_with_one_status(monai_bundl
     assert ended.errors.count("Traceback (most recent") == int(with_a_bad_case), "torchrun's own, no process's"
     assert sorted(re.findall(r"progress: case \d/\d: (.+?);", ended.output)) == done
     assert sorted(path.parent.name for path in tmp_path.glob("*/*.json")) == done
+    with (tmp_path / "cohort.csv").open() as file:
+        rows = {row["case"]: row for row in csv.DictReader(file)}
+    assert list(rows) == [case["case"] for case in cases]
+    assert {name for name, row in rows.items() if row["status"] == "done" and float(row["seconds"]) > 0} == set(done)
+    if with_a_bad_case:
+        assert rows["bad"]["reason"].startswith("case bad: none of its")
+
+
+TIMES = ("written_utc", "seconds_since_reading_began")
+
+
+def results(folder):
+    """Every file below a folder with its content, without the times in records and table."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name, content in found.items():
+        if name.endswith(".json"):
+            found[name] = {key: value for key, value in json.loads(content).items() if key not in TIMES}
+        elif name.startswith("cohort."):
+            separator = "," if name.endswith(".csv") else " | "
+            rows = [line.split(separator) for line in content.decode().splitlines()]
+            found[name] = [row[:2] + row[3:] for row in rows]
+    return found
+
+
+@tried_on("vnet")
+def test_a_cohort_killed_twice_ends_with_the_results_of_an_unbroken_run(trained, tmp_path, forked_python):
+    """First both of two processes are killed, then one."""
+    cases = trained.workflow("inference").parser.get_parsed_content("datalist")[:5]
+    trained.run("inference", output_dir=str(tmp_path / "whole"), datalist=cases)
+    settings = {**trained.settings("inference"), "skip_finished": True}
+    settings |= {"datalist": cases, "output_dir": str(tmp_path / "killed")}
+    files = trained.tiny_files("inference", "multi_gpu_inference")
+    arguments = ["-m", "killed_inference", json.dumps([files, settings, len(cases), 0])]
+    ended = forked_python.run(arguments, on_path=str(Path(__file__).parent), seconds=300)
+    assert ended.status == 0, ended.errors[-3000:]
+    assert ended.output.count(" of the processes were killed") == 2
+    expected = results(tmp_path / "whole")
+    assert len(expected) == 4 * len(cases) + 2
+    assert results(tmp_path / "killed") == expected

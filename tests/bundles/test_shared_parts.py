@@ -13,17 +13,16 @@ PARTS = {
         validate::dataset validate::dataloader train::trainer validate::evaluator train::handlers::EpochSeed
         train::handlers::ValidationHandler train::handlers::TrainingLog train::handlers::TrainingCheckpoint""",
     "inference": """initialize run model_settings::preprocessing dataset dataloader checkpointloader handlers::0
-        handlers::1 handlers::2 evaluator""",
+        handlers::1 handlers::2 handlers::3 evaluator""",
     "evaluate": """run ckpt_path settings_may_differ validate::dataset validate::handlers::WeightsLoader
         validate::handlers::CaseProgress""",
     "resume": "resume",
     "multi_gpu_train": """device network loss_on_device train::sampler validate::dataset::data initialize finalize
         imports""",
-    "multi_gpu_inference": "device dataset::data initialize finalize imports",
+    "multi_gpu_inference": "device dataset::hand_out initialize finalize imports",
 }
 OWN = {  # arguments that a bundle may have and another may lack or give otherwise
     "dataset": {"data", "longest_ending"},  # cases, with or without modalities
-    "dataset::data": {"cases"},
     "train::dataset": {"data"},  # cases that may lack modalities
     "handlers::1": {"inputs"},
     "network": {"find_unused_parameters"},

@@ -1,10 +1,14 @@
 """Run twice at once by test_distribute.py: two processes with half a batch each against one with the whole."""
 
+import re
+import time
+
 import torch
 import torch.distributed as dist
 from monai.losses import DiceCELoss
 
-from shared.data import CaseStream, process_share
+from shared.data import CaseStream, hand_out, process_share
+from shared.data.process_share import gathered
 from shared.errors import InputError
 from shared.losses import FuzzyAuxiliaryLoss, ParetoFuzzyLoss
 from shared.networks import distribute
@@ -60,14 +64,33 @@ def read(case):
     return case
 
 
-stream = CaseStream(process_share(["a", "bad b", "c", "bad d", "e"]), read)  # both bad ones are for the second process
-assert list(stream) == [["a", "c", "e"], []][dist.get_rank()]
+stream = CaseStream(["a", "bad b", "c", "bad d", "e"], read, hand_out=hand_out)
+mine = list(stream)
+assert sorted(case for part in gathered(mine) for case in part) == ["a", "c", "e"], "each case once"
+assert sorted(number for part in gathered(stream.handed_out) for number in part) == [0, 1, 2, 3, 4]
 try:
     stream.raise_failures()
     line = None
 except InputError as error:
     line = str(error)
-told = "3 of 5 cases done; not done: bad b: truncated; copy it again. | bad d: truncated; copy it again."
-assert line == told
+assert line.startswith("3 of 5 cases done; not done: bad ")
+assert {"b: truncated; copy it again", "d: truncated; copy it again"} <= set(re.findall(r"bad ([^.|]+)", line))
+assert gathered(line) == [line, line]
+
+if dist.get_rank() == 0:  # meets slow cases; the other process does not wait for it
+    slow = CaseStream(["a", "b", "c", "d"], lambda case: time.sleep(0.3) or case, hand_out=hand_out)
+    done = list(slow)
+else:
+    done = list(CaseStream(["a", "b", "c", "d"], read, hand_out=hand_out))
+parts = gathered(done)
+assert len(parts[0]) <= 1, "the process without slow cases does the others"
+assert sorted(parts[0] + parts[1]) == ["a", "b", "c", "d"]
+
+try:
+    list(CaseStream(["a", "b", "only here"][: 2 + dist.get_rank()], read, hand_out=hand_out))
+    refused = ""
+except InputError as error:
+    refused = str(error)
+assert "the processes of this run list different cases" in "".join(gathered(refused))
 CaseStream(["a"], read).raise_failures()  # nothing was skipped
 dist.destroy_process_group()

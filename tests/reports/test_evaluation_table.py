@@ -54,13 +54,14 @@ def test_table_of_two_cases_by_hand(tmp_path, caplog):
     markdown = (tmp_path / "evaluation.md").read_text()
     for line in [
         "# Squares",
-        "2 cases; mean ± sample standard deviation over cases, smallest and largest.",
-        "| hausdorff_95_mm_b | 7.0711 ± 10.0000 | 0.0000 | 14.1421 |",
+        "|  | mean | 95 % interval | smallest | largest |",
+        "| hausdorff_95_mm_b | 7.0711 ± 10.0000 | 0.0000 to 14.1421 | 0.0000 | 14.1421 |",
         "Region b is the second one.",
         "| second | 0.5000 | 1.0000 | 2.0000 | 0.0000 |",
     ]:
         assert line in markdown.splitlines()
-    assert "| dice_a | 0.7500 ± 0.3536 | 0.5000 | 1.0000 |" in caplog.text
+    assert "95 % interval of a mean: percentile bootstrap over cases (9999 samples)." in markdown
+    assert "| dice_a | 0.7500 ± 0.3536 | 0.5000 to 1.0000 | 0.5000 | 1.0000 |" in caplog.text
     assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.iterdir()} == {"evaluation.csv", "evaluation.md", "evaluation.png"}
 
@@ -78,7 +79,7 @@ def test_one_case_has_no_spread(tmp_path):
     *_, mean, deviation = csv.reader((tmp_path / "single.csv").open())
     assert mean == ["mean", "1.0000", "0.0000", "0.0000", "14.1421"]
     assert deviation == ["standard deviation", "", "", "", ""]
-    assert "| dice_a | 1.0000 | 1.0000 | 1.0000 |" in (tmp_path / "single.md").read_text()
+    assert "| dice_a | 1.0000 |  | 1.0000 | 1.0000 |" in (tmp_path / "single.md").read_text()
 
 
 def test_nan_stays_out_of_the_mean(tmp_path):

@@ -105,6 +105,8 @@ def test_three_images_by_hand(tmp_path, caplog):
         "| testA_2 | testA | 0.0000 | 0.0000 | inf | 0.7500 | 0.0000 | 0.4000 |",
     ]:
         assert line in markdown
+    assert sum(line.startswith("| mean testA, 95 % interval |") for line in markdown) == 1
+    assert not any(line.startswith("| mean testB, 95 % interval |") for line in markdown), "of one image there is none"
     assert any(line.startswith("1 case with objects only in the annotation") for line in markdown)
     assert "| pooled testB | 1.0000 |" in caplog.text
     assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")

@@ -128,6 +128,8 @@ def test_five_images_by_hand(tmp_path, caplog, monkeypatch):
         "5 cases: normal 2, benign 1, malignant 2.",
         "| mean benign | 1 | 0.8889 | 0.8000 | 0.8000 | 1.0000 |",
         "| mean malignant | 2 | 0.3333 ± 0.4714 | 0.2500 ± 0.3536 | 0.5000 ± 0.7071 | 0.2500 ± 0.3536 |",
+        "| mean malignant, 95 % interval |  | 0.0000 to 0.6667 | 0.0000 to 0.5000 | 0.0000 to 1.0000 | "
+        "0.0000 to 0.5000 |",
         "| mean | 3 | 0.5185 ± 0.4626 | 0.4333 ± 0.4041 | 0.6000 ± 0.5292 | 0.5000 ± 0.5000 |",
         "| pooled | 3 | 0.6154 | 0.4444 | 0.5714 | 0.6667 |",
         "Images without a lesion: 2; a lesion is segmented in 1 of them.",

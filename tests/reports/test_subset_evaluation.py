@@ -12,7 +12,8 @@ from pandas import DataFrame
 
 from shared.errors import InputError
 from shared.inferers import ModalitySubsetsInferer
-from shared.reports import SubsetEvaluation, subset_evaluation
+from shared.metrics import Hausdorff95Metric, LesionWiseMetric
+from shared.reports import SubsetEvaluation, subset_evaluation, tumour_columns
 from shared.reports.subset_scores import missing_counts, subset_markdown
 
 EXPECTED = """\
@@ -133,6 +134,59 @@ def test_two_cases_by_hand(tmp_path, caplog):
     assert {path.name for path in (tmp_path / "out").rglob("*.*")} == {
         *["first.json", "second.json", "subsets.csv", "subsets.md", "subsets.png"],
     }
+
+
+HAUSDORFF = {
+    "additional_metrics": {"hausdorff_95": Hausdorff95Metric()},
+    "columns": {"hausdorff_95": ["hausdorff_95_mm_lesion", "hausdorff_95_mm_all"], "lesion_wise": []},
+}
+
+
+def test_distances_on_request_by_hand(tmp_path, no_drawing):
+    """T2 lacks the lesion's last plane, 1 mm away; one of both empty: the diagonal, the root of 36 + 25 + 16."""
+    evaluator, _ = evaluate(tmp_path, **HAUSDORFF)
+    assert (
+        (tmp_path / "out" / "subsets.csv").read_text()
+        == """\
+case,subset,missing,dice_lesion,dice_all,hausdorff_95_mm_lesion,hausdorff_95_mm_all
+first,t2,1,0.8000,0.8000,1.0000,1.0000
+first,adc,1,0.0000,0.0000,8.7750,8.7750
+first,t2+adc,0,1.0000,1.0000,0.0000,0.0000
+second,t2,1,1.0000,0.0000,0.0000,8.7750
+second,adc,1,,,,
+second,t2+adc,0,,,,
+"""
+    )
+    lines = (tmp_path / "out" / "subsets.md").read_text().splitlines()
+    assert "## hausdorff_95, mean over cases" in lines
+    assert "| hausdorff_95_mm_lesion | 0.5000 | 8.7750 | 0.0000 | 3.0917 |" in lines
+    assert "| lesion | 0.9000 | 0.0000 | 1.0000 | 0.6333 |" in lines
+    assert evaluator.state.metrics["hausdorff_95_mm_lesion"] == pytest.approx((0.5 + 77**0.5) / 3)
+
+
+def test_lesions_on_request_have_six_columns_a_region_and_mixed_up_columns_are_refused(tmp_path, no_drawing):
+    columns = tumour_columns()["lesion_wise"]
+    lesions = {
+        "additional_metrics": {"lesion_wise": LesionWiseMetric(0, 0.0)},
+        "columns": {"lesion_wise": columns[:12]},
+    }
+    evaluate(tmp_path, **lesions)
+    row = (tmp_path / "out" / "subsets.csv").read_text().splitlines()[1].split(",")
+    assert row[:6] == ["first", "t2", "1", "0.8000", "0.8000", "0.8000"]
+    assert len(row) == 3 + 2 + 12
+    evaluate(tmp_path)  # what Dice alone needs is there
+    assert (tmp_path / "out" / "subsets.csv").read_text() == EXPECTED
+    lesions["additional_metrics"] = {"lesion_wise": LesionWiseMetric(1, 0.0)}
+    assert len(handler(tmp_path, **lesions).cases_left()) == 2
+    with pytest.raises(ValueError, match="metric 'lesion_wise' has 12 scores, not 24 columns"):
+        evaluate(tmp_path / "wrong", **{**lesions, "columns": {"lesion_wise": columns}})
+
+
+def test_scores_without_what_is_requested_do_not_count(tmp_path, no_drawing):
+    evaluate(tmp_path)
+    assert len(handler(tmp_path, **HAUSDORFF).cases_left()) == 2
+    evaluate(tmp_path, **HAUSDORFF)
+    assert handler(tmp_path).cases_left() == handler(tmp_path, **HAUSDORFF).cases_left() == []
 
 
 def test_a_stopped_evaluation_goes_on_and_ends_with_the_same_tables(tmp_path, no_drawing):

@@ -33,6 +33,14 @@ def test_without_a_complete_record_a_folder_is_free(tmp_path):
     done(tmp_path / "arrays", {})
 
 
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    (tmp_path / "P1").mkdir()
+    (tmp_path / "P1" / ".writing-abc-P1_seg.nii.gz").touch()
+    (tmp_path / "P1" / "P1_seg.nii.gz").touch()
+    done(tmp_path, {"flair": "a.nii"})
+    assert sorted(path.name for path in (tmp_path / "P1").iterdir()) == ["P1.json", "P1_seg.nii.gz"]
+
+
 def test_of_two_that_write_at_a_time_the_second_waits_and_is_refused(tmp_path):
     entered, refusals = threading.Event(), []
 

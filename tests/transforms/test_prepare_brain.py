@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
-from monai.transforms import Compose, Identityd, Invertd, RandFlipd
+from monai.transforms import Compose, Flip, Identityd, Invertd, RandFlipd, SpatialCrop
 
 from shared.data import EpochDataset, find_mri_cases
 from shared.errors import InputError, find_input_error
+from shared.networks.learned_image import position_in_brain
 from shared.transforms import LoadImageModalitiesd, PrepareBraind, StackModalitiesd
 
 ALL = ["t1", "t1ce", "t2", "flair"]
@@ -62,6 +63,15 @@ def test_the_image_lies_where_the_file_says(write_case, oblique):
         )
     ]
     np.testing.assert_allclose(*centres, atol=0.3)
+
+
+def test_a_crop_of_an_oblique_case_knows_its_place(write_case, oblique):
+    """In mm from the middle of the case, along its own axes, also after the crop was flipped."""
+    image = chain(pixdim=(2, 2, 2))(write_case(affine=oblique, shape=(40, 30, 24)))["image"]
+    half = (np.array(image.shape[1:]) - 1) / 2
+    crop = Compose([SpatialCrop(roi_start=(1, 2, 3), roi_end=(9, 8, 7)), Flip(0)])(image)
+    expected = np.array([[-2, 0, 0, 2 * (8 - half[0])], [0, 2, 0, 2 * (2 - half[1])], [0, 0, 2, 2 * (3 - half[2])]])
+    np.testing.assert_allclose(position_in_brain(crop[None])[0], expected, atol=1e-3)
 
 
 def test_inference_sees_what_training_sees(write_case, oblique):

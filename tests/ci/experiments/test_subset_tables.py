@@ -133,3 +133,15 @@ def test_rejects_what_cannot_be_compared(runs, tmp_path, arguments, message):
     (tmp_path / "cut.csv").write_text(f"{HEAD}\na,t2,1,0.5,0.5\na,t2+adc,0,0.5,0.5\n")
     with pytest.raises(InputError, match=message):
         main(*[argument.format(*runs, **paths) for argument in arguments], out=str(tmp_path / "table"))
+
+
+def test_scores_other_than_dice_are_left_out(runs, tmp_path, capsys):
+    main(f"ours={runs[0]}", out=str(tmp_path / "plain"))
+    with open(runs[0]) as file:
+        head, *lines = file.read().splitlines()
+    with open(runs[0], "w") as file:
+        rows = [f"{head},hausdorff_95_mm_PZ,lesion_dice_PZ", *(f"{line},3.5,0.5" for line in lines)]
+        file.write("\n".join([*rows, ""]))
+    main(f"ours={runs[0]}", out=str(tmp_path / "more"))
+    plain, more = ((tmp_path / f"{name}.md").read_text() for name in ("plain", "more"))
+    assert plain == more

@@ -409,6 +409,7 @@ def test_the_local_rank_may_be_read_outside_the_device(bundle):
     [
         ({"handlers": []}, ["inference"]),
         ({"dataset::data": [], "num_workers": 0}, ["inference"]),
+        ({"dataset::a_further_argument": [], "num_workers": 0}, ["inference"]),
         ({"max_epochs": 2}, ["train"]),
         ({"validate::dataset::data": [], "+validate::handlers": [], "handlers": []}, ["train"]),
         ({"network_def": {"_target_": "UNet"}, "_desc_": "another network"}, ["train", "inference"]),

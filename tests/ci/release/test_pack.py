@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from monai.apps.utils import HashCheckError
+from monai.bundle import download_large_files
 from toy_repository import make_toy_repository
 
-from ci.release.pack import HOOK_EXPRESSION, pack
+from ci.release.pack import HOOK_EXPRESSION, main, pack
 from shared.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -377,3 +379,38 @@ def test_the_command_stands_at_the_top_without_monai():
     tree = ast.parse((ROOT / "ci" / "release" / "pack.py").read_text())
     names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert not {name for name in names if name.split(".")[0] in {"monai", "torch"}}
+
+
+def test_listed_weights_are_fetched_by_monai_and_checked(toy_bundle, tmp_path):
+    """From a `file:` address, since a test has no network; another file is refused by its hash."""
+    change_config(toy_bundle, "inference", network_def={"_target_": "torch.nn.Conv2d", **CONV})
+    torch.save(make_network().state_dict(), tmp_path / "model.pt")
+    path = pack(toy_bundle, tmp_path, weights=tmp_path / "model.pt", large_files=f"file://{tmp_path}/")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / toy_bundle.name
+    assert not (folder / "models").exists()
+    assert "large_files.json" in json.loads((folder / "docs" / "MANIFEST.json").read_text())["files"]
+    download_large_files(bundle_path=str(folder))
+    assert (folder / "models" / "model.pt").read_bytes() == (tmp_path / "model.pt").read_bytes()
+    (folder / "models" / "model.pt").unlink()
+    (tmp_path / "model.pt").write_text("another")
+    with pytest.raises(HashCheckError, match="sha256 hash check"):
+        download_large_files(bundle_path=str(folder))
+
+
+def test_weights_that_are_not_there_cannot_be_listed(toy_bundle, tmp_path):
+    with pytest.raises(InputError, match="has no weights to list; name them with --weights"):
+        pack(toy_bundle, tmp_path, large_files="https://example.org")
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"large_files": "True"}, "--large_files True: expected the https address of a folder"),
+        ({"parts": "shared.losses.Total"}, "give parts and name, no bundle"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(toy_bundle, tmp_path, options, line):
+    with pytest.raises(InputError, match=line):
+        main(str(toy_bundle), out=str(tmp_path), **options)

@@ -1,0 +1,128 @@
+import csv
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from ci.documents import readme_commands
+from ci.documents.command_blocks import blocks_of
+from ci.documents.readme_commands import (
+    ROOT,
+    documents_below,
+    main,
+    reason_to_skip,
+    run_document,
+    shorter,
+    write_table,
+)
+from ci.documents.readme_rules import SHORTER, SKIPPED
+from ci.documents.scratch_copy import PAINTED, copy_repository, make_small
+from shared.errors import InputError
+
+README = """
+```bash
+B=one; C="two"
+echo $B > made
+```
+```bash
+cat made; echo $B | grep -q one
+```
+```bash
+echo first; echo the last line; false
+```
+```bash
+serve-archive
+```
+```text
+echo --max_epochs 30
+```
+```python
+assert open("made").read() == "one\\n" + word
+```
+```bash
+bash -c 'sleep 60' | cat
+```
+"""
+
+
+def all_blocks():
+    return [block for name in documents_below(ROOT) for block in blocks_of((ROOT / name).read_text(encoding="utf-8"))]
+
+
+def test_blocks_run_in_order_and_the_table_says_what_came_of_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme_commands, "FIRST", {"": "set -x"})
+    monkeypatch.setattr(readme_commands, "FIRST_IN_PYTHON", {"README.md": "word = ''"})
+    (tmp_path / "README.md").write_text(README)
+    started = time.monotonic()
+    outcomes = list(run_document("README.md", tmp_path, tmp_path / "logs", timeout_s=2))
+    assert time.monotonic() - started < 30, "what a command started is killed with it"
+    assert [found.outcome for found in outcomes] == ["done", "done", "failed", "skipped", "skipped", "done", "failed"]
+    assert outcomes[2].why == "status 1: + false"
+    assert outcomes[3].why.startswith("needs other software")
+    assert outcomes[4].why == "no command"
+    assert outcomes[6].why == "took longer than 2 s"
+    assert outcomes[3].seconds is None
+    assert "the last line" in (tmp_path / "logs" / f"README-{outcomes[2].line}.txt").read_text()
+    write_table(outcomes, tmp_path)
+    text = (tmp_path / "commands.md").read_text()
+    assert "3 done, 2 failed, 2 skipped." in text
+    assert "`cat made; echo $B \\| grep -q one`" in text
+    with (tmp_path / "commands.csv").open() as file:
+        assert [row["line"] for row in csv.DictReader(file)] == [str(found.line) for found in outcomes]
+
+
+def test_a_failure_decides_the_status_and_is_named(tmp_path, monkeypatch):
+    (tmp_path / "README.md").write_text("```bash\nfalse\n```\n")
+    monkeypatch.setattr(readme_commands, "documents_below", lambda root: ["README.md"])
+    monkeypatch.setattr(readme_commands, "copy_repository", lambda root, copy: copy.mkdir() or _write(copy))
+    monkeypatch.setattr(readme_commands, "paint_data", lambda document, copy: None)
+    monkeypatch.setattr(readme_commands, "FIRST", {"": "true"})
+    with pytest.raises(InputError, match=r"commands\.md: 1 commands fail, README\.md:2; mend them"):
+        main(out=str(tmp_path / "out"))
+    with pytest.raises(InputError, match=r"documents: x\.md is no README of this repository; choose from README\.md"):
+        main(out=str(tmp_path / "out"), documents="x.md")
+
+
+def _write(copy):
+    (copy / "README.md").write_text("```bash\nfalse\n```\n")
+
+
+def test_every_readme_has_data_and_commands_that_run():
+    for name in documents_below(ROOT):
+        assert name in PAINTED or name.split("/")[1].split("_")[0] in PAINTED
+        blocks = blocks_of((ROOT / name).read_text(encoding="utf-8"))
+        assert any(block.shown.startswith(("python", "torchrun")) and not reason_to_skip(block) for block in blocks)
+
+
+@pytest.mark.parametrize("pattern", SHORTER)
+def test_every_rule_that_shortens_is_needed(pattern):
+    assert any(re.search(pattern, re.sub(r"\s*\\\n\s*", " ", block.text)) for block in all_blocks())
+
+
+@pytest.mark.parametrize("pattern", SKIPPED)
+def test_every_rule_that_skips_is_needed(pattern):
+    assert any(re.search(pattern, block.text, re.MULTILINE) for block in all_blocks())
+
+
+def test_commands_are_run_as_they_are_printed_but_for_the_rules():
+    assert (
+        shorter("python -m monai.bundle run \\\n  --dataset_dir DATA")
+        == "python -m monai.bundle run --dataset_dir DATA"
+    )
+    assert shorter("--max_epochs 40 --val_interval 10") == "--max_epochs 1 --val_interval 1"
+    other = """--config_file "['$C/train.json','$C/network_rfnet.json']" --dataset_dir DATA"""
+    assert "rfnet.json']\" --ckpt_dir alternative --output_dir alternative --dataset_dir" in shorter(other)
+
+
+def test_the_copy_has_small_bundles_and_an_environment(tmp_path):
+    copy_repository(ROOT, tmp_path)
+    make_small("README.md", tmp_path)
+    prostate = tmp_path / "bundles" / "prostate_mri_segmentation_expert_consistency" / "configs" / "train.json"
+    assert '"max_epochs": 2' in prostate.read_text()
+    assert '"max_epochs": 2' in prostate.with_name("network_rfnet.json").read_text(), "it comes behind train.json"
+    kept = Path("bundles/breast_ultrasound_segmentation_interaction/configs/train.json")
+    assert (tmp_path / kept).read_bytes() == (ROOT / kept).read_bytes()
+    assert (tmp_path / "requirements.txt").read_bytes() == (tmp_path / ".venv" / "requirements.txt").read_bytes()
+    with pytest.raises(InputError, match="expected a git checkout"):
+        copy_repository(tmp_path / "bundles", tmp_path / "again")
