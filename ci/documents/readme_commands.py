@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from shared.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("bash", "python")
+SECONDS_TO_END = 10.0
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,28 @@ def run_block(block: Block, before: list[str], python_before: str, folder: Path,
         try:
             status = process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             return f"took longer than {timeout_s:g} s"
+        finally:
+            _end_group(process.pid)
     if status == 0:
         return ""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return f"status {status}: {lines[-1]}"
+
+
+def _end_group(group: int) -> None:
+    """End what a command left running: torchrun ends its processes when it is asked to, not when it is killed."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        until = time.monotonic() + SECONDS_TO_END
+        try:
+            os.killpg(group, sent)
+            while time.monotonic() < until:
+                time.sleep(0.05)
+                with suppress(ChildProcessError):
+                    os.waitpid(-group, os.WNOHANG)
+                os.killpg(group, 0)  # whether it is still there
+        except ProcessLookupError:
+            return
 
 
 def run_document(document: str, folder: Path, logs: Path, timeout_s: float) -> Iterator[Outcome]:
@@ -165,7 +182,8 @@ def main(*, out: str, documents: str | None = None, jobs: int = 1, timeout_s: fl
         raise InputError(f"documents: {unknown[0]} is no README of this repository; choose from {', '.join(known)}.")
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(jobs) as pool:
-        for found in pool.map(lambda document: run_copied(document, Path(out), timeout_s), chosen):
+        each = pool.map if jobs > 1 else map  # without a thread an interruption ends the command
+        for found in each(lambda document: run_copied(document, Path(out), timeout_s), chosen):
             outcomes += found
             write_table(outcomes, Path(out))
     failed = [f"{found.document}:{found.line}" for found in outcomes if found.outcome == "failed"]

@@ -45,6 +45,7 @@ FILES = {  # name in documents to the first file or folder that is painted so
     "t1ce.nii.gz": "DATA/*/*t1c.nii.gz",
     "flair.nii.gz": "DATA/*/*t2f.nii.gz",
     "STUDY": "studies/*/dicom",
+    "one.mha": "studies/*/nifti/t2.nii.gz",
     "t2.mha": "studies/*/nifti/t2.nii.gz",
     "adc.mha": "studies/*/nifti/adc.nii.gz",
 }

@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from ..errors import InputError
+from ..transforms.label_conventions import LABEL_TABLES
 from .setting_paths import is_path_name
 from .setting_ranges import CHOICES, LISTS, nested_numbers, range_of
 
@@ -156,6 +157,7 @@ def _refuse_disagreement(config: Mapping[str, Any], values: Mapping[str, Any]) -
                 "correct it, or fix it with --learnable_rho False."
             )
     _refuse_class_names(config, values)
+    _refuse_further_classes(config.get("label_convention"), values.get("num_classes"))
     for key in INPUT_SIZES:
         if key in values:
             _refuse_size(key, values[key], config.get(ConfigParser.meta_key, {}))
@@ -175,6 +177,22 @@ def _refuse_class_names(config: Mapping[str, Any], values: Mapping[str, Any]) ->
                 f"--class_names: expected {expected} names (--num_classes {num_classes}), got {list(names)!r}; "
                 "name each class."
             )
+
+
+def _refuse_further_classes(convention: Any, num_classes: Any) -> None:
+    """Labels must not become classes that the network lacks, as a resection cavity does in some conventions."""
+    if isinstance(convention, Mapping):
+        largest = max((klass for klass in convention.values() if isinstance(klass, int)), default=0)
+    else:
+        known = [table.mappings for table in LABEL_TABLES.values()]
+        mappings = [names[convention] for names in known if isinstance(convention, str) and convention in names]
+        largest = min((max(mapping.values()) for mapping in mappings), default=0)
+    if isinstance(num_classes, int) and largest >= num_classes:
+        raise InputError(
+            f"--label_convention: {convention!r} makes class {largest}, but --num_classes {num_classes} ends at class "
+            f"{num_classes - 1}; choose another convention, or give num_classes and class_names with all classes "
+            "(resection cavity: resection_cavity.json)."
+        )
 
 
 def _refuse_size(key: str, size: Any, metadata: Mapping[str, Any]) -> None:

@@ -43,8 +43,11 @@ def case_place(folder: Path, name: str, inputs: Mapping[str, Any]) -> Iterator[P
     with _locked(place):
         before = _inputs_of(place / f"{name}.json")
         if before and inputs and absolute_paths(before) != absolute_paths(inputs):
+            then, now = _first(before), _first(inputs)
+            if then == now:
+                then, now = _all(before), _all(inputs)
             raise InputError(
-                f"{place}: holds the results of {_first(before)}, and those of {_first(inputs)} would replace them; "
+                f"{place}: holds the results of {then}, and those of {now} would replace them; "
                 "rename a case, choose another --output_dir, or remove that folder."
             )
         remove_leftovers(place)
@@ -97,3 +100,8 @@ def _first(inputs: Mapping[str, Any]) -> str:
     """Return the file by which messages name a case."""
     source = next(iter(inputs.values()))
     return str(source[0] if isinstance(source, (list, tuple)) and source else source)
+
+
+def _all(inputs: Mapping[str, Any]) -> str:
+    """Return what tells inputs apart whose first files are the same, such as "t2: a.nii, adc: b.nii"."""
+    return ", ".join(f"{name}: {source}" for name, source in inputs.items())

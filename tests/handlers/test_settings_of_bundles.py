@@ -13,6 +13,7 @@ from shared.errors import find_input_error
 
 BRAIN, VNET = (Path("bundles") / f"brats_mri_segmentation_pareto_{name}" for name in ("mmformer", "vnet"))
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction")
+PROSTATE = Path("bundles/prostate_mri_segmentation_expert_consistency")
 GLAND = Path("bundles/colon_gland_segmentation_multiloss")
 MISREAD = {"2021": "./2021", "1_0": "./1_0", "True": "./True", "a,b": "./NAME", ".5": "./.5"}
 CHANGED = ["run#2", "./run#2", "a::b", "/data/x@#y", "50%#x"]
@@ -159,6 +160,16 @@ def test_settings_that_disagree(answer):
     assert "from 0 to 3 (--num_folds 4), got 4" in answer(VNET, "train", "--num_folds", "4", "--fold", "4")
     assert answer(VNET, "train", "--num_folds", "4", "--fold", "3") is None
     assert answer(VNET, "train", "--learnable_rho", "False", "--rho_1", "1.0") is None
+
+
+def test_labels_with_classes_that_the_network_lacks(answer):
+    """A resection cavity is class 4; "msd" of prostates has two classes, that of brains three."""
+    line = answer(VNET, "train", "--label_convention", "brats2024_cavity")
+    assert line.startswith("--label_convention: 'brats2024_cavity' makes class 4, but --num_classes 4 ends at class 3;")
+    assert "resection_cavity.json" in line
+    assert "makes class 5" in answer(VNET, "train resection_cavity", "--label_convention", "{0: 0, 1: 5}")
+    assert answer(VNET, "train", "--label_convention", "{0: 0, 1: 3}") is None
+    assert answer(PROSTATE, "train", "--label_convention", "msd") is None
 
 
 def test_values_that_can(answer):

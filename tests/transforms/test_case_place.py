@@ -17,6 +17,8 @@ def test_results_of_other_files_are_not_replaced(tmp_path):
     with pytest.raises(InputError, match=r"P1: holds the results of a/flair\.nii, and those of c\.nii would replace"):
         done(tmp_path, {"flair": "c.nii"})
     done(tmp_path, {"flair": "c.nii"}, name="p1")
+    with pytest.raises(InputError, match=r"the results of flair: c\.nii, and those of flair: c\.nii, t1: b\.nii would"):
+        done(tmp_path, {"flair": "c.nii", "t1": "b.nii"}, name="p1")
 
 
 def test_the_same_files_may_be_done_again_however_they_are_named(tmp_path, monkeypatch):

@@ -211,7 +211,7 @@ def test_a_wrong_option_is_one_line(toy, tmp_path, parts, options, line):
 
 def test_pip_installs_it_and_its_tests_pass_elsewhere(tmp_path, forked_python):
     path = pack_parts(ROOT, ["shared.losses.FocalCrossEntropyLoss"], "my_parts", "0.1.0", tmp_path)
-    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-compile"]
     subprocess.run([sys.executable, *install, "--target", tmp_path / "site", path], check=True, cwd=tmp_path)
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path)
