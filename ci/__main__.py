@@ -21,6 +21,7 @@ COMMANDS = {  # folder to its commands, each with its module
     "experiments": {
         "study": "study",
         "tables": "tables",
+        "rank-agreement": "rank_agreement",
         "gradients": "gradients",
         "interactions": "interactions",
         "reliability": "reliability",
@@ -40,6 +41,8 @@ COMMANDS = {  # folder to its commands, each with its module
         "list-bundles": "list_bundles",
         "hub-folder": "hub_folder",
         "ship-weights": "ship_weights",
+        "export": "export",
+        "export-table": "export_table",
     },
     "dicom": {"dicom-inputs": "dicom_inputs"},
     "archive": {"serve-archive": "serve_archive"},

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .safetensors_file import load_safetensors
 
 __all__ = ["FoundWeights", "bare", "find_weights", "load_tensors", "read_file"]
 
@@ -60,7 +61,7 @@ def read_file(path: Path, remedy: str) -> bytes:
 
 
 def load_tensors(content: bytes, path: Path, remedy: str) -> Any:
-    """Unpickle a file of plain tensors onto the CPU.
+    """Read a file of plain tensors, pickled or `.safetensors`, onto the CPU.
 
     Args:
         content: the bytes of the file.
@@ -68,9 +69,12 @@ def load_tensors(content: bytes, path: Path, remedy: str) -> Any:
         remedy: end of the errors' text.
 
     Raises:
-        InputError: the file is damaged, or holds Python objects other than tensors, numbers, texts and containers.
+        InputError: the file is damaged, or holds Python objects other than tensors, numbers, texts and containers; the
+            package that reads it is missing.
     """
     try:
+        if path.suffix == ".safetensors":
+            return load_safetensors(content)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
@@ -79,8 +83,8 @@ def load_tensors(content: bytes, path: Path, remedy: str) -> Any:
         if "Unsupported global: GLOBAL" in str(error):
             name = str(error).split("Unsupported global: GLOBAL ")[1].split()[0]
             reason = f"it holds a {name}, only tensors are read; save network.state_dict()"
-        elif path.suffix == ".safetensors":
-            reason = "safetensors are not read; save them with torch.save(safetensors.torch.load_file(FILE), NEW)"
+        elif isinstance(error, ModuleNotFoundError):
+            reason = f"reading it needs the package {error.name}; install it with pip"
         elif "TorchScript" in str(error):
             reason = "a TorchScript archive; the state dict is needed"
         raise InputError(f"{path}: not a readable checkpoint ({reason}); {remedy}") from error

@@ -15,6 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..errors import InputError
+from ..networks.exported_network import ExportedNetwork
 from .model_settings import TRAINED_ON, compare_model_settings, plain, read_model_settings
 from .state_dict_file import bare, find_weights, load_tensors, read_file
 
@@ -28,6 +29,8 @@ class WeightsLoader:
     and `compare_model_settings` for settings. Every batch gets "weights", a JSON text for the record that
     `SaveImageCased` and `SavePictureCased` write: file, sha256 of its bytes, what it was trained on if the file says
     so, settings.
+
+    An `ExportedNetwork` takes a `.pt2` or `.onnx` file in place of weights, with the settings that the file stores.
 
     Several files are an ensemble: each gets a network of its own, `networks`, for `AveragedInferer`.
 
@@ -97,6 +100,10 @@ class WeightsLoader:
     def _load(self, path: Path, network: torch.nn.Module) -> dict[str, str]:
         """Load one file, and return its name and hash."""
         content = read_file(path, self.remedy)
+        if isinstance(network, ExportedNetwork):
+            trained = network.load_file(path, content)["model_settings"]
+            compare_model_settings(path, trained, self.settings, self.may_differ)
+            return self._loaded(path, content, trained)
         tensors = load_tensors(content, path, self.remedy)
         trained = read_model_settings(getattr(tensors, "_metadata", {}))
         if trained is not None:  # before the shapes, which say less
@@ -109,11 +116,17 @@ class WeightsLoader:
             if value.is_floating_point() and not value.float().isfinite().all():
                 raise InputError(f"{path}: {name!r} holds numbers that are not finite; use other weights.")
         network.load_state_dict(found.weights)
-        trained_on = {TRAINED_ON: trained[TRAINED_ON]} if trained and TRAINED_ON in trained else {}
-        self.logger.info("Loaded %s%s.", path, _origin(found.place, found.prefix, trained_on.get(TRAINED_ON)))
         if found.left_out:
             count, example = len(found.left_out), found.left_out[0]
             self.logger.warning("%s: %d entries are not of this network and left out, e.g. %s.", path, count, example)
+        return self._loaded(path, content, trained, found.place, found.prefix)
+
+    def _loaded(
+        self, path: Path, content: bytes, trained: Mapping[str, Any] | None, place: str = "", prefix: str = ""
+    ) -> dict[str, str]:
+        """Log what was loaded, and return its name, hash and, if known, what it was trained on."""
+        trained_on = {TRAINED_ON: trained[TRAINED_ON]} if trained and TRAINED_ON in trained else {}
+        self.logger.info("Loaded %s%s.", path, _origin(place, prefix, trained_on.get(TRAINED_ON)))
         return {"file": str(path), "sha256": hashlib.sha256(content).hexdigest(), **trained_on}
 
 

@@ -11,6 +11,7 @@ from .early_fusion import EarlyFusion
 from .efficientnet_lite import EfficientNetLiteEncoder
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_gate import ExpertGate, gate_strength_setter
+from .exported_network import ExportedNetwork
 from .flexible_unet import flexible_unet_with_class_head
 from .gated_fusion import GatedFusion
 from .gland_unet import GlandUNet
@@ -42,6 +43,7 @@ __all__ = [
     "EarlyFusion",
     "EfficientNetLiteEncoder",
     "ExpertGate",
+    "ExportedNetwork",
     "GatedFusion",
     "GlandUNet",
     "HierarchicalMultiScaleFusion",

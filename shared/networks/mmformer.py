@@ -14,7 +14,7 @@ from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_concat import ConcatNormActConv
 from .modality_encoder import ModalityEncoder
 from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, available_rows, pack
-from .present_modalities import masked, nan_without_modalities
+from .present_modalities import is_tracing_or_exporting, masked, nan_without_modalities
 from .token_transformer import TokenTransformer
 
 __all__ = ["MMFormer"]
@@ -156,7 +156,7 @@ class MMFormer(nn.Module):
 
     def _attend(self, encoded: EncodedModalities) -> Tensor:
         """Let the deepest features of all modalities attend to each other, (B, M, C, *grid)."""
-        grid = [int(size) for size in encoded.levels[-1].shape[2:]]
+        grid = list(encoded.levels[-1].shape[2:])
         batch, modalities = encoded.available.shape
         tokens: list[Tensor] = []
         places: list[Tensor] = []
@@ -212,8 +212,14 @@ class _Within(nn.Module):
 
     @torch.jit.export
     def positions_on(self, grid: list[int]) -> Tensor:
-        """Return the learned positions (N, hidden size) on a grid, interpolated where it is not that of training."""
-        if grid == self.grid:
+        """Return the learned positions (N, hidden size) on a grid, interpolated where it is not that of training.
+
+        A fixed graph always interpolates, since it is run on other grids, too; on that of training nothing changes.
+        """
+        is_fixed = False
+        if not torch.jit.is_scripting():
+            is_fixed = is_tracing_or_exporting()
+        if not is_fixed and grid == self.grid:
             return self.positions
         if self.training:
             raise ValueError(f"image: its tokens form a grid {grid}, those of img_size {self.grid}; set img_size.")

@@ -241,15 +241,6 @@ def test_traced_network_gives_the_same_for_every_subset(kind):
     assert_nan_where_nothing_is(traced, image)
 
 
-@pytest.mark.parametrize("kind", [UHeMIS], indirect=True)
-def test_exported_network_gives_the_same_for_every_subset(kind):
-    network, image = make(kind).eval(), mixed(kind)
-    with torch.no_grad():
-        exported = torch.export.export(network, (volume(kind, batch=3),)).module()
-        torch.testing.assert_close(exported(image), network(image), rtol=1e-3, atol=1e-3)
-        assert_nan_where_nothing_is(exported, image)
-
-
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5])
 def test_any_number_of_modalities_and_classes(kind, modalities):
     if kind is CLoE and modalities == 1:

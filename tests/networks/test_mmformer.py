@@ -197,3 +197,24 @@ def test_operations_are_the_published_ones_and_fewer_without_modalities(absent, 
 def test_refuses_other_settings(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_a_fixed_graph_interpolates_positions_which_changes_nothing_on_the_grid_of_training(monkeypatch):
+    """The same graph then runs on other grids: here twice the tokens along the first axis."""
+    network = make().eval()
+    images = [torch.randn(2, 4, *size) for size in (SIZE, (64, 48, 32))]
+    images[0][0, 1] = NAN
+    with torch.no_grad():
+        expected = [network(image) for image in images]
+        monkeypatch.setattr("shared.networks.mmformer.is_tracing_or_exporting", lambda: True)
+        for wanted, image in zip(expected, images, strict=True):
+            torch.testing.assert_close(network(image), wanted, rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_traced_network_runs_on_another_grid():
+    network = make(features=1).eval()
+    with torch.no_grad():
+        traced = torch.jit.trace(network, torch.randn(1, 4, *SIZE), check_trace=False)
+        image = torch.randn(2, 4, 64, 32, 48)
+        torch.testing.assert_close(traced(image), network(image), rtol=1e-3, atol=1e-3)
