@@ -136,11 +136,11 @@ def test_disagreement_is_taken_off_where_there_are_several_networks():
 
 
 def test_every_network_has_its_own_temperature():
-    """0.9 at temperature 1/2 is 81/82; 0.5 stays 0.5."""
-    members = ensemble_of(saying(0.9, 0.1), saying(0.5, 0.5))
-    inferer = AveragedInferer(SimpleInferer(), [2], members, spatial_dims=2, temperatures=[[0.5], [3.0]])
+    """0.9 at temperature 1/2 is 81/82; 0.8 at temperature 2 is 2/3."""
+    members = ensemble_of(saying(0.9, 0.1), saying(0.8, 0.2))
+    inferer = AveragedInferer(SimpleInferer(), [2], members, spatial_dims=2, temperatures=[[0.5], [2.0]])
     output = inferer(torch.zeros(1, 1, 1, 1), None)
-    assert float(output[0, :2, 0, 0].softmax(dim=0)[0]) == pytest.approx((81 / 82 + 0.5) / 2)
+    assert float(output[0, :2, 0, 0].softmax(dim=0)[0]) == pytest.approx((81 / 82 + 2 / 3) / 2)
 
 
 def test_temperatures_are_those_of_groups_and_of_classes():
