@@ -134,7 +134,7 @@ def test_inference_uses_the_temperature_that_calibrate_fits(trained, case, tmp_p
     torch.testing.assert_close(after, warmer, atol=5e-3, rtol=0)
 
 
-@tried_on("breast")
+@tried_on("breast", "colon")
 def test_inference_of_pictures_uses_both_temperatures(trained, case, tmp_path):
     weights = Path(shutil.copy(trained.out / "models" / "model.pt", tmp_path))
     trained.run("train", "calibrate", ckpt_path=str(weights), output_dir=str(tmp_path / "out"))
