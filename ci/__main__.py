@@ -21,9 +21,11 @@ COMMANDS = {  # folder to its commands, each with its module
     "experiments": {
         "study": "study",
         "tables": "tables",
+        "rank-agreement": "rank_agreement",
         "gradients": "gradients",
         "interactions": "interactions",
         "reliability": "reliability",
+        "organisers-scores": "organisers_scores",
     },
     "prepare": {
         "paint-phantoms": "paint_phantoms",

@@ -13,6 +13,9 @@ again; with other settings it is refused, since it would show the scores of the 
 time, which share the processor's cores (small networks gain little from many threads) and the GPU. Results:
 <out>/<variant>/seed<n>/ for every run, and <out>/table.md, .csv, .png (`python -m ci tables`). With `--evaluation
 evaluate_subsets` every subset of the modalities is scored, and the results are <out>/table_subsets.*.
+
+`--weights_of study` trains nothing: it scores the weights of that finished study on other cases, such as all of
+another data set (`--dataset_dir DATA --split_fractions "[0, 0, 1]"`).
 """
 
 from __future__ import annotations
@@ -71,7 +74,8 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Note with which settings a run is trained, and refuse to go on with others."""
     note = folder / "study_settings.json"
     settings = json.loads(json.dumps(settings, default=str))
-    if not note.is_file() or not any((folder / "models").glob("*.pt")):
+    scored = any((folder / scores).is_file() for scores, _ in TABLES.values())
+    if not note.is_file() or not (scored or any((folder / "models").glob("*.pt"))):
         with atomic_write(note) as temporary:
             temporary.write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return
@@ -112,12 +116,21 @@ def train(bundle: Path, overlays: Sequence[str], settings: dict[str, Any]) -> No
 def train_and_evaluate(
     bundle: Path, variant: dict[str, Any], folder: Path, settings: dict[str, Any], evaluation: str = "evaluate"
 ) -> None:
-    """Do what is left of one run."""
-    settings = {**settings, **variant, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
-    overlays = settings.pop("overlays", [])
-    train(bundle, overlays, settings)
+    """Do what is left of one run; where "weights_of" names the folder of a trained one, only the evaluation."""
+    settings = {**settings, **variant, "output_dir": str(folder)}
+    overlays, weights_of = settings.pop("overlays", []), settings.pop("weights_of", None)
+    settings["ckpt_dir"] = str(Path(weights_of or folder) / "models")
+    if weights_of is None:
+        train(bundle, overlays, settings)
     if not (folder / TABLES[evaluation][0]).is_file():
         run(bundle, [*overlays, evaluation], settings)
+
+
+def trained_run(folder: Path) -> str:
+    """Return a run's folder, if its training is done."""
+    if not (folder / "models" / "model_last.pt").is_file():
+        raise InputError(f"weights_of: {folder} has no trained weights; give the --out of a study with this run.")
+    return str(folder)
 
 
 def run_jobs(jobs: int, tasks: Sequence[tuple[Any, ...]]) -> None:
@@ -164,6 +177,7 @@ def main(
     folds: Any = None,
     jobs: int = 1,
     evaluation: str = "evaluate",
+    weights_of: str | None = None,
     printed: str | None = None,
     **settings: Any,
 ) -> None:
@@ -177,6 +191,7 @@ def main(
         folds: of a cross-validation (set --num_folds as well), e.g. 0,1,2,3.
         jobs: how many runs at a time.
         evaluation: the bundle's overlay that scores a run: evaluate or evaluate_subsets.
+        weights_of: --out of a finished study, whose weights are scored; nothing is trained.
         printed: a JSON file with the numbers of a paper's table, rows of the study's own table.
         settings: of the bundle, for all variants.
     """
@@ -196,6 +211,8 @@ def main(
             for fold in [None] if folds is None else listed(folds, "folds"):
                 folder = Path(out) / slug / (f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}")
                 of_run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
+                if weights_of is not None:
+                    of_run["weights_of"] = trained_run(Path(weights_of) / folder.relative_to(out))
                 tasks.append((Path(bundle), variant, folder, {**settings, **of_run}, evaluation))
                 of_folds.append(str(folder / scores))
             of_seeds.append("+".join(of_folds))

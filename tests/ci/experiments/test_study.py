@@ -78,7 +78,7 @@ def test_two_names_for_one_folder_are_refused(tmp_path):
 def test_a_variant_may_have_seeds_of_its_own(tmp_path, monkeypatch):
     done, merged = [], []
     monkeypatch.setattr(study, "run_jobs", lambda jobs, tasks: done.extend(tasks))
-    monkeypatch.setattr(study.tables, "main", lambda *rows, out: merged.extend(rows))
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: merged.extend(rows))
     path = tmp_path / "table.json"
     path.write_text(json.dumps({"ours": {}, "once": {"overlays": ["tiny"], "seeds": [4]}}))
     study.main("bundle", str(tmp_path), str(path), seeds=(0, 1))
@@ -107,13 +107,35 @@ def test_every_subset_is_scored_and_merged_where_a_study_asks_for_it(tmp_path, m
         (folder / ("subsets.csv" if "evaluate_subsets" in overlays else "models/model_last.pt")).touch()
 
     monkeypatch.setattr(study, "run", run)
-    monkeypatch.setattr(study.tables, "main", lambda *rows, out: merged.append((rows, out)))
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: merged.append((rows, out)))
     (tmp_path / "ours" / "seed0").mkdir(parents=True)
     (tmp_path / "ours" / "seed0" / "evaluation.csv").touch()
     for _ in range(2):
         study.main("bundle", str(tmp_path), "ours: tiny", evaluation="evaluate_subsets")
     assert runs == [["tiny"], ["tiny", "evaluate_subsets"]]
     assert merged[0] == ((f"ours={tmp_path / 'ours' / 'seed0' / 'subsets.csv'}",), str(tmp_path / "table_subsets"))
+
+
+def test_trained_weights_are_scored_on_other_cases_and_not_trained(tmp_path, monkeypatch):
+    runs = []
+
+    def run(bundle, overlays, settings):
+        runs.append((overlays, settings["ckpt_dir"], settings["dataset_dir"]))
+        (Path(settings["output_dir"]) / "evaluation.csv").touch()
+
+    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: None)
+    first, options = tmp_path / "first", {"variants": "ours: tiny", "weights_of": str(tmp_path / "first")}
+    missing = re.escape(f"weights_of: {first / 'ours' / 'seed0'} has no trained weights; give the --out of a study")
+    with pytest.raises(InputError, match=missing):
+        study.main("bundle", str(tmp_path / "second"), **options, dataset_dir="others")
+    (first / "ours" / "seed0" / "models").mkdir(parents=True)
+    (first / "ours" / "seed0" / "models" / "model_last.pt").touch()
+    for _ in range(2):
+        study.main("bundle", str(tmp_path / "second"), **options, dataset_dir="others")
+    assert runs == [(["tiny", "evaluate"], str(first / "ours" / "seed0" / "models"), "others")]
+    with pytest.raises(InputError, match="dataset_dir = 'others', now there is dataset_dir = 'third'"):
+        study.main("bundle", str(tmp_path / "second"), **options, dataset_dir="third")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +159,7 @@ def test_a_folder_of_other_settings_is_refused(tmp_path, monkeypatch, changed, t
         (tmp_path / "ours" / "seed0" / "models" / "checkpoint.pt").touch()
 
     monkeypatch.setattr(study, "run", run)
-    monkeypatch.setattr(study.tables, "main", lambda *rows, out: None)
+    monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: None)
     options = {"variants": "ours: tiny", "max_epochs": 1, "size": (4, 4)}
     with pytest.raises(InputError):  # corrected before anything was trained
         study.main("bundle", str(tmp_path), **{**options, "max_epochs": "one"})
