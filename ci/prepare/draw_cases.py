@@ -17,7 +17,7 @@ from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.phantoms import BRAIN_MODALITIES
 from shared.transforms import PrepareBraind
-from shared.transforms.planes import PLANES, Planes, colour_of, grey_values
+from shared.transforms.planes import PLANES, GreyValues, Planes, colour_of
 
 from .phantom_moments import whole_cases
 
@@ -36,7 +36,7 @@ def row_of(image: MetaTensor, label: Tensor, plane: str, tile_mm: int) -> np.nda
     """
     brain, tumour = (image != 0).any(dim=0).as_tensor(), label > 0
     planes = Planes(image.affine, brain, tumour if tumour.any() else brain)
-    greys = [planes.cut(grey_values(volume, brain), plane) for volume in image.as_tensor()]
+    greys = [GreyValues(volume, brain).cut(planes, plane) for volume in image.as_tensor()]
     tiles = [np.repeat(255 * grey[..., None], 3, axis=-1) for grey in greys]
     classes = planes.cut(label, plane).astype(int)[..., None]
     tiles.append(np.where(classes > 0, (1 - OPAQUE) * tiles[-1] + OPAQUE * TINTS[classes[..., 0]], tiles[-1]))

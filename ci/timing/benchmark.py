@@ -33,6 +33,8 @@ from shared.networks import (
 )
 from shared.transforms import fuzzy_membership
 
+from .inference_memory import megabytes_allowed
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # A process of its own, since the peak is that of all it ever did; its last line is the peak in kilobytes.
@@ -63,6 +65,12 @@ for size in (8, 64):  # the first step loads what any needs
     before = kilobytes("VmRSS")
     fusion(*inputs).square().mean().backward()
 print(kilobytes("VmHWM") - before)
+"""
+
+# The same for the inference of a brain of 480 x 480 x 300 voxels, four modalities and four classes.
+LARGE_BRAIN = """
+from ci.timing.inference_memory import inference_megabytes
+print(inference_megabytes())
 """
 
 
@@ -156,6 +164,12 @@ def memory_for_a_large_gland_image() -> tuple[float, float]:
     """Peak memory in GB of segmenting 5000 x 5000 pixels by windows, network with 8 to 128 filters; and 4."""
     done = subprocess.run([sys.executable, "-c", LARGE_PICTURE], cwd=ROOT, capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1]) / 1e6, 4.0
+
+
+def memory_for_a_large_brain() -> tuple[float, float]:
+    """Peak memory in GB of the inference of a large brain, and 1.5 times its logits in float32 plus the image."""
+    done = subprocess.run([sys.executable, "-c", LARGE_BRAIN], cwd=ROOT, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1]) / 1e3, megabytes_allowed() / 1e3
 
 
 def missing_modality_network(kind: type[nn.Module]) -> nn.Module:
@@ -265,6 +279,7 @@ BENCHMARKS = [
     ("VNet step 64^3 with / without fuzzy loss", fuzzy_loss_in_a_training_step, 1.05),
     ("object F1, Dice, Hausdorff of 775 x 522 with 15 glands / 0.3 s", object_scores_of_a_gland_image, 1.00),
     ("peak memory in GB, glands in 5000 x 5000 / 4 GB", memory_for_a_large_gland_image, 1.00),
+    ("the same: a brain of 480 x 480 x 300, 4 classes / 1.5 x logits + image", memory_for_a_large_brain, 1.00),
     ("TaskInteractionUNet / FlexibleUNet, b4, 4 at 224: step", partial(interaction_against_flexible_unet, True), 1.60),
     ("the same: inference", partial(interaction_against_flexible_unet, False), 1.60),
     (

@@ -73,12 +73,12 @@ class CaseStream(IterableDataset):
             if index in self.finished:
                 continue
             try:
-                prepared = self.transform(case)
-                self._refuse_name_again(prepared, case)
+                prepared = [self.transform(case)]
+                self._refuse_name_again(prepared[0], case)
             except Exception as error:
                 self.skip(error, _shown(case))
                 continue
-            yield prepared
+            yield prepared.pop()  # a name would keep it in memory until the next one is asked for
 
     def skip(self, error: Exception, case: str = "a case") -> None:
         """Pass over the case that was handed out last, with which something went wrong.

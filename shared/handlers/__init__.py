@@ -12,6 +12,12 @@ from .included_weights import use_included_weights
 from .initial_weights import InitialWeights
 from .model_settings import read_model_settings, with_model_settings
 from .prepare_batch import PrepareBatchTargets
+from .read_picture_predictions import (
+    ReadMaskPredictions,
+    ReadObjectPredictions,
+    read_mask_predictions,
+    read_object_predictions,
+)
 from .read_predictions import ReadPredictions, read_predictions
 from .running_workflow import refuse_unknown_settings, running_workflow, save_executed_config, unknown_settings
 from .schedules import ConstantWeight, ExponentialDecay, LinearDecay, LinearRamp, WarmUp
@@ -32,6 +38,8 @@ __all__ = [
     "LinearDecay",
     "LinearRamp",
     "PrepareBatchTargets",
+    "ReadMaskPredictions",
+    "ReadObjectPredictions",
     "ReadPredictions",
     "SkipFinished",
     "TrainingCheckpoint",
@@ -39,7 +47,9 @@ __all__ = [
     "WarmUp",
     "WeightsLoader",
     "class_probabilities_and_truth",
+    "read_mask_predictions",
     "read_model_settings",
+    "read_object_predictions",
     "read_predictions",
     "refuse_unknown_settings",
     "running_workflow",

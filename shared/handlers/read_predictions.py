@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
@@ -18,6 +17,7 @@ from ..errors import InputError
 from ..transforms import MapLabel, grid_difference
 from ..transforms.image_loader import image_loader
 from ..transforms.read_nifti import NiftiReader
+from .prediction_files import prediction_files
 
 __all__ = ["ReadPredictions", "read_predictions"]
 
@@ -57,16 +57,7 @@ class ReadPredictions:
         self.num_classes = num_classes
         own = {number: number for number in range(num_classes)}
         self.classes_of = MapLabel(own if convention is None else convention, table=table, setting=SETTING)
-        folder = Path(str(predictions))
-        if not folder.is_dir():
-            raise InputError(f"--predictions {predictions}: no such folder; give the one with the label maps.")
-        self.files = {str(case["case"]): _file_of(folder, str(case["case"])) for case in cases}
-        missing = [case for case, file in self.files.items() if file is None]
-        if missing:
-            raise InputError(
-                f"--predictions {predictions}: {len(missing)} of {len(self.files)} cases have no file, such as "
-                f"{missing[0]} ({missing[0]}.nii.gz or {missing[0]}_seg.nii.gz is expected); add them."
-            )
+        self.files = prediction_files(predictions, [str(case["case"]) for case in cases], ENDINGS, SUFFIXES)
         self.load = image_loader()
 
     def __call__(self, engine: Engine, batch: Mapping[str, Any]) -> Any:
@@ -118,12 +109,3 @@ def read_predictions(
             raise InputError("--prediction_convention: has no effect without --predictions; give both, or neither.")
         return None
     return ReadPredictions(predictions, cases, num_classes, convention, table)
-
-
-def _file_of(folder: Path, case: str) -> Path | None:
-    """Return the one file of a case, or None."""
-    names = [f"{case}{ending}{suffix}" for ending in ENDINGS for suffix in SUFFIXES]
-    found = [place / name for place in (folder, folder / case) for name in names if (place / name).is_file()]
-    if len(found) > 1:
-        raise InputError(f"{found[0]} and {found[1]}: two predictions of case {case}; leave one.")
-    return found[0] if found else None

@@ -114,6 +114,8 @@ RANGES: dict[str, Range] = {
     "min_component_mm3": NOT_NEGATIVE,
     "lesion_min_mm3": NOT_NEGATIVE,
     "temperature": Range(above=True, optional=True),
+    "class_temperature": Range(above=True, optional=True),
+    "pixels_per_case": COUNT,
     "voxels_per_case": COUNT,
     "lesion_dilation_voxels": COUNT_OR_ZERO,
     "surface_tolerance_mm": Range(optional=True),

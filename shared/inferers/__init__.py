@@ -4,6 +4,7 @@ from .averaged_inferer import AveragedInferer, disagreement_of
 from .channel_groups import ChannelGroups
 from .experts_inferer import ExpertsInferer
 from .gate_scope_inferer import GateScopeInferer
+from .lean_window_inferer import LeanWindowInferer
 from .modality_subsets_inferer import ModalitySubsetsInferer
 from .positioned_window import PositionedWindowInferer
 from .segmentation import Segmentation
@@ -15,6 +16,7 @@ __all__ = [
     "ChannelGroups",
     "ExpertsInferer",
     "GateScopeInferer",
+    "LeanWindowInferer",
     "ModalitySubsetsInferer",
     "PositionedWindowInferer",
     "Segmentation",

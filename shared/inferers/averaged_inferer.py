@@ -36,6 +36,8 @@ class AveragedInferer(Inferer):
         ensemble: holds the networks; with fewer than two of them the one that is called with counts.
         tta_axes: spatial axes of the image that the network sees along which it is mirrored, 0 the first.
         spatial_dims: number of the image's spatial axes.
+        temperatures: of every network of an ensemble one per group, as `shared.reports.member_temperatures` gives them;
+            none for networks as they are.
 
     Raises:
         InputError: `tta_axes` are no different spatial axes.
@@ -48,6 +50,7 @@ class AveragedInferer(Inferer):
         ensemble: HasNetworks | None = None,
         tta_axes: Sequence[int] = (),
         spatial_dims: int = 3,
+        temperatures: Sequence[Sequence[Any]] = (),
     ) -> None:
         super().__init__()
         known, axes = list(range(spatial_dims)), list(tta_axes) if isinstance(tta_axes, (list, tuple)) else [tta_axes]
@@ -56,6 +59,7 @@ class AveragedInferer(Inferer):
         self.inferer = inferer
         self.groups = ChannelGroups(groups)
         self.ensemble = ensemble
+        self.temperatures = list(temperatures)
         self.mirrored = [subset for size in range(len(axes) + 1) for subset in combinations(axes, size)]
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -67,14 +71,16 @@ class AveragedInferer(Inferer):
             return self.inferer(inputs, network, *args, **kwargs)
         plain = convert_to_tensor(inputs, track_meta=False)
         mean, entropy = None, 0.0
-        for member in networks:
+        for number, member in enumerate(networks):
             of_member = None
             for axes in self.mirrored:
                 turned = [2 + axis for axis in axes]
-                output = self.inferer(plain.flip(turned), member, *args, **kwargs).flip(turned)
-                of_member = _added(of_member, self.groups.probabilities(output.float()) / len(self.mirrored))
+                output = self.inferer(plain.flip(turned), member, *args, **kwargs).flip(turned).float()
+                if self.temperatures:
+                    output = self.groups.at_temperatures(output, self.temperatures[number])
+                of_member = _added(of_member, self.groups.probabilities(output).div_(len(self.mirrored)))
             entropy = entropy + _entropy(self.groups.first(of_member)) / len(networks)
-            mean = _added(mean, of_member / len(networks))
+            mean = _added(mean, of_member.div_(len(networks)))
         output = self.groups.logits(mean)
         if len(networks) > 1:
             output = torch.cat([output, disagreement_of(self.groups.first(mean), entropy)], dim=1)

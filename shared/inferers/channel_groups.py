@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..transforms import state_log_probabilities
+from ..transforms import at_temperature, state_log_probabilities
 
 __all__ = ["ChannelGroups"]
 
@@ -46,6 +46,12 @@ class ChannelGroups:
             else:
                 found.append(torch.cat([-logits, logits], dim=1).sigmoid() if group == 1 else logits.softmax(dim=1))
         return torch.cat([*found, rest], dim=1)
+
+    def at_temperatures(self, output: Tensor, temperatures: Sequence[Any]) -> Tensor:
+        """Return an output at one temperature per group; see `at_temperature`."""
+        *parts, rest = output.split([*self.channels, output.shape[1] - sum(self.channels)], dim=1)
+        scaled = [at_temperature(part, value, dim=1) for part, value in zip(parts, temperatures, strict=True)]
+        return torch.cat([*scaled, rest], dim=1)
 
     def first(self, probabilities: Tensor) -> Tensor:
         """Return the probabilities of the first group, (B, outcomes, *spatial)."""

@@ -7,16 +7,16 @@ from copy import copy
 from typing import Any
 
 import torch
-from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
 from ..networks.m3ae import M3AE
+from .lean_window_inferer import LeanWindowInferer
 
 __all__ = ["PositionedWindowInferer"]
 
 
-class PositionedWindowInferer(SlidingWindowInferer):
-    """MONAI's sliding window; `M3AE` is told how far each window is from the middle of the image.
+class PositionedWindowInferer(LeanWindowInferer):
+    """`LeanWindowInferer` for all networks; `M3AE` is told how far each window is from the middle of the image.
 
     The image is a whole case on the network's grid, cropped to the brain. Mirrored images (`AveragedInferer`) are
     taken as they are: the learned image is not mirrored.

@@ -24,7 +24,7 @@ __all__ = ["Segmenter"]
 
 OWN_BUNDLE = Path(__file__).resolve().parents[2]  # of a packed bundle's <name>_lib/inferers/segmenter.py
 EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
-TEMPERATURE = "found_temperature"
+TEMPERATURES = ("found_temperature", "found_class_temperature", "member_temperatures")
 
 
 class Segmenter:
@@ -72,8 +72,9 @@ class Segmenter:
         self.modalities = parser.get_parsed_content("modalities") if "modalities" in parser else None
         self._takes_studies = "dicom_dir" in parser
         config = dict(parser.get())
-        if TEMPERATURE in config:
-            config[TEMPERATURE] = parser.get_parsed_content(TEMPERATURE)  # reads the weights again: once is enough
+        for name in TEMPERATURES:
+            if name in config:
+                config[name] = parser.get_parsed_content(name)  # reads the weights again: once is enough
         self._config = for_one_case(config)
 
     def __call__(

@@ -8,18 +8,25 @@ from .calibration_error import (
 )
 from .class_scores import class_scores, confusion_counts, one_vs_rest_auc, roc_points
 from .hausdorff_95 import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
-from .lesion_wise import LesionScores, dilated_lesion_scores, matched_lesion_scores
+from .lesion_wise import LesionScores, MatchedLesionScores, dilated_lesion_scores, matched_lesion_scores
 from .lesion_wise_metric import LesionWiseMetric
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
 from .surface_dice import SurfaceDiceInMmMetric, surface_dice
-from .temperature import fit_temperature, mean_negative_log_likelihood, risk_coverage
+from .temperature import (
+    fit_temperature,
+    fit_temperatures,
+    logits_at,
+    mean_negative_log_likelihood,
+    risk_coverage,
+)
 
 __all__ = [
     "ExpectedCalibrationErrorMetric",
     "Hausdorff95Metric",
     "LesionScores",
     "LesionWiseMetric",
+    "MatchedLesionScores",
     "ObjectDiceMetric",
     "ObjectSums",
     "OneEmptyMetric",
@@ -31,7 +38,9 @@ __all__ = [
     "error_of_bins",
     "expected_calibration_error",
     "fit_temperature",
+    "fit_temperatures",
     "hausdorff_95",
+    "logits_at",
     "matched_lesion_scores",
     "mean_negative_log_likelihood",
     "object_dice",

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure, label
+from scipy.ndimage import (
+    binary_dilation,
+    binary_erosion,
+    distance_transform_edt,
+    find_objects,
+    generate_binary_structure,
+    label,
+)
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from .hausdorff_95 import hausdorff_95
-from .surface_dice import surface_dice
 
-__all__ = ["LesionScores", "dilated_lesion_scores", "matched_lesion_scores"]
+__all__ = ["LesionScores", "MatchedLesionScores", "dilated_lesion_scores", "matched_lesion_scores"]
 
 PENALTY_MM = 374.0  # of a missed lesion and of a false positive, BraTS 2023 and 2024
 ALL_NEIGHBOURS = generate_binary_structure(3, 3)  # 26
@@ -30,7 +36,7 @@ class LesionScores:
     """What lesions and predicted components score, one number each; false positives and missed lesions included.
 
     Attributes:
-        dice: Dice of each.
+        dice: Dice of each; first of the lesions that were met.
         hausdorff_95_mm: HD95 of each.
         surface_dice: normalised surface Dice of each; empty where the definition has none.
         missed: number of lesions that nothing met.
@@ -58,16 +64,43 @@ class LesionScores:
         """Mean over lesions and false positives; 1 where there is neither."""
         return float(np.mean(self.surface_dice)) if self.surface_dice else 1.0
 
+    @property
+    def found(self) -> int:
+        """Number of lesions that something met; their numbers are the first ones."""
+        return len(self.dice) - self.missed - self.false_positives
+
     def f1(self, least_dice: float = 0.0) -> float:
         """F1 of detection; 1 where there is nothing to find and nothing found.
 
         Args:
-            least_dice: a lesion that was met with a smaller Dice counts as missed, and what met it as a false positive.
+            least_dice: a lesion that was met with a smaller Dice counts as missed; what met it is no false positive.
         """
-        alone = self.missed + self.false_positives
-        weak = sum(dice < least_dice for dice in self.dice) - alone * (least_dice > 0)
-        found = len(self.dice) - alone - weak
-        return 2 * found / (2 * found + 2 * weak + alone) if self.dice else 1.0
+        weak = sum(dice < least_dice for dice in self.dice[: self.found])
+        found = self.found - weak
+        return 2 * found / (2 * found + weak + self.missed + self.false_positives) if self.dice else 1.0
+
+
+class MatchedLesionScores(LesionScores):
+    """`LesionScores` whose means are those of the lesions that were found, as since 2025.
+
+    Missed lesions and false positives are in F1 alone. Where there are lesions or false positives, but no match, means
+    are 0, and that of HD95 is what each of them has.
+    """
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean over matches; 1 where there is nothing to find and nothing found."""
+        return float(np.mean(self.dice[: self.found or None])) if self.dice else 1.0
+
+    @property
+    def mean_hausdorff_95_mm(self) -> float:
+        """Mean over matches; 0 where there is nothing to find and nothing found."""
+        return float(np.mean(self.hausdorff_95_mm[: self.found or None])) if self.dice else 0.0
+
+    @property
+    def mean_surface_dice(self) -> float:
+        """Mean over matches; 1 where there is nothing to find and nothing found."""
+        return float(np.mean(self.surface_dice[: self.found or None])) if self.dice else 1.0
 
 
 def dilated_lesion_scores(
@@ -108,28 +141,28 @@ def dilated_lesion_scores(
             continue
         if not meeting:
             missed += 1
-            dice.append(0.0)
-            distances.append(PENALTY_MM)
             continue
         both = _joint([box, *(boxes[component - 1] for component in meeting)])
         pair = np.isin(found[both], meeting), true[both] & (lesions[both] == number)
         dice.append(_dice(*pair))
         distances.append(_hausdorff(*pair, spacing_mm))
     false = num_found - len(met)
+    alone = missed + false
     return LesionScores(
-        (*dice, *[0.0] * false), (*distances, *[PENALTY_MM] * false), (), missed=missed, false_positives=false
+        (*dice, *[0.0] * alone), (*distances, *[PENALTY_MM] * alone), (), missed=missed, false_positives=false
     )
 
 
 def matched_lesion_scores(
     prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float], penalty_mm: float = PENALTY_MM
-) -> LesionScores:
+) -> MatchedLesionScores:
     """Lesion-wise Dice, surface Dice and HD95 of BraTS since 2025.
 
     Components (26 neighbours) of prediction and target are matched one to one, so that the sum of their Dice is
-    greatest. A component without a partner, on either side, scores Dice 0 and surface Dice 0. Its HD95 is infinite in
-    the organisers' program; here it is `penalty_mm`, so that means exist. Where nothing is in both, means are not a
-    number there, and perfect here.
+    greatest. HD95 is the 95th percentile of the distances in both directions together, and surface Dice the mean of
+    both surfaces' shares within the tolerance: neither is what MONAI calls so. A component without a partner has Dice
+    and surface Dice 0. Its HD95 is infinite in the organisers' program; here it is `penalty_mm`, so that means exist.
+    Where nothing is in both, means are not a number there, and perfect here.
 
     Args:
         prediction: (x, y, z), one region, 0 and 1 or bool.
@@ -152,18 +185,27 @@ def matched_lesion_scores(
     distances, surfaces = [], []
     for i, j in matches:
         both = _joint([boxes[0][i], boxes[1][j]])
-        pair = found[both] == i + 1, lesions[both] == j + 1
-        distances.append(_hausdorff(*pair, spacing_mm))
-        surfaces.append(float(surface_dice(*_tensors(*pair), spacing_mm, min(spacing_mm))[0]))
+        ways = _between_surfaces(found[both] == i + 1, lesions[both] == j + 1, spacing_mm)
+        distances.append(float(np.percentile(np.concatenate(ways), 95)))
+        surfaces.append(float(np.mean([(way <= min(spacing_mm)).mean() for way in ways])))
     missed, false = num_lesions - len(matches), num_found - len(matches)
     alone = missed + false
-    return LesionScores(
+    return MatchedLesionScores(
         (*(float(dice[i, j]) for i, j in matches), *[0.0] * alone),
         (*distances, *[float(penalty_mm)] * alone),
         (*surfaces, *[0.0] * alone),
         missed=missed,
         false_positives=false,
     )
+
+
+def _between_surfaces(
+    predicted: np.ndarray, true: np.ndarray, spacing_mm: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far each surface voxel is from the other surface; surface voxels have a face to the outside."""
+    edges = [region & ~binary_erosion(region) for region in (predicted, true)]
+    far = [distance_transform_edt(~edge, sampling=spacing_mm) for edge in edges]
+    return far[1][edges[0]], far[0][edges[1]]
 
 
 def _checked(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

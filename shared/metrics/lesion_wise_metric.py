@@ -20,8 +20,8 @@ class LesionWiseMetric(CumulativeIterationMetric):
     """Both lesion-wise scores of every case and region.
 
     Call it with lists of (C, x, y, z) `MetaTensor`s: the voxel size is the target's. The buffer is (cases, C x 6): of
-    every region Dice, HD95 and F1 by `dilated_lesion_scores`, then Dice, surface Dice and F1 (of matches with a Dice of
-    at least 0.1) by `matched_lesion_scores`.
+    every region Dice, HD95 and F1 by `dilated_lesion_scores`, then Dice and surface Dice, over matches, and F1 (a match
+    with a Dice below 0.1 counts as missed) by `matched_lesion_scores`.
 
     Args:
         dilation_voxels: see `dilated_lesion_scores`.

@@ -5,7 +5,7 @@ from .evaluation_table import EvaluationTable
 from .gland_evaluation import GlandEvaluation
 from .lesion_evaluation import LesionEvaluation
 from .subset_evaluation import SubsetEvaluation
-from .temperature_file import find_temperature
+from .temperature_file import find_temperature, member_temperatures
 from .temperature_report import TemperatureReport
 from .tumour_columns import tumour_columns
 
@@ -17,5 +17,6 @@ __all__ = [
     "SubsetEvaluation",
     "TemperatureReport",
     "find_temperature",
+    "member_temperatures",
     "tumour_columns",
 ]

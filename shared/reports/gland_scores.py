@@ -23,7 +23,8 @@ def score_glands(item: Mapping[str, Any], result: Mapping[str, Any], pixel_size_
 
     Args:
         item: "case", "instances" (1, H, W), "label" (1, H, W), and as far as known "part" and "grade".
-        result: "pred" (1, H, W), "pred_instances" (1, H, W), "class_probabilities" (2,).
+        result: "pred_instances" (1, H, W); "pred" (1, H, W), without which pixels are not scored;
+            "class_probabilities" (2,), with NaN of which the grade is not.
         pixel_size_um: edge of a pixel in micrometres.
 
     Returns:
@@ -36,15 +37,16 @@ def score_glands(item: Mapping[str, Any], result: Mapping[str, Any], pixel_size_
     for key in ("instances", "label"):
         if key not in item:
             raise InputError(f"case {item['case']} has no {key}; evaluate images whose glands are annotated.")
-    right = result["pred"] == item["label"].to(result["pred"].device)
-    probabilities = result["class_probabilities"].tolist()
+    has_pixels, probabilities = "pred" in result, result["class_probabilities"].tolist()
+    right = result["pred"] == item["label"].to(result["pred"].device) if has_pixels else np.zeros(0, dtype=bool)
+    has_grade = not np.isnan(probabilities).any()
     return {
         "case": str(item["case"]),
         "part": str(item.get("part", "")),
         **asdict(object_sums(result["pred_instances"][0], item["instances"][0], pixel_size_um)),
         "right_pixels": int(right.sum()),
-        "pixels": right.numel(),
-        "grade": int(item["grade"]) if "grade" in item else None,
+        "pixels": int(np.prod(right.shape)),
+        "grade": int(item["grade"]) if "grade" in item and has_grade else None,
         "predicted_grade": int(np.argmax(probabilities)),
         "malignant_probability": probabilities[GRADES.index("malignant")],
     }
@@ -58,6 +60,6 @@ def gland_scores(images: DataFrame) -> dict[str, float]:
         "object_f1": objects.f1,
         "object_dice": objects.dice,
         "object_hausdorff_um": objects.hausdorff_um,
-        "pixel_accuracy": images["right_pixels"].sum() / images["pixels"].sum(),
+        "pixel_accuracy": images["right_pixels"].sum() / pixels if (pixels := images["pixels"].sum()) else np.nan,
         "class_correct": (known["predicted_grade"] == known["grade"]).mean(),
     }

@@ -27,7 +27,8 @@ class LesionCohort:
         class_names: names of the K classes from 0 on.
 
     Attributes:
-        images: as given, with "predicted_class", the most probable one, of equal ones the first.
+        images: as given, with "predicted_class", the most probable one, of equal ones the first, and "has_class":
+            whether there is one.
         cases: a row per case: "true_class" (its name), the lesion scores, whether a lesion was found where there is
             none, whether the class is right, probabilities; NaN for what is not known.
         with_lesion: the cases with a lesion by the name of their true class, in the order of the classes.
@@ -45,7 +46,7 @@ class LesionCohort:
         from pandas import DataFrame
 
         chances = DataFrame(images["class_probabilities"].tolist(), images.index, range(len(class_names)))
-        self.images = images.assign(predicted_class=chances.idxmax(axis=1))
+        self.images = images.assign(predicted_class=chances.fillna(0).idxmax(axis=1), has_class=chances[0].notna())
         is_known, has_lesion = images["true_class"].notna(), images["true_pixels"] > 0
         is_right = self.images["predicted_class"] == images["true_class"]
         self.cases = lesion_scores(images).assign(

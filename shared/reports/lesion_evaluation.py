@@ -159,6 +159,7 @@ class LesionEvaluation(EvaluationWriter):
         ]
 
     def _contradictions(self, images: DataFrame) -> str:
+        images = images[images["has_class"]]
         found = [
             class_contradiction(self.class_names[predicted], self.ground_class, pixels > 0)
             for predicted, pixels in zip(images["predicted_class"], images["found_pixels"], strict=True)

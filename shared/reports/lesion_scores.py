@@ -23,7 +23,7 @@ def score_mask(item: Mapping[str, Any], result: Mapping[str, Any], num_classes: 
     Args:
         item: "case", "label" (1, H, W), 0 or 1, and "class" if it is known.
         result: "pred" (1, H, W), 0 or 1, "uncertainty" (1, H, W), 1 - the probability of the value in pred, and
-            "class_probabilities" (K,).
+            "class_probabilities" (K,); NaN, from predictions without a class: none is scored then.
         num_classes: K.
 
     Returns:
@@ -49,7 +49,7 @@ def score_mask(item: Mapping[str, Any], result: Mapping[str, Any], num_classes: 
         "found_pixels": int(found.sum()),
         "common_pixels": int((true & found).sum()),
         "mask_calibration": calibration_bins(1 - result["uncertainty"], true == found, CALIBRATION_BINS).tolist(),
-        "true_class": int(item["class"]) if "class" in item else None,
+        "true_class": int(item["class"]) if "class" in item and probabilities[0] == probabilities[0] else None,
         "class_probabilities": probabilities,
     }
 

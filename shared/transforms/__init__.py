@@ -1,10 +1,12 @@
 """Array transforms and their dictionary versions (suffix ``d``)."""
 
+from .at_temperature import at_temperature
 from .brain_mask import brain_of_normalized, in_brain
 from .calibration_pairs import CalibrationPairsd
 from .check_zones import CheckZonesd
 from .class_contradiction import class_contradiction
 from .experts_figure import draw_experts
+from .first_modality import FirstModalityd
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
 from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
@@ -37,6 +39,7 @@ from .remove_small_components import RemoveSmallComponentsd, remove_small_compon
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .sample_logits import SampleLogitsd
+from .sample_picture_logits import SamplePictureLogitsd
 from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
@@ -52,6 +55,7 @@ __all__ = [
     "CalibrationPairsd",
     "CheckZonesd",
     "Experts",
+    "FirstModalityd",
     "FuzzyMembership",
     "FuzzyMembershipd",
     "GlandInstancesd",
@@ -79,6 +83,7 @@ __all__ = [
     "RequireSameGridd",
     "SafeSpacingd",
     "SampleLogitsd",
+    "SamplePictureLogitsd",
     "SaveImageCased",
     "SaveImageExpertsd",
     "SavePictureCased",
@@ -88,6 +93,7 @@ __all__ = [
     "StackModalitiesd",
     "TumourRegions",
     "TumourRegionsd",
+    "at_temperature",
     "brain_of_normalized",
     "class_contradiction",
     "draw_experts",

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..atomic_write import atomic_write
 from .case_record import NOTICE, bundle_name_and_version, circumstances, files_read, name_of_case, study_read
 from .probabilities_file import write_probabilities
+from .values_inside import values_inside
 
 __all__ = ["CaseSaver", "mean_inside"]
 
@@ -90,6 +91,6 @@ class CaseSaver(Transform):
 
 
 def mean_inside(values: Tensor, inside: Tensor) -> float | None:
-    """Return the mean of a map where a mask is True, to six decimals; None where it nowhere is."""
-    chosen = values[inside].double()
+    """Return the mean of a map (1, *spatial) where a mask is True, to six decimals; None where it nowhere is."""
+    chosen = values_inside(values[0], inside[0])
     return round(float(chosen.mean()), 6) if chosen.numel() else None

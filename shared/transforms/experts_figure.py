@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from .brain_mask import brain_of_normalized
-from .planes import PLANES, Planes, grey_values, mark_sides, name_classes, paint_classes
+from .planes import PLANES, GreyValues, Planes, mark_sides, name_classes, paint_classes
 from .segment_on_grid import segment_on_grid
 from .split_experts import Experts
 
@@ -78,7 +78,7 @@ def _cut(image: MetaTensor, segmentation: Tensor, experts: Experts) -> _Cut:
         classes, uncertainty = on_grid(_log(torch.cat([1 - experts.region, experts.region])))
         region = planes.cut(torch.where(classes > 0, 1 - uncertainty, uncertainty)[0], PLANE)
     return _Cut(
-        greys={m: planes.cut(grey_values(image[m], brains[m]), PLANE) for m in present},
+        greys={m: GreyValues(image[m], brains[m]).cut(planes, PLANE) for m in present},
         experts={m: planes.cut(on_grid(_log(experts.probabilities[m]))[0][0], PLANE) for m in present},
         fusion=planes.cut(segmentation[0], PLANE),
         region=region,

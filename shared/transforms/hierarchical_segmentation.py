@@ -10,6 +10,7 @@ from monai.transforms import MapTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
+from .at_temperature import at_temperature
 from .label_hierarchy import label_states, state_log_probabilities
 
 __all__ = ["HierarchicalSegmentationd"]
@@ -38,6 +39,8 @@ class HierarchicalSegmentationd(MapTransform):
         class_key: where the class probabilities are put.
         probabilities: put those of the states, (S, *spatial), float16, under "probabilities", too.
         allow_missing_keys: skip absent keys instead of raising.
+        temperature: the labels' logits are divided by it, which changes how certain a state is, but not which is shown.
+        class_temperature: the same for the classes' logits.
     """
 
     backend = [TransformBackends.TORCH]
@@ -51,6 +54,8 @@ class HierarchicalSegmentationd(MapTransform):
         class_key: str = "class_probabilities",
         probabilities: bool = False,
         allow_missing_keys: bool = False,
+        temperature: float = 1.0,
+        class_temperature: float = 1.0,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
@@ -60,6 +65,8 @@ class HierarchicalSegmentationd(MapTransform):
         self.uncertainty_key = uncertainty_key
         self.class_key = class_key
         self.probabilities = probabilities
+        self.temperature = temperature
+        self.class_temperature = class_temperature
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -77,7 +84,8 @@ class HierarchicalSegmentationd(MapTransform):
             segmented[self.uncertainty_key] = convert_to_dst_type(uncertainty, logits, dtype=torch.float32)[0]
             segmented[self.class_key] = classes
             if self.probabilities:
-                of_states = state_log_probabilities(values[None, : self.states.shape[1]], self.states.to(values.device))
+                labels = at_temperature(values[: self.states.shape[1]], self.temperature)
+                of_states = state_log_probabilities(labels[None], self.states.to(values.device))
                 segmented["probabilities"] = convert_to_dst_type(of_states[0].exp(), logits, dtype=torch.float16)[0]
         return segmented
 
@@ -89,8 +97,10 @@ class HierarchicalSegmentationd(MapTransform):
         rows = max(1, BLOCK // logits[0, 0].numel())
         for start in range(0, logits.shape[1], rows):
             block = logits[:, start : start + rows]
-            log_probability, best = state_log_probabilities(block[None, :num_labels], states)[0].max(dim=0)
+            labels = at_temperature(block[:num_labels], self.temperature)
+            log_probability, best = state_log_probabilities(labels[None], states)[0].max(dim=0)
             regions[0, start : start + rows] = best
             uncertainty[0, start : start + rows] = torch.expm1(log_probability).clamp(max=0).abs()
             class_logits += block[num_labels:].flatten(1).sum(dim=1, dtype=torch.float64)
-        return regions, uncertainty, (class_logits / logits[0].numel()).softmax(dim=0).float()
+        class_logits = at_temperature(class_logits / logits[0].numel(), self.class_temperature)
+        return regions, uncertainty, class_logits.softmax(dim=0).float()

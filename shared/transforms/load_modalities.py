@@ -22,9 +22,16 @@ from .read_dicom import DicomReader, is_dicom
 from .read_nifti import NiftiReader
 from .small_suffix import with_small_suffix
 
-__all__ = ["LoadImageModalitiesd"]
+__all__ = ["LoadImageModalitiesd", "LoadedCase"]
 
 EXTENT_MM = (35.0, 1000.0)  # a head in centimetres has 30 at most; no part of a body scanned in 3D is larger
+
+
+class LoadedCase(dict[Hashable, Any]):
+    """A case as `LoadImageModalitiesd` leaves it: the next transform may take volumes out of it.
+
+    MONAI's `Compose` keeps what it hands to a transform until that is done: all modalities would be in memory twice.
+    """
 
 
 class LoadImageModalitiesd(MapTransform):
@@ -73,7 +80,7 @@ class LoadImageModalitiesd(MapTransform):
             loaded[name] = source if _is_array(source) else self._one_channel(source, name, volumes)
         if "case" not in loaded and volumes:
             loaded["case"] = _name_of(next(iter(volumes)))
-        return loaded
+        return LoadedCase(loaded)
 
     def _take_apart(self, image: Any, volumes: dict[str, MetaTensor]) -> dict[str, Any]:
         """Say for every modality which file, or channel of a file, of "image" holds it."""

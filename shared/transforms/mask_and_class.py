@@ -10,6 +10,8 @@ from monai.transforms import MapTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
+from .at_temperature import at_temperature
+
 __all__ = ["MaskAndClassd"]
 
 
@@ -33,6 +35,8 @@ class MaskAndClassd(MapTransform):
         class_key: where the class probabilities are put.
         probabilities: put those of background and mask, (2, *spatial), float16, under "probabilities", too.
         allow_missing_keys: skip absent keys instead of raising.
+        temperature: the mask's logits are divided by it, which changes p but not on which side of 1/2 it is.
+        class_temperature: the same for the classes' logits.
     """
 
     backend = [TransformBackends.TORCH]
@@ -46,6 +50,8 @@ class MaskAndClassd(MapTransform):
         class_key: str = "class_probabilities",
         probabilities: bool = False,
         allow_missing_keys: bool = False,
+        temperature: float = 1.0,
+        class_temperature: float = 1.0,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
@@ -57,6 +63,8 @@ class MaskAndClassd(MapTransform):
         self.uncertainty_key = uncertainty_key
         self.class_key = class_key
         self.probabilities = probabilities
+        self.temperature = temperature
+        self.class_temperature = class_temperature
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -67,7 +75,9 @@ class MaskAndClassd(MapTransform):
                     f"{key} must hold a mask and {self.num_classes} classes, ({1 + self.num_classes}, *spatial), "
                     f"got shape {tuple(logits.shape)}."
                 )
-            values = logits.as_tensor().detach().float()
+            plain = logits.as_tensor().detach().float()
+            parts = [(plain[:1], self.temperature), (plain[1:], self.class_temperature)]
+            values = torch.cat([at_temperature(part, temperature) for part, temperature in parts])
             mask = values[:1].sigmoid() >= self.threshold
             uncertainty = (-values[:1].abs()).sigmoid()  # the smaller one of p and 1 - p
             class_logits = values[1:].flatten(1).mean(dim=1, dtype=torch.float64)

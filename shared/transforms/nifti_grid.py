@@ -30,7 +30,7 @@ def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabe
         image: (C, *spatial), whose affine and "filename_or_obj" count.
         dtype: how values are stored.
     """
-    values = np.asarray(volume[0].detach().cpu()).astype(dtype)
+    values = np.asarray(volume[0].detach().cpu()).astype(dtype, copy=False)
     affine = image.affine.cpu().numpy().astype(float)
     original = _header_of_file(image, affine)
     if original is None or original.get_data_shape()[:3] != values.shape:

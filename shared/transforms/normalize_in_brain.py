@@ -12,11 +12,11 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 from torch import Tensor
 
 from ..errors import InputError
-from ..networks.present_modalities import present_modalities
 from .brain_checks import BRAIN_CHECKS
 from .brain_mask import in_brain
 from .is_constant import is_constant
 from .source_file import source_file, source_of_channel
+from .values_inside import rows_of_slab, values_inside
 
 __all__ = ["NormalizeInBrain", "NormalizeInBraind"]
 
@@ -44,20 +44,22 @@ class NormalizeInBrain(Transform):
         """Normalise an image (M, *spatial); see `in_brain` for the mask."""
         values = convert_to_tensor(image, dtype=torch.float32, track_meta=False)
         inside = in_brain(image, brain, self.checks)[0]
-        changed = torch.ones_like(inside) if self.shift_air else inside
-        normalized, constants = torch.zeros_like(values), []
+        moments: list[tuple[Tensor, Tensor] | None] = [None] * len(values)
+        constants = []
         for channel, voxels in enumerate(values):
             if voxels.isnan().any():
-                normalized[channel] = torch.nan
                 continue
-            brain_voxels = voxels[inside].double()
+            brain_voxels = values_inside(voxels, inside)
             if is_constant(brain_voxels):
                 constants.append(channel)
-                normalized[channel] = torch.nan
-                continue
-            mean, deviation = brain_voxels.mean(), brain_voxels.std(correction=0)
-            normalized[channel, changed] = ((voxels[changed].double() - mean) / deviation).float()
-        if not present_modalities(normalized.unsqueeze(0)).any():
+            else:
+                moments[channel] = brain_voxels.mean(), brain_voxels.std(correction=0)
+            del brain_voxels
+        normalized = torch.full_like(values, torch.nan)
+        for channel, found in enumerate(moments):
+            if found is not None:
+                self._shift(normalized[channel], values[channel], inside, *found)
+        if all(found is None for found in moments):
             raise InputError(
                 f"{source_file(image, 'image')}: every modality has one single value inside the brain; "
                 "check the file and the mask."
@@ -68,6 +70,13 @@ class NormalizeInBrain(Transform):
                 source_of_channel(image, channel),
             )
         return convert_to_dst_type(normalized, dst=image, dtype=torch.float32)[0]
+
+    def _shift(self, target: Tensor, voxels: Tensor, inside: Tensor, mean: Tensor, deviation: Tensor) -> None:
+        """Put normalised voxels (x, y, z) into the target, in double precision, slab by slab."""
+        rows = rows_of_slab(voxels)
+        for part, source, mask in zip(target.split(rows), voxels.split(rows), inside.split(rows), strict=True):
+            shifted = ((source.double() - mean) / deviation).float()
+            part.copy_(shifted if self.shift_air else shifted.where(mask, 0.0))
 
 
 class NormalizeInBraind(MapTransform):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..networks.present_modalities import present_modalities
 from .brain_mask import brain_of_normalized
-from .planes import PLANES, Planes, grey_values, mark_sides, name_classes, paint_classes
+from .planes import PLANES, GreyValues, Planes, mark_sides, name_classes, paint_classes
 
 __all__ = ["draw_overlay"]
 
@@ -26,6 +26,7 @@ def draw_overlay(
     class_names: Sequence[str],
     uncertainty: Tensor | None = None,
     label: Tensor | None = None,
+    absent: Sequence[str] = (),
     title: str = "",
 ) -> None:
     """Write a PNG of three planes: image, segmentation, reference and uncertainty as far as they are given.
@@ -43,9 +44,10 @@ def draw_overlay(
         class_names: names of the classes from 1 on.
         uncertainty: (1, *spatial), 1 - probability of the predicted class.
         label: (1, *spatial), true classes.
+        absent: names of further modalities that are absent.
         title: heading.
     """
-    present = present_modalities(image.unsqueeze(0)).squeeze(0).nonzero().flatten().tolist()
+    present = [number for number, channel in enumerate(image) if present_modalities(channel[None, None])]
     if image.ndim != 4 or not present:
         raise ValueError(f"image must be (M, *spatial) in 3D with a modality free of NaN, got {tuple(image.shape)}.")
     shown, segmented = image[present[0]], segmentation[0] > 0
@@ -53,15 +55,15 @@ def draw_overlay(
     planes = Planes(image.affine, brain | segmented, segmented if segmented.any() else brain)
     layers = {"segmentation": segmentation, "reference": label, "uncertainty": uncertainty}
     layers = {name: layer[0] for name, layer in layers.items() if layer is not None}
-    absent = [name for number, name in enumerate(modalities) if number not in present]
+    absent = [*(name for number, name in enumerate(modalities) if number not in present), *absent]
     headings = [title, f"absent: {', '.join(absent)}" if absent else ""]
-    _draw(path, planes, {modalities[present[0]]: grey_values(shown, brain), **layers}, class_names, headings)
+    _draw(path, planes, {modalities[present[0]]: GreyValues(shown, brain), **layers}, class_names, headings)
 
 
 def _draw(
     path: str | os.PathLike,
     planes: Planes,
-    layers: dict[str, Tensor],
+    layers: dict[str, Tensor | GreyValues],
     class_names: Sequence[str],
     headings: Sequence[str],
 ) -> None:
@@ -84,7 +86,7 @@ def _draw(
         row[0].set_ylabel(plane)
         geometry = planes.geometry(plane)
         for ax, (name, layer) in zip(row, layers.items(), strict=True):
-            ax.imshow(planes.cut(grey, plane), cmap="gray", vmin=0, vmax=1, **geometry)
+            ax.imshow(grey.cut(planes, plane), cmap="gray", vmin=0, vmax=1, **geometry)
             if name == "uncertainty":
                 limits = {"vmin": 0, "vmax": 1 - 1 / (1 + len(class_names))}
                 shades = ax.imshow(planes.cut(layer, plane), cmap="inferno", **limits, **geometry)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
-import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "PLANES", "Planes", "colour_of", "grey_values", "mark_sides", "name_classes", "paint_classes"]
+__all__ = ["COLOURS", "PLANES", "GreyValues", "Planes", "colour_of", "mark_sides", "name_classes", "paint_classes"]
 
 COLOURS = ("#56B4E9", "#F0E442", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00")  # Okabe and Ito, 2008
 # plane: the canonical axes (x to the right, y to the front, z up) that run across and down the picture, both reversed,
@@ -58,9 +57,13 @@ class Planes:
 
 
 def _box_around(inside: np.ndarray) -> tuple[slice, ...]:
-    places = np.argwhere(inside) if inside.any() else np.array([[0, 0, 0], inside.shape])
-    low, high = np.maximum(places.min(axis=0) - MARGIN, 0), places.max(axis=0) + MARGIN + 1
-    return tuple(map(slice, low, high))
+    if not inside.any():
+        return tuple(slice(0, size + MARGIN + 1) for size in inside.shape)
+    box = []
+    for axis in range(inside.ndim):
+        places = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        box.append(slice(max(int(places[0]) - MARGIN, 0), int(places[-1]) + MARGIN + 1))
+    return tuple(box)
 
 
 def _fullest_slices(mask: np.ndarray) -> list[int]:
@@ -69,11 +72,23 @@ def _fullest_slices(mask: np.ndarray) -> list[int]:
     return [int(places[len(places) // 2]) for places in fullest]
 
 
-def grey_values(image: Tensor, brain: Tensor) -> Tensor:
-    """Spread the brain's values, without their last percents, over [0, 1]; air becomes 0."""
-    image, brain = image.detach().cpu().numpy(), brain.cpu().numpy()
-    low, high = np.percentile(image[brain], [0.5, 99.5]) if brain.any() else (0, 1)
-    return torch.from_numpy(np.where(brain, np.clip((image - low) / max(high - low, 1e-6), 0, 1), 0))
+class GreyValues:
+    """Spread the brain's values, without their last percents, over [0, 1]; air becomes 0.
+
+    Args:
+        image: (x, y, z).
+        brain: boolean, same shape.
+    """
+
+    def __init__(self, image: Tensor, brain: Tensor) -> None:
+        self.image, self.brain = image, brain
+        values = image.detach().cpu().numpy()[brain.cpu().numpy()]
+        self.low, self.high = np.percentile(values, [0.5, 99.5], overwrite_input=True) if len(values) else (0, 1)
+
+    def cut(self, planes: Planes, plane: str) -> np.ndarray:
+        """Cut a plane, as `Planes.cut` does, and spread its values."""
+        values, inside = planes.cut(self.image, plane), planes.cut(self.brain, plane)
+        return np.where(inside, np.clip((values - self.low) / max(self.high - self.low, 1e-6), 0, 1), 0)
 
 
 def name_classes(figure: Figure, class_names: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from monai.transforms import (
 from monai.transforms.utils import allow_missing_keys_mode
 from monai.utils import ensure_tuple
 
-from .load_modalities import LoadImageModalitiesd
+from .load_modalities import LoadedCase, LoadImageModalitiesd
 from .map_label import Cases, MapLabeld
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd
@@ -82,6 +82,7 @@ class PrepareImaged(MapTransform, InvertibleTransform):
         MapTransform.__init__(self, moved, allow_missing_keys=True)
         has_label = layout is not None or label_convention is not None
         extra_keys = (*masks, "label") if has_label else tuple(masks)
+        self.modalities = ensure_tuple(modalities)
         self.steps = Compose(
             [
                 LoadImageModalitiesd(modalities, extra_keys=extra_keys, only_modality=only_modality),
@@ -97,7 +98,14 @@ class PrepareImaged(MapTransform, InvertibleTransform):
         )
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        return self.steps(dict(data))
+        load, stack, *steps = self.steps.transforms
+        prepared = stack(load(data))
+        if isinstance(data, LoadedCase):  # the image holds them now
+            for name in self.modalities:
+                data.pop(name, None)
+        for step in steps:  # by `Compose` the stacked image would be kept until the last one is done
+            prepared = step(prepared)
+        return prepared
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Bring what is on the new grid back to that of the files."""

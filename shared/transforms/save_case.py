@@ -17,6 +17,7 @@ from ..networks.present_modalities import present_modalities
 from .case_place import case_place
 from .case_record import files_read, name_of_case, write_record
 from .case_saver import CaseSaver, mean_inside
+from .first_modality import FOUND_KEY
 from .nifti_grid import nifti_on_grid
 from .output_numbers import output_numbers
 from .overlay import draw_overlay
@@ -45,7 +46,7 @@ class SaveImageCased(CaseSaver):
         metadata_path: the bundle's metadata.json, whose name and version go into the record.
         pred_key: label map (1, *spatial).
         uncertainty_key: (1, *spatial).
-        image_key: (M, *spatial), NaN where a modality is absent.
+        image_key: (M, *spatial), NaN where a modality is absent; or what `FirstModalityd` left of it.
         label_key: true classes (1, *spatial), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
@@ -84,6 +85,9 @@ class SaveImageCased(CaseSaver):
         volumes = self._tensors(data)
         image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
         case = name_of_case(data, self.case_names)
+        present = self._present(data, image)
+        shown = self.modalities if len(image) == len(self.modalities) else present[:1]
+        absent = [name for name in self.modalities if name not in (*present, *shown)]
         names = {
             "segmentation": f"{case}_seg.nii.gz",
             "uncertainty": f"{case}_uncertainty.nii.gz",
@@ -93,8 +97,8 @@ class SaveImageCased(CaseSaver):
             record_path = folder / f"{case}.json"
             with atomic_write(folder / names["segmentation"]) as path:
                 record_path.unlink(missing_ok=True)  # an older record must not vouch for the new files
-                written = torch.tensor(self.numbers, dtype=torch.uint8)[segmentation.long()]
-                nibabel.save(nifti_on_grid(written, image, np.uint8), path)
+                written = np.array(self.numbers, dtype=np.uint8)[segmentation.numpy().astype(np.uint8, copy=False)]
+                nibabel.save(nifti_on_grid(torch.from_numpy(written), image, np.uint8), path)
             with atomic_write(folder / names["uncertainty"]) as path:
                 nibabel.save(nifti_on_grid(uncertainty, image, np.float32), path)
             with atomic_write(folder / names["overlay"]) as path:
@@ -102,10 +106,11 @@ class SaveImageCased(CaseSaver):
                     image,
                     segmentation,
                     path,
-                    modalities=self.modalities,
+                    modalities=shown,
                     class_names=self.class_names,
                     uncertainty=uncertainty,
                     label=volumes.get("label"),
+                    absent=absent,
                     title=case,
                 )
             if "disagreement" in volumes:
@@ -126,10 +131,17 @@ class SaveImageCased(CaseSaver):
     def _tensors(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
         volumes = {name: data.get(key) for name, key in self.keys.items()}
         volumes = {name: volume.detach().cpu() for name, volume in volumes.items() if isinstance(volume, Tensor)}
-        self._check(volumes)
+        self._check(volumes, data.get(FOUND_KEY))
         return volumes
 
-    def _check(self, volumes: Mapping[str, Tensor]) -> None:
+    def _present(self, data: Mapping[Hashable, Any], image: Tensor) -> list[str]:
+        """Return the names of the modalities that are there."""
+        if FOUND_KEY in data:
+            return [self.modalities[number] for number in data[FOUND_KEY]]
+        channels = zip(self.modalities, image, strict=True)
+        return [name for name, channel in channels if present_modalities(channel.as_tensor()[None, None])]
+
+    def _check(self, volumes: Mapping[str, Tensor], found: Sequence[int] | None) -> None:
         missing = [self.keys[name] for name in ("pred", "uncertainty", "image") if name not in volumes]
         if missing:
             raise ValueError(f"there is no tensor under {missing}; run SegmentOnGridd first.")
@@ -138,7 +150,7 @@ class SaveImageCased(CaseSaver):
             raise ValueError(
                 f"grids differ ({shapes}); bring the image back to its grid with Invertd, then run SegmentOnGridd."
             )
-        if volumes["image"].shape[0] != len(self.modalities):
+        if volumes["image"].shape[0] != (1 if found is not None else len(self.modalities)):
             raise ValueError(
                 f"modalities {self.modalities} do not fit an image of {volumes['image'].shape[0]} channels."
             )
@@ -148,10 +160,10 @@ class SaveImageCased(CaseSaver):
     def _findings(self, data: Mapping[Hashable, Any], found: Mapping[str, Tensor]) -> dict[str, Any]:
         image: MetaTensor = found["image"]
         segmentation = found["pred"]
-        is_present = present_modalities(image.as_tensor().unsqueeze(0)).squeeze(0)
-        present = [name for name, there in zip(self.modalities, is_present, strict=True) if there]
+        present = self._present(data, image)
         voxel_ml = abs(float(torch.linalg.det(image.affine[:3, :3].double()))) / 1000
-        voxels = np.bincount(segmentation.numpy().astype(np.uint8).ravel(), minlength=1 + len(self.class_names))
+        numbers = segmentation.numpy().astype(np.uint8, copy=False)
+        voxels = sum(np.bincount(part.ravel(), minlength=1 + len(self.class_names)) for part in numbers[0])
         findings = {
             "modalities_found": present,
             "modalities_absent": [name for name in self.modalities if name not in present],

@@ -13,6 +13,8 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from .at_temperature import at_temperature
+
 __all__ = [
     "SegmentOnGridd",
     "classes_and_uncertainty",
@@ -50,7 +52,7 @@ def segment_on_grid(
     The argmax before a nearest-neighbour interpolation would give stair steps of the size of the logits' voxels.
     nnU-Net v2 (Isensee et al., Nature Methods 18, 2021) interpolates logits linearly too. Grids whose voxels coincide
     (crop, flip, transpose) need no interpolation. Voxels whose centre is outside the logits' voxels become background
-    with uncertainty 0.
+    with uncertainty 0. Besides the results, no more than some million voxels are in memory.
 
     Args:
         logits: (C, *spatial), 2D or 3D.
@@ -61,11 +63,9 @@ def segment_on_grid(
     Returns:
         Classes (1, *grid_shape), uint8, and uncertainty (1, *grid_shape), float32, on the logits' device.
     """
-    shape = tuple(grid_shape)
-    classes = torch.zeros(1, *shape, dtype=torch.uint8, device=logits.device)
-    uncertainty = torch.zeros(1, *shape, device=logits.device)
-    _fill((classes, uncertainty), logits, affine, grid_affine, classes_and_uncertainty)
-    return classes, uncertainty
+    filled = _no_class(logits, grid_shape)
+    _fill(filled, logits, affine, grid_affine, classes_and_uncertainty)
+    return filled
 
 
 def probabilities_on_grid(logits: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape: Sequence[int]) -> Tensor:
@@ -80,9 +80,8 @@ def probabilities_on_grid(logits: Tensor, affine: Tensor, grid_affine: Tensor, g
     Returns:
         (C, *grid_shape), float16, on the logits' device.
     """
-    filled = torch.zeros(len(logits), *grid_shape, dtype=torch.float16, device=logits.device)
-    filled[0] = 1
-    _fill((filled,), logits, affine, grid_affine, lambda values: (values.softmax(dim=0).half(),))
+    filled = _background(logits, grid_shape)
+    _fill((filled,), logits, affine, grid_affine, lambda values: (_softmax(values),))
     return filled
 
 
@@ -103,6 +102,23 @@ def map_on_grid(values: Tensor, affine: Tensor, grid_affine: Tensor, grid_shape:
     return filled
 
 
+def _no_class(logits: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Classes and uncertainty where there are no logits: background for certain."""
+    classes = torch.zeros(1, *shape, dtype=torch.uint8, device=logits.device)
+    return classes, torch.zeros(1, *shape, device=logits.device)
+
+
+def _background(logits: Tensor, shape: Sequence[int]) -> Tensor:
+    """Probabilities where there are no logits."""
+    filled = torch.zeros(len(logits), *shape, dtype=torch.float16, device=logits.device)
+    filled[0] = 1
+    return filled
+
+
+def _softmax(values: Tensor) -> Tensor:
+    return values.softmax(dim=0).half()
+
+
 def _fill(
     filled: Sequence[Tensor],
     logits: Tensor,
@@ -119,13 +135,17 @@ def _fill(
         grid_affine: voxel indices of the volumes to millimetres.
         maps_of: logits (C, *part) to a map (channels, *part) for each volume.
     """
-    values, shape = logits.detach().float(), filled[0].shape[1:]
+    values, shape = logits.detach(), filled[0].shape[1:]
     to_logits = _to_logits(values, affine, grid_affine, shape)
     if _is_aligned(to_logits, shape):
-        for volume, source in zip(filled, maps_of(values), strict=True):
-            _place(source, to_logits.round().long(), volume)
+        rows = max(1, SLAB // max(1, math.prod(values.shape[2:])))
+        for start in range(0, values.shape[1], rows):
+            to_slab = to_logits.round().long()
+            to_slab[0, -1] -= start
+            for volume, source in zip(filled, maps_of(values[:, start : start + rows].float()), strict=True):
+                _place(source, to_slab, volume)
         return
-    for slab, sampled, inside in logits_on_grid(values, to_logits, shape):
+    for slab, sampled, inside in logits_on_grid(values.float(), to_logits, shape):
         for volume, source in zip(filled, maps_of(sampled), strict=True):
             part = volume[(slice(None), *slab)]
             part.copy_(torch.where(inside, source, part))
@@ -155,7 +175,8 @@ def logits_on_grid(
     Yields:
         Position of the slab in the grid, logits (C, *slab), and the mask (*slab) of voxels inside the logits' grid.
     """
-    source = logits.clamp(-LARGEST, LARGEST)[None]
+    is_small = len(logits) and bool((logits.amin() >= -LARGEST) & (logits.amax() <= LARGEST))
+    source = (logits if is_small else logits.clamp(-LARGEST, LARGEST))[None]
     sizes = torch.tensor(logits.shape[1:], dtype=torch.float64)
     box = _box(to_logits, sizes, grid_shape)
     rows = max(1, SLAB // max(1, math.prod(part.stop - part.start for part in box[1:])))
@@ -217,21 +238,30 @@ def _box(to_logits: Tensor, sizes: Tensor, grid_shape: Sequence[int]) -> tuple[s
     return tuple(box)
 
 
+def _empty(tensor: Tensor) -> None:
+    """Take the values out of a tensor, and out of the batch of which it is a part; other parts keep theirs."""
+    for holder in (tensor, tensor._base):
+        if holder is not None:
+            holder.data = torch.empty(0, dtype=holder.dtype, device=holder.device)
+
+
 class SegmentOnGridd(MapTransform):
     """Replace logits by the label map on the image's own grid, and add its uncertainty: see `segment_on_grid`.
 
     "disagreement", where there is one (see `SplitDisagreementd`), is brought to the grid, too.
 
     Only the grids count, whatever transforms led from one to the other. Runs after `Invertd` has brought the image
-    back to its own grid, or names the label, which never left it, as the grid.
+    back to its own grid, or names the label or the mask of the brain, which never left it, as the grid.
 
     Args:
         keys: the logits (C, *spatial), with the affine of the grid that the network saw; one key.
         grid_key: a volume on the grid that the results get.
         uncertainty_key: where the uncertainty is put.
-        temperature: logits are divided by it, which changes how certain the classes are, but not which is shown.
+        temperature: one number, or one per class; see `at_temperature`.
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
+        free_logits: give the logits' memory back, which an engine would hold until the case is done: whoever else has
+            the tensor finds it empty.
     """
 
     backend = [TransformBackends.TORCH]
@@ -242,8 +272,9 @@ class SegmentOnGridd(MapTransform):
         grid_key: str = "image",
         uncertainty_key: str = "uncertainty",
         probabilities: bool = False,
-        temperature: float = 1.0,
+        temperature: float | Sequence[float] = 1.0,
         allow_missing_keys: bool = False,
+        free_logits: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
@@ -252,6 +283,7 @@ class SegmentOnGridd(MapTransform):
         self.uncertainty_key = uncertainty_key
         self.probabilities = probabilities
         self.temperature = temperature
+        self.free_logits = free_logits
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -262,13 +294,22 @@ class SegmentOnGridd(MapTransform):
                     raise ValueError(f"{name} must be a MetaTensor, whose affine says where it is; got {type(volume)}.")
             if logits.shape[0] < 2:
                 raise ValueError(f"{key} must hold logits of at least two classes, got shape {tuple(logits.shape)}.")
-            values = logits.as_tensor() if self.temperature == 1 else logits.as_tensor() / self.temperature
-            place = (values, logits.affine, grid.affine, grid.shape[1:])
-            results = dict(zip((key, self.uncertainty_key), segment_on_grid(*place), strict=True))
+            affine, shape = logits.affine, grid.shape[1:]
+            filled = _no_class(logits, shape)
             if self.probabilities:
-                results["probabilities"] = probabilities_on_grid(*place)
+                filled = (*filled, _background(logits, shape))
+            _fill(filled, logits.as_tensor(), affine, grid.affine, self._maps)
+            if self.free_logits:
+                _empty(logits)
+            results = dict(zip((key, self.uncertainty_key, "probabilities"), filled, strict=False))
             if "disagreement" in data:
-                results["disagreement"] = map_on_grid(data["disagreement"].as_tensor(), *place[1:])
+                results["disagreement"] = map_on_grid(data["disagreement"].as_tensor(), affine, grid.affine, shape)
             for name, values in results.items():
                 segmented[name] = convert_to_dst_type(values, grid, dtype=values.dtype, device=values.device)[0]
         return segmented
+
+    def _maps(self, logits: Tensor) -> tuple[Tensor, ...]:
+        """Return classes, uncertainty and, if they are wanted, probabilities of a part."""
+        scaled = at_temperature(logits, self.temperature)
+        maps = classes_and_uncertainty(scaled)
+        return (*maps, _softmax(scaled)) if self.probabilities else maps

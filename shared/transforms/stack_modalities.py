@@ -98,7 +98,7 @@ class StackModalitiesd(MapTransform):
                     f"{source_file(first, first_name)} and {source_file(volume, name)}: not on one grid, "
                     f"{difference}; register and resample them, or run with --resample_modalities True."
                 )
-        absent = torch.full(first.shape, torch.nan)
+        absent = None if len(present) == len(self.keys) else torch.full(first.shape, torch.nan)
         channels = [present[name].as_tensor() if name in present else absent for name in self.keys]
         meta = {key: source.meta[key] for key in KEPT_META if key in source.meta}
         meta |= channel_sources({name: source_file(present.get(name), name) for name in self.keys})

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -73,6 +74,28 @@ def test_evaluation_scores_label_maps_in_files_without_a_network(painted, tmp_pa
         assert len(perfect) in (6, 28)
         assert set(perfect.values()) == {1.0}
         assert row["expected_calibration_error"] == ""
+
+
+@tried_on("breast", "colon")
+def test_evaluation_scores_pictures_in_files_without_a_network(painted, tmp_path, monkeypatch):
+    """Of the references themselves all is right."""
+    cases = painted.workflow("train", "evaluate").parser.get_parsed_content("splits")["test"]
+    for case in cases:
+        if "instances" in case:
+            shutil.copy(case["instances"], tmp_path / f"{case['case']}{Path(case['instances']).suffix}")
+            continue
+        masks = [np.asarray(Image.open(mask).convert("L")) > 127 for mask in case["mask"]]
+        empty = np.zeros(Image.open(case["image"]).size[::-1], dtype=bool)
+        Image.fromarray(np.logical_or.reduce([empty, *masks])).save(tmp_path / f"{case['case']}_mask.png")
+    monkeypatch.setattr("monai.engines.SupervisedEvaluator._iteration", None)  # what calls the network
+    options = {"predictions": str(tmp_path), "output_dir": str(tmp_path / "out")}
+    painted.run("train", "evaluate", **options, ckpt_dir=str(tmp_path / "no_weights"))
+    with (tmp_path / "out" / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))[: len(cases)]
+    assert rows
+    for row in rows:
+        assert {row[name] for name in row if name in ("dice", "object_dice")} <= {"", "1.0000"}
+        assert row["class_correct"] == ""
 
 
 def test_training_and_evaluation_have_all_properties(trained):

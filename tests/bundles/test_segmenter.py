@@ -134,6 +134,22 @@ def test_inference_uses_the_temperature_that_calibrate_fits(trained, case, tmp_p
     torch.testing.assert_close(after, warmer, atol=5e-3, rtol=0)
 
 
+@tried_on("breast", "colon")
+def test_inference_of_pictures_uses_both_temperatures(trained, case, tmp_path):
+    weights = Path(shutil.copy(trained.out / "models" / "model.pt", tmp_path))
+    trained.run("train", "calibrate", ckpt_path=str(weights), output_dir=str(tmp_path / "out"))
+    written = json.loads((tmp_path / "model.temperature.json").read_text())
+    plain, found = (
+        Segmenter(trained.root, weights, "cpu", ["inference_tiny"], **given)(case["image"])
+        for given in ({"temperature": 1, "class_temperature": 1}, {})
+    )
+    for name in ("temperature", "class_temperature"):
+        assert found.record["settings"][name] == written[name] != 1
+    warmer = plain.class_probabilities.log().div(written["class_temperature"]).softmax(dim=0)
+    torch.testing.assert_close(found.class_probabilities, warmer, atol=1e-5, rtol=0)
+    assert torch.equal(found.label.as_tensor(), plain.label.as_tensor())
+
+
 @tried_on("mmformer")
 def test_says_what_is_wrong_in_one_line(trained, case, tmp_path):
     with pytest.raises(InputError, match=r"--overlpa: no such setting; did you mean --overlap\?"):

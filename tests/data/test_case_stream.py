@@ -1,7 +1,9 @@
 import errno
+import weakref
 from pathlib import Path
 
 import pytest
+import torch
 
 from shared.data import CaseStream, process_share
 from shared.errors import InputError
@@ -122,3 +124,13 @@ def test_names_may_be_as_long_as_the_files_names_allow():
 def test_nothing_to_do_is_an_error():
     with pytest.raises(InputError, match="list of cases is empty, so there is nothing to do"):
         CaseStream([], read)
+
+
+def test_a_case_is_forgotten_when_nobody_else_needs_it():
+    """Else a whole image stays in memory while it is segmented."""
+    stream = iter(CaseStream([{"case": "a"}, {"case": "b"}], lambda case: {**case, "image": torch.zeros(3)}))
+    first = next(stream)
+    image = weakref.ref(first["image"])
+    del first
+    assert image() is None
+    assert next(stream)["case"] == "b"

@@ -133,3 +133,18 @@ def test_disagreement_is_taken_off_where_there_are_several_networks():
     assert torch.equal(split["pred"].as_tensor(), pred[:2].as_tensor())
     assert torch.equal(split["disagreement"].as_tensor(), pred[2:].as_tensor())
     assert SplitDisagreementd(num_networks=1)({"pred": pred}) == {"pred": pred}
+
+
+def test_every_network_has_its_own_temperature():
+    """0.9 at temperature 1/2 is 81/82; 0.8 at temperature 2 is 2/3."""
+    members = ensemble_of(saying(0.9, 0.1), saying(0.8, 0.2))
+    inferer = AveragedInferer(SimpleInferer(), [2], members, spatial_dims=2, temperatures=[[0.5], [2.0]])
+    output = inferer(torch.zeros(1, 1, 1, 1), None)
+    assert float(output[0, :2, 0, 0].softmax(dim=0)[0]) == pytest.approx((81 / 82 + 2 / 3) / 2)
+
+
+def test_temperatures_are_those_of_groups_and_of_classes():
+    """A mask's logit, two classes with a temperature each, and a channel that is no logit."""
+    output = torch.tensor([6.0, math.log(0.25), math.log(0.75), 9.0]).view(1, 4, 1, 1)
+    found = ChannelGroups([1, 2]).at_temperatures(output, [2.0, [1.0, 2.0]]).flatten()
+    assert found.tolist() == pytest.approx([3, math.log(0.25), math.log(0.75) / 2, 9])

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+import torch
 from scipy.special import log_softmax
 
-from shared.metrics import fit_temperature, mean_negative_log_likelihood, risk_coverage
+from shared.metrics import (
+    fit_temperature,
+    fit_temperatures,
+    logits_at,
+    mean_negative_log_likelihood,
+    risk_coverage,
+)
+from shared.transforms import at_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -35,3 +43,24 @@ def test_the_most_certain_are_kept():
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match=r"logits \(N, C\) and labels \(N,\) are needed, got \(3, 2\) and \(2,\)"):
         fit_temperature(np.zeros((3, 2)), np.zeros(2, dtype=int))
+
+
+def test_one_temperature_per_class_is_found():
+    random = np.random.default_rng(0)
+    temperatures = np.array([0.7, 1.5, 3.0])
+    logits = 2 * random.normal(size=(40000, 3))
+    probabilities = np.exp(log_softmax(logits_at(logits, temperatures), axis=1))
+    labels = (probabilities.cumsum(axis=1) < random.random((40000, 1))).sum(axis=1).clip(max=2)
+    found = fit_temperatures(logits + 5, labels)
+    np.testing.assert_allclose(found, temperatures, rtol=0.05)
+    likelihoods = [
+        mean_negative_log_likelihood(logits, labels, value) for value in (found, fit_temperature(logits, labels))
+    ]
+    assert likelihoods[0] < likelihoods[1]
+
+
+def test_logits_of_a_table_are_scaled_as_those_of_an_image():
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+    for temperature in (1.7, [0.5, 1.0, 2.0]):
+        expected = at_temperature(torch.from_numpy(logits.T), temperature).T
+        np.testing.assert_allclose(logits_at(logits, temperature), expected)

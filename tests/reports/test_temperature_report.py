@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 
 from shared.errors import InputError
-from shared.reports import TemperatureReport, find_temperature
+from shared.reports import TemperatureReport, find_temperature, member_temperatures
 from shared.reports.temperature_file import temperature_file, write_temperature
 from shared.transforms import SampleLogitsd, SegmentOnGridd
 
@@ -127,3 +128,41 @@ def test_most_certain_voxels_and_cases_by_hand_at_the_temperature_that_was_fitte
     assert everything["dice_of_cases"] == pytest.approx((2 / 3 + 6 / 7) / 2, abs=1e-4)
     assert half["error"] == pytest.approx((1 + 1 / 2) / 2), "of both voxels kept, one of each"
     assert everything["error"] == pytest.approx((1 / 2 + 1 / 4) / 2)
+
+
+def test_networks_of_an_ensemble_have_their_own_temperatures(weights, tmp_path, caplog):
+    other = tmp_path / "other.pt"
+    other.write_bytes(b"more weights")
+    write_temperature(weights, 1.7, {"class_temperature": 2.5})
+    assert member_temperatures(str(weights), [None]) == [], "one network"
+    paths = [str(weights), str(other)]
+    assert member_temperatures(paths, [None, None]) == [[1.7, 2.5], [1, 1]]
+    assert "other.pt: has no temperature, as other networks of the ensemble have; calibrate it, too" in caplog.text
+    write_temperature(other, [0.5, 2.0], {})
+    assert member_temperatures(paths, [None]) == [[1.7], [[0.5, 2.0]]]
+    assert member_temperatures(paths, [3.0, None]) == [[1, 2.5], [1, 1]], "what is given is that of the mean"
+
+
+def test_a_file_has_one_temperature_per_class_and_one_of_whole_images(weights):
+    write_temperature(weights, [0.5, 2.0], {"class_temperature": 3.0})
+    assert find_temperature(None, str(weights)) == [0.5, 2.0]
+    assert find_temperature(None, str(weights), "class_temperature") == 3
+    write_temperature(weights, [0.5, -2.0], {})
+    with pytest.raises(InputError, match=r"expected a temperature above 0, got \[0.5, -2.0\]"):
+        find_temperature(None, str(weights))
+
+
+def test_classes_of_images_get_a_temperature_of_their_own(weights, tmp_path):
+    """Four images of one class logit: three right of four is log 3, where the network says 4 log 3."""
+    pred, logit = torch.zeros(2, 10), 4 * math.log(3)
+    cases = {}
+    for number in range(5):
+        result = {"pred": pred, "label": torch.tensor([0, 1] * 5), "class_logits": torch.tensor([0, logit])}
+        cases[str(number)] = result | ({"image_class": int(number < 3)} if number < 4 else {})
+    report_on(cases, tmp_path, weights)
+    written = json.loads(temperature_file(weights).read_text())
+    assert written["class_temperature"] == pytest.approx(4, rel=1e-3)
+    assert written["images"] == 4
+    after = written["class of the image, after"]
+    assert after["expected_calibration_error"] == pytest.approx(0, abs=1e-3)
+    assert risk_rows(tmp_path)[-1]["class_error"] == pytest.approx(1 / 4)

@@ -137,3 +137,14 @@ def test_results_hold_no_graph():
 def test_rejects_other_numbers_of_channels(channels):
     with pytest.raises(ValueError, match=rf"3 labels and 2 classes, \(5, \*spatial\), got shape \({channels}, 4, 4\)"):
         segment(torch.zeros(channels, 4, 4))
+
+
+def test_temperatures_are_those_of_states_and_classes():
+    logits = torch.randn(5, 4, 6)
+    options = {"temperature": 2.0, "class_temperature": 3.0, "probabilities": True}
+    found = HierarchicalSegmentationd("pred", **options)({"pred": logits})
+    scaled = torch.cat([logits[:3] / 2, logits[3:] / 3])
+    expected = HierarchicalSegmentationd("pred", probabilities=True)({"pred": scaled})
+    for key in ("pred", "uncertainty", "probabilities", "class_probabilities"):
+        torch.testing.assert_close(found[key], expected[key])
+    assert torch.equal(found["pred"], HierarchicalSegmentationd("pred")({"pred": logits})["pred"])

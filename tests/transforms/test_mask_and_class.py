@@ -96,3 +96,13 @@ def test_rejects_other_numbers_of_channels(channels):
 def test_rejects_a_threshold_that_is_no_probability(threshold):
     with pytest.raises(ValueError, match="must be a probability between 0 and 1"):
         MaskAndClassd(threshold=threshold)
+
+
+def test_temperatures_of_mask_and_class_by_hand():
+    """Logit 2 log 3 at temperature 2 is 3/4; the class logits 0 and log 16 at temperature 4 are 1/3 and 2/3."""
+    logits = torch.tensor([9.0, 1.0, 16.0]).log().view(3, 1, 1)
+    options = {"num_classes": 2, "temperature": 2.0, "class_temperature": 4.0, "probabilities": True}
+    found = MaskAndClassd("pred", **options)({"pred": logits})
+    assert found["uncertainty"].item() == pytest.approx(1 / 4)
+    assert found["probabilities"].flatten().tolist() == pytest.approx([1 / 4, 3 / 4], abs=1e-3)
+    assert found["class_probabilities"].tolist() == pytest.approx([1 / 3, 2 / 3])

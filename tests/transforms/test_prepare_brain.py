@@ -202,3 +202,14 @@ def test_prostate_modalities_on_two_grids(real_data):
     x, y, z = (torch.linalg.inv(loaded["adc"].affine) @ loaded["t2"].affine @ centre)[:3].round().int().tolist()
     near = loaded["adc"][0, x - 1 : x + 2, y - 1 : y + 2, z - 1 : z + 2]
     assert near.min() <= image[1, 192, 192, 9] <= near.max()
+
+
+def test_modalities_are_in_memory_once(write_case):
+    """What the loader alone holds is given up when it is stacked; what a user gives stays."""
+    item = write_case(modalities=["t2", "flair"])
+    loaded = LoadImageModalitiesd(ALL)(item)
+    prepared = chain(label=False)(loaded)["image"]
+    assert not set(ALL) & set(loaded)
+    given = dict(LoadImageModalitiesd(ALL)(item))
+    torch.testing.assert_close(chain(label=False)(given)["image"], prepared, equal_nan=True)
+    assert {"t2", "flair"} <= set(given)

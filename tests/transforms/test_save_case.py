@@ -1,4 +1,5 @@
 import json
+import shutil
 from datetime import UTC, datetime
 
 import monai
@@ -11,6 +12,7 @@ from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd
 
 from shared.errors import InputError
 from shared.transforms import (
+    FirstModalityd,
     LoadImageModalitiesd,
     NormalizeInBraind,
     NoteInputsd,
@@ -210,3 +212,17 @@ def test_rejects_what_does_not_fit(case, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         saver(tmp_path)({**case[1], **change})
     assert not (tmp_path / "out").exists()
+
+
+def test_the_first_modality_is_enough_for_all_files(case, tmp_path):
+    _, data = case
+    saver(tmp_path)(data)
+    first = FirstModalityd()(data)
+    assert (first["image"].shape[0], first["found_modalities"]) == (1, [1])
+    shutil.move(tmp_path / "out", tmp_path / "whole")
+    saver(tmp_path)(first)
+    for file in ("P1_seg.nii.gz", "P1_uncertainty.nii.gz", "P1_overlay.png"):
+        assert (tmp_path / "out/P1" / file).read_bytes() == (tmp_path / "whole/P1" / file).read_bytes()
+    records = [json.loads((tmp_path / folder / "P1/P1.json").read_text()) for folder in ("out", "whole")]
+    for key in ("modalities_found", "modalities_absent", "classes", "inputs", "mean_uncertainty_where_segmented"):
+        assert records[0][key] == records[1][key]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import MetaTensor, decollate_batch, list_data_collate
 from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd, Spacingd, SpatialPadd
 from scipy.ndimage import map_coordinates
@@ -284,3 +284,32 @@ def test_rejects_what_has_no_grid(change, message):
     data = {"pred": MetaTensor(torch.zeros(2, 4, 4)), "image": MetaTensor(torch.zeros(1, 4, 4))}
     with pytest.raises(ValueError, match=message):
         SegmentOnGridd()({**data, **change})
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_aligned_logits_are_segmented_slab_by_slab_with_the_same_numbers(monkeypatch, flipped):
+    logits, grid = torch.randn(3, 7, 5, 4), torch.eye(4)
+    if flipped:
+        grid = torch.tensor([[0.0, -1, 0, 6], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    shape = (5, 7, 4) if flipped else (7, 5, 4)
+    data = {"pred": MetaTensor(logits), "image": MetaTensor(torch.zeros(1, *shape), affine=grid)}
+    whole = SegmentOnGridd(probabilities=True, temperature=1.5)(data)
+    monkeypatch.setitem(MODULE, "SLAB", 40)  # two rows
+    slabs = SegmentOnGridd(probabilities=True, temperature=1.5)(data)
+    for key in ("pred", "uncertainty", "probabilities"):
+        assert torch.equal(slabs[key].as_tensor(), whole[key].as_tensor())
+    assert whole["uncertainty"].min() > 0, "every voxel is filled"
+
+
+def test_logits_are_given_back_on_request_and_what_shares_their_memory_stays():
+    with torch.no_grad():
+        case = {"pred": MetaTensor(torch.randn(3, 5, 5, 5)), "image": MetaTensor(torch.zeros(1, 5, 5, 5))}
+        item = decollate_batch(list_data_collate([case]))[0]
+    logits, other = item["pred"], item["pred"][2:]
+    expected, kept = SegmentOnGridd()(item), other.clone()
+    found = SegmentOnGridd(free_logits=True)(item)
+    for key in ("pred", "uncertainty"):
+        assert torch.equal(found[key], expected[key])
+    assert logits.shape == (0,)
+    assert logits._base.numel() == 0
+    assert torch.equal(other, kept)
