@@ -65,7 +65,8 @@ class CohortTable:
     def row(self, number: int) -> dict[str, Any]:
         """Return {column: value} of a case that is done or failed."""
         name = name_of_item(self.stream.data[number])
-        if number in self.stream.failures:
+        if number in self.stream.failures:  # of a name that no folder can bear, too
+            name = name_of_case({"case": name}, "hash") if self.case_names == "hash" else name
             return {"case": name, "status": "failed", "reason": self.stream.failures[number]}
         name = name_of_case({"case": name}, self.case_names)
         path = self.folder / name / f"{name}.json"

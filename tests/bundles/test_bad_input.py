@@ -25,6 +25,7 @@ from shared.errors import InputError, error_line, find_input_error
 COMMANDS = {"train": ("train",), "evaluate": ("train", "evaluate"), "inference": ("inference",)}
 READS = {"train": "train::dataset", "evaluate": "validate::dataset", "inference": "dataset"}
 LABELS = ("label", "instances", "mask")
+COHORT = {"cohort.csv", "cohort.md"}
 NO_IMAGES = {"case", "patient", "group", "brain", *LABELS}
 every_command = pytest.mark.parametrize("command", COMMANDS)
 on_the_cheapest, with_each_writer = tried_on("vnet"), tried_on("vnet", "colon")
@@ -101,7 +102,7 @@ def test_misspelt_settings(refused_reading, command):
 
 def test_a_setting_of_another_command_is_no_setting_of_this_one(refused_reading):
     line = refused_reading("train", ckpt_path="x")
-    files = r"(\w+\.json and )*evaluate\.json and (\w+\.json and )*inference\.json"
+    files = r"(\w+\.json and )*evaluate\.json and (\w+\.json and )*inference\.json and inference_trt\.json"
     assert re.match(rf"--ckpt_path: a setting of {files}, ", line)
 
 
@@ -202,7 +203,7 @@ def test_one_bad_case_among_many(refused, trained, tmp_path):
     named = [case[key] for case in cases if case["case"] not in {"good", "without_any"}]
     assert all(path in line for path in named)
     assert "case without_any: " in line
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good", *COHORT}
 
 
 @with_each_writer
@@ -241,8 +242,9 @@ def test_names_of_patients_stay_out_of_figures_and_file_names(trained, tmp_path)
     trained.run("inference", datalist=[case], case_names="hash", output_dir=str(tmp_path))
     digits = hashlib.sha256(b"Jane Doe").hexdigest()[:12]
     names = {path.name for path in tmp_path.rglob("*")}
-    assert {digits, f"{digits}.json", f"{digits}_overlay.png"} <= names
-    assert all(name.startswith(digits) for name in names)
+    assert {digits, f"{digits}.json", f"{digits}_overlay.png", *COHORT} <= names
+    assert all(name.startswith(digits) for name in names - COHORT)
+    assert all("Jane" not in (tmp_path / name).read_text() for name in COHORT)
     assert json.loads((tmp_path / digits / f"{digits}.json").read_text())["case"] == "Jane Doe"
 
 

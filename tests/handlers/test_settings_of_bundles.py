@@ -44,7 +44,7 @@ def answer(monkeypatch):
 def test_every_configuration_passes_with_its_own_settings(answer, bundle):
     tried = 0
     for path in sorted((bundle / "configs").glob("*.json")):
-        first = "inference" if "inference" in path.stem else "train"
+        first = "inference" if "inference" in path.stem or path.stem == "exported" else "train"
         if path.stem not in ("metadata", "train", "inference") and "multi_gpu" not in path.stem:
             assert answer(bundle, f"{first} {path.stem}") is None
             tried += 1

@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd
 
 from shared.data import EpochDataset, find_mri_cases
-from shared.errors import find_input_error
+from shared.errors import InputError
 from shared.phantoms import paint_prostate_phantoms
 from shared.transforms import LoadImageModalitiesd, PrepareProstated
 
@@ -92,11 +92,9 @@ def test_inference_sees_what_validation_sees_and_the_label_stays_on_its_grid(sep
 
 
 def test_a_wrong_convention_is_refused_by_name_and_by_anatomy(separate, tmp_path):
-    with pytest.raises(RuntimeError) as error:
+    told = "in front of its transition zone; the numbers may be the other way round: give --label_convention"
+    with pytest.raises(InputError, match=told):
         prepare(label_convention="msd")(separate[0])
-    assert "in front of its transition zone; the numbers may be the other way round: give --label_convention" in str(
-        find_input_error(error.value)
-    )
     with pytest.raises(
         Exception, match=r"does not fit the label numbers of layout msd; .*prostate158 \(1 central gland"
     ):
