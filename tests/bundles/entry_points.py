@@ -190,10 +190,12 @@ def is_traced(bundle: Path) -> bool:
 
 
 def save_tiny_weights(bundle: Path, path: Path) -> Path:
-    """Write weights of the network that inference_tiny.json makes of inference.json's."""
+    """Write weights of the network that inference_tiny.json makes of inference.json's, the same ones each time."""
     parser = ConfigParser()
     parser.read_config([bundle / "configs" / name for name in ("inference.json", "inference_tiny.json")])
-    torch.save(parser.get_parsed_content("network_def").state_dict(), path)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(parser.get_parsed_content("network_def").state_dict(), path)
     return path
 
 
