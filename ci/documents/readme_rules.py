@@ -43,6 +43,7 @@ SHORTER = {
 SKIPPED = {
     r"^--\w+": "options, no command",
     r"ci/test\.sh": "the tests: run on their own",
+    r"ci/quickstart\.sh": "the quick start: run on its own, with the sizes of the included weights",
     r"ci/orthanc\.sh|serve-archive": "needs other software: Orthanc",
     r"brainles_preprocessing": "needs other software and the network",
 }
