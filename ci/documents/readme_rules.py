@@ -34,6 +34,7 @@ SHORTER = {
     r"paint-phantoms --out": 'paint-phantoms --spacing_mm "[4,4,4]" --out',
     r"--kind gland": "--kind gland --num_train 3 --num_test_a 1 --num_test_b 1",
     r"--kind prostate": '--kind prostate --num_cases 6 --size "[24,26,14]" --spacing_mm "[4,4,5]"',
+    r"dist/NAME_v": "dist/breast_ultrasound_segmentation_interaction_v",
     r"entry_points\.py": "entry_points.py bundles/breast_ultrasound_segmentation_interaction",
     # Another network or loss: its weights must not take the place of those that the next commands read.
     r"'\S*/(network_\w+|baseline)\.json'\]\"": r"\g<0> --ckpt_dir alternative --output_dir alternative",

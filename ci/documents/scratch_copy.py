@@ -65,6 +65,8 @@ def copy_repository(root: Path, copy: Path) -> None:
         if (root / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, copy / name)
+    for words in (["init", "-q"], ["add", "-A"]):  # `pack` takes what is under version control
+        subprocess.run(["git", "-C", str(copy), *words], check=True)
     programs = copy / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "activate").write_text(f'export PATH="{Path(sys.executable).parent}:$PATH"\n')
