@@ -117,8 +117,9 @@ def test_commands_are_run_as_they_are_printed_but_for_the_rules():
     assert "rfnet.json']\" --ckpt_dir alternative --output_dir alternative --dataset_dir" in shorter(other)
 
 
-def test_the_copy_has_small_bundles_and_an_environment(tmp_path):
+def test_the_copy_has_small_bundles_an_environment_and_version_control(tmp_path, tmp_path_factory):
     copy_repository(ROOT, tmp_path)
+    assert (tmp_path / ".git").is_dir(), "pack takes weights that are under version control"
     make_small("README.md", tmp_path)
     prostate = tmp_path / "bundles" / "prostate_mri_segmentation_expert_consistency" / "configs" / "train.json"
     assert '"max_epochs": 2' in prostate.read_text()
@@ -127,4 +128,4 @@ def test_the_copy_has_small_bundles_and_an_environment(tmp_path):
     assert (tmp_path / kept).read_bytes() == (ROOT / kept).read_bytes()
     assert (tmp_path / "requirements.txt").read_bytes() == (tmp_path / ".venv" / "requirements.txt").read_bytes()
     with pytest.raises(InputError, match="expected a git checkout"):
-        copy_repository(tmp_path / "bundles", tmp_path / "again")
+        copy_repository(tmp_path_factory.mktemp("no_checkout"), tmp_path / "again")
