@@ -35,7 +35,7 @@ PAINTED = {  # document, or first word of a bundle's name, to {folder: how it is
     },
     "bundles/README.md": {name: (paint_brats_phantoms, BRAINS) for name in ("DATA", "NEW", "phantoms")},
     "ci/README.md": {"DATA": (paint_brats_phantoms, BRAINS)},
-    "brats": {"DATA": (paint_brats_phantoms, {**BRAINS, "missing_share": 0.3})},
+    "brats": {"DATA": (paint_brats_phantoms, {**BRAINS, "missing_share": 0.3, "seed": 3})},  # five have FLAIR
     "prostate": {"DATA": (paint_prostate_phantoms, PROSTATES), "studies": (paint_dicom_phantoms, STUDIES)},
     "breast": {"DATA": (paint_breast_phantoms, BREASTS)},
     "colon": {"DATA": (paint_gland_phantoms, GLANDS)},
