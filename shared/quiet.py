@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 __all__ = ["quiet"]
+
+_lock = threading.Lock()
+_hidden: dict[str, tuple[int, int]] = {}  # logger to how many hide it now, and the level that it gets back
 
 
 @contextmanager
@@ -18,13 +22,29 @@ def quiet(*loggers: str, message: str = "") -> Iterator[None]:
         loggers: their names.
         message: only warnings that begin with this (a regular expression); by default all.
     """
-    levels = {logger: logger.level for logger in map(logging.getLogger, loggers)}
+    for logger in loggers:
+        _hide(logger)
     try:
-        for logger in levels:
-            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)
+        for logger in loggers:
+            _show(logger)
+
+
+def _hide(logger: str) -> None:
+    with _lock:
+        times, level = _hidden.get(logger, (0, logging.getLogger(logger).level))
+        _hidden[logger] = times + 1, level
+        logging.getLogger(logger).setLevel(logging.ERROR)
+
+
+def _show(logger: str) -> None:
+    """Give a logger its level back, unless another thread still hides it."""
+    with _lock:
+        times, level = _hidden.pop(logger)
+        if times > 1:
+            _hidden[logger] = times - 1, level
+        else:
+            logging.getLogger(logger).setLevel(level)

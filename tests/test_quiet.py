@@ -31,3 +31,15 @@ def test_levels_come_back_after_an_error():
         1 / 0  # noqa: B018
     assert talker.level == logging.INFO
     talker.setLevel(logging.NOTSET)
+
+
+def test_levels_come_back_when_threads_overlap():
+    """The first one to begin ends first; the second one must not keep what the first one set."""
+    talker = logging.getLogger("talker")
+    first, second = quiet("talker"), quiet("talker")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert talker.level == logging.ERROR, "the second one still hides it"
+    second.__exit__(None, None, None)
+    assert talker.level == logging.NOTSET
