@@ -1,4 +1,4 @@
-"""Segment brains by MedSAM with boxes around the reference, as in Fig. 2 of Tong et al., 2026 (CLoE).
+"""Segment brains by MedSAM with boxes around the reference, as in Fig. 2 of Tong et al. (CLoE).
 
     python -m ci medsam --checkpoint medsam_vit_b.pth --bundle bundles/brats_mri_segmentation_expert_consistency \
         --out medsam --dataset_dir DATA --predictions eval

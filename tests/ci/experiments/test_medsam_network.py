@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 from ci.experiments.medsam_network import PACKAGE, load_medsam, published_name, weights_of
 from shared.errors import InputError
 
+DOCUMENT = "bundles/brats_mri_segmentation_expert_consistency/docs/paper.md"
 CPU = torch.device("cpu")
 LINEAR = ("weight", "bias")
 WINDOW, GRID = 2 * 14 - 1, 2 * 64 - 1
@@ -97,6 +99,10 @@ def test_other_weights_are_refused():
         "give the file medsam_vit_b.pth",
     ):
         weights_of(wrong, network)
+
+
+def test_the_document_installs_the_version_that_was_tested():
+    assert f"pip install {PACKAGE}\n" in Path(DOCUMENT).read_text()
 
 
 def test_weights_are_looked_for_at_a_path_only(tmp_path):
