@@ -36,7 +36,7 @@ def draw_brain_mask(generator: np.random.Generator, head: Head, sinus: np.ndarra
     if generator.random() < 0.15:
         mask &= head.grid.points()[2] > generator.uniform(-75.0, -45.0)  # the field of view ends here
     mask = ndimage.binary_opening(mask) if min(head.grid.spacing) < 3 else mask
-    keeps, reach = generator.random() < KEEPS_SINUSES, generator.uniform(1.5, 7.0)
+    keeps, reach = generator.random() < KEEPS_SINUSES, generator.uniform(1.0, 5.5)
     if keeps:
         ends = head.grid.points()[2][mask.any(axis=(0, 1))[None, None]].min(initial=np.inf)
         mask |= (sinus > 0.4) & (head.depth + uneven > -reach) & (head.grid.points()[2] >= ends)

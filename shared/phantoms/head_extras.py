@@ -45,8 +45,8 @@ def _dura(g: np.random.Generator, head: Head) -> np.ndarray:
     """A skin on the surface of the brain, thick in some places only; falx and tentorium, both with gaps."""
     patchy = np.clip(0.5 + octaves(g, head.grid, 13.0) * 0.8 + g.uniform(-1.3, 0.1), 0, 1)
     skin = np.clip(g.uniform(0.2, 1.6) - head.depth, 0, 1)
-    falx = np.clip(1.0 - np.abs(head.side) / 1.2, 0, 1) * np.clip(head.fluid * 1.5, 0, 1) * (head.place[2] > 10)
-    folds = np.maximum(g.uniform(0.0, 0.8) * falx, g.uniform(0.1, 1.0) * tentorium(head, g.uniform(0.5, 1.6)))
+    falx = np.clip(1.0 - np.abs(head.side) / 1.2, 0, 1) * np.clip(0.3 + 1.5 * head.fluid, 0, 1) * (head.place[2] > 10)
+    folds = np.maximum(g.uniform(0.0, 0.8) * falx, g.uniform(0.3, 1.0) * tentorium(head, g.uniform(0.5, 1.6)))
     gaps = np.clip(0.9 + Waves(g, 12.0).on(head.grid), 0, 1)
     return np.maximum(patchy * skin, gaps * folds).astype(np.float32)
 

@@ -78,7 +78,7 @@ def tentorium(head: Head, half_mm: float) -> np.ndarray:
     there = (y < -28.0) & (y > -98.0) & (head.depth > -3.0) & ~notch
     voxel = np.float32(np.prod(head.grid.spacing) ** (1 / 3))
     share = np.clip(0.5 + (np.float32(half_mm) - np.abs(z - roof)) / voxel, 0, 1)
-    return share * there * np.clip(0.6 + 2.0 * head.fluid, 0, 1)
+    return share * there * np.clip(0.9 + 2.0 * head.fluid, 0, 1)
 
 
 @lru_cache(maxsize=2)

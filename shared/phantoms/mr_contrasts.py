@@ -47,7 +47,7 @@ RANGES = {  # least and greatest brightness
         "dura": (0.80, 2.00),
         "choroid": (1.10, 1.90),
         "spot": (0.72, 0.95),
-        "sinus": (1.10, 2.90),
+        "sinus": (1.05, 2.40),
         "flow": (0.26, 0.70),
     },
     "t2": {
