@@ -15,7 +15,7 @@ from .mr_contrasts import draw_water
 __all__ = ["LesionLook", "Textures", "mr_signal"]
 
 GRAIN = {
-    "oedema": (0.03, 0.16),
+    "oedema": (0.05, 0.20),
     "solid": (0.03, 0.16),
     "necrosis": (0.05, 0.25),
     "enhancing": (0.05, 0.22),
