@@ -27,6 +27,7 @@ from .present_modalities import available_modalities, present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
 from .robustseg import RobustSeg
+from .shaspec import ShaSpec
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
 from .uhemis import UHeMIS
@@ -56,6 +57,7 @@ __all__ = [
     "RegionAwareFusion",
     "RobustSeg",
     "SeparableConv2d",
+    "ShaSpec",
     "TaskInteractionModule",
     "TaskInteractionUNet",
     "UHeMIS",
