@@ -9,7 +9,6 @@ from monai.networks.blocks import Convolution
 from monai.networks.layers.utils import get_act_layer, get_norm_layer
 from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .conv_blocks import check_width
 from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, check_image, pack
@@ -198,12 +197,15 @@ def _padded(image: Tensor) -> Tensor:
 
     The deepest feature map then has two positions or more, and so a variance.
     """
-    height, width, depth = _missing(image.shape[2], 32), _missing(image.shape[3], 32), _missing(image.shape[4], 16)
-    return functional.pad(image, [0, depth, 0, width, 0, height])
+    height, width, depth = image.shape[2], image.shape[3], image.shape[4]
+    shape = [image.shape[0], image.shape[1], _length(height, 32), _length(width, 32), _length(depth, 16)]
+    padded = image.new_zeros(shape)  # `pad` has a graph of its own for sizes that need none
+    padded[:, :, :height, :width, :depth] = image
+    return padded
 
 
-def _missing(size: int, stride: int) -> int:
-    return max(32, (size + stride - 1) // stride * stride) - size
+def _length(size: int, stride: int) -> int:
+    return max(32, (size + stride - 1) // stride * stride)
 
 
 def _stage(below: int, width: int, blocks: int, stride: int) -> nn.Sequential:
