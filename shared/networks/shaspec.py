@@ -42,6 +42,7 @@ class ShaSpec(nn.Module):
       stand for all absent ones.
     - Classes exclude one another, there they are three sigmoids.
     - An image is padded with zeros to 32 voxels or more, multiples of 32, 32 and 16. The output has the image's size.
+      An exported network takes `exported_shape` alone.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
@@ -60,6 +61,8 @@ class ShaSpec(nn.Module):
         blocks: bottlenecks of each of an encoder's four stages.
         dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
     """
+
+    exported_shape = ("32*n+32", "32*n+32", "16*n+16")  # see `size_rules`
 
     def __init__(
         self,
@@ -102,9 +105,11 @@ class ShaSpec(nn.Module):
         Raises:
             ValueError: another shape, or a sample without any modality (traced and exported: NaN).
         """
+        fits = False
         if not torch.jit.is_scripting():
             check_image(image, self.num_modalities, stride=1)
-        encoded = self.encoders(_padded(image), keep)
+            fits = torch.compiler.is_exporting()  # for the sizes of `exported_shape`
+        encoded = self.encoders(image if fits else _padded(image), keep)
         pooled, specific, shared = encoded.levels[0], encoded.levels[1], encoded.levels[6]
         composed = shared + self.compose(torch.cat([shared, specific], dim=1))  # Eq. 2
         decoded = _completed(composed, shared, encoded).flatten(1, 2)
@@ -199,7 +204,7 @@ def _padded(image: Tensor) -> Tensor:
     """
     height, width, depth = image.shape[2], image.shape[3], image.shape[4]
     shape = [image.shape[0], image.shape[1], _length(height, 32), _length(width, 32), _length(depth, 16)]
-    padded = image.new_zeros(shape)  # `pad` has a graph of its own for sizes that need none
+    padded = image.new_zeros(shape)
     padded[:, :, :height, :width, :depth] = image
     return padded
 
