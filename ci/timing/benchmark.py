@@ -28,6 +28,7 @@ from shared.networks import (
     RegionAwareFusion,
     RFNet,
     RobustSeg,
+    ShaSpec,
     TaskInteractionUNet,
     WithClassHead,
 )
@@ -299,6 +300,7 @@ BENCHMARKS = [
     ("million parameters, mmFormer, away from 36.39", partial(parameters_from_published, MMFormer, 36_391_760), 0),
     ("the same: RFNet, away from 8.98", partial(parameters_from_published, RFNet, 8_984_960), 0),
     ("the same: RobustSeg, away from 37.46", partial(parameters_from_published, RobustSeg, 37_455_749), 0.02),
+    ("the same: ShaSpec, away from 187.71", partial(parameters_from_published, ShaSpec, 187_708_132), 0.02),
     ("the same: M3AE, away from 4.70", partial(parameters_from_published, M3AE, 4_700_000), 0.02),
     ("mmFormer at 80^3, one / four of four modalities", partial(one_against_four_modalities, MMFormer), 0.75),
     ("the same: RFNet", partial(one_against_four_modalities, RFNet), 0.75),
