@@ -28,15 +28,15 @@ class MTLOCA(nn.Module):
     and background (`ObjectContextAttention`), give the mask. The same features without context give the class, by two
     linear layers.
 
-    There is no public program. The parts are those that the article's abstract and two public reproductions name.
-    Neither gives the U-Net's widths, the scale of the edges or the hidden units: here as in the other U-Nets of this
-    collection, 1 pixel, and 256. The published class head reads all pixels, which fixes the size of the image; this one
-    reads the means over 8 x 8 parts. 7.1 million parameters.
+    The authors' program is not public. The parts are those that the article's abstract and two public reproductions
+    name. These do not give the article's widths, scale of the edges and hidden units: here as in the other U-Nets of
+    this collection, 1 pixel, and 256. The published class head reads all pixels, which fixes the size of the image; this
+    one reads the means over 8 x 8 parts. 7.1 million parameters.
 
     In training `forward` returns a dictionary: `pred` (B, 1, H, W), `class_logits` (B, `num_classes`), and
     `side_outputs`, a list of one, the logit (B, 1, H, W) of the region "lesion" against "background"; the article
     supervises it with weight 0.4. In evaluation it returns one tensor (B, 1 + `num_classes`, H, W), with the class
-    logits constant over space behind the mask. Sizes are multiples of 16, with five levels.
+    logits constant over space behind the mask. Sizes are multiples of 16 with five levels, of 8 with fewer.
 
     Args:
         in_channels: of the image.
@@ -71,8 +71,6 @@ class MTLOCA(nn.Module):
         self.context = ObjectContextAttention(channels[0], key_channels, regions=2)
         self.mask_head = nn.Conv2d(channels[0], 1, kernel_size=1)
         self.class_head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(GRID),
-            nn.Flatten(),
             nn.Linear(GRID**2 * channels[0], HIDDEN),
             nn.ReLU(inplace=True),
             nn.Linear(HIDDEN, num_classes),
@@ -81,10 +79,16 @@ class MTLOCA(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor | list[Tensor]] | Tensor:
         """Segment and classify images (B, `in_channels`, H, W); see the class for what is returned."""
         features = self.backbone(torch.cat([image, self.edges(image)], dim=1))
-        class_logits = self.class_head(features)
+        class_logits = self.class_head(_mean_parts(features).flatten(1))
         with_context, regions = self.context(features)
         logits = self.mask_head(with_context)
         if self.training:
             lesion = regions[:, 1:] - regions[:, :1]
             return {"pred": logits, "class_logits": class_logits, "side_outputs": [lesion]}
         return append_class_logits(logits, class_logits)
+
+
+def _mean_parts(features: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C, 8, 8): `adaptive_avg_pool2d`, in a form that ONNX takes for every size."""
+    batch, channels, height, width = features.shape
+    return features.view(batch, channels, GRID, height // GRID, GRID, width // GRID).mean(dim=(3, 5))

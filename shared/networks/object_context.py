@@ -54,7 +54,7 @@ class ObjectContextAttention(nn.Module):
         key, value = self.region_key(regions).flatten(2), self.region_value(regions).flatten(2)
         pixel_key = self.pixel_key(features).flatten(2).transpose(1, 2)  # (B, H * W, key channels)
         weights = (pixel_key @ key / math.sqrt(key.shape[1])).softmax(dim=2)  # (B, H * W, K)
-        mixture = (value @ weights.transpose(1, 2)).unflatten(2, features.shape[2:])
+        mixture = (value @ weights.transpose(1, 2)).view(features.shape[0], -1, *features.shape[2:])
         return self.join(torch.cat([features, self.context(mixture)], dim=1)), region_logits
 
 

@@ -62,12 +62,22 @@ def test_class_is_read_before_the_context_and_the_side_output_is_the_lesion_agai
     assert all(parameter.grad.any() for parameter in network.parameters())
 
 
+def test_class_head_sees_the_means_of_8_x_8_parts():
+    network, seen = MTLOCA(**SMALL).eval(), []
+    network.class_head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    image = torch.randn(2, 3, 32, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        network(image)
+        features = network.backbone(torch.cat([image, network.edges(image)], dim=1))
+    torch.testing.assert_close(seen[0], torch.nn.functional.adaptive_avg_pool2d(features, 8).flatten(1))
+
+
 def test_evaluation_is_one_tensor_of_any_allowed_size():
     network = MTLOCA(**SMALL, num_classes=2).eval()
     with torch.no_grad():
-        output = network(torch.randn(1, 3, 36, 20))
-    assert output.shape == (1, 3, 36, 20)
-    assert torch.equal(output[:, 1:], output[:, 1:, :1, :1].expand(-1, -1, 36, 20))
+        output = network(torch.randn(1, 3, 40, 24))
+    assert output.shape == (1, 3, 40, 24)
+    assert torch.equal(output[:, 1:], output[:, 1:, :1, :1].expand(-1, -1, 40, 24))
 
 
 @pytest.mark.parametrize("wrong", [{"channels": (8, 12)}, {"key_channels": 4}])
