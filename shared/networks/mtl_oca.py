@@ -30,8 +30,8 @@ class MTLOCA(nn.Module):
 
     The authors' program is not public. The parts are those that the article's abstract and two public reproductions
     name. These do not give the article's widths, scale of the edges and hidden units: here as in the other U-Nets of
-    this collection, 1 pixel, and 256. The published class head reads all pixels, which fixes the size of the image; this
-    one reads the means over 8 x 8 parts. 7.1 million parameters.
+    this collection, 1 pixel, and 256. The published class head reads all pixels, which fixes the size of the image;
+    this one reads the means over 8 x 8 parts. 7.1 million parameters.
 
     In training `forward` returns a dictionary: `pred` (B, 1, H, W), `class_logits` (B, `num_classes`), and
     `side_outputs`, a list of one, the logit (B, 1, H, W) of the region "lesion" against "background"; the article

@@ -300,7 +300,7 @@ class Sum(nn.Module):
 def test_a_loss_may_read_a_list_which_is_in_float32_without_metadata():
     weighted = UncertaintyWeightedLoss({"side": Sum()}, {"side": ("side_outputs", None)})
     parts = [torch.full((2, 2), 1.1).bfloat16(), MetaTensor(torch.ones(2))]
-    value = weighted({"side_outputs": parts}, torch.zeros(1))
+    value = weighted({"pred": torch.zeros(1), "side_outputs": parts}, torch.zeros(1))
     assert value.dtype == torch.float32
     assert value.item() == parts[0][0, 0].item() ** 2 + 1
 
