@@ -93,7 +93,7 @@ def test_sizes_are_those_that_the_paper_and_its_program_state():
     assert shared + parameters(network.mask_head) == 24_981_069
     between = parameters(network.encoder_features, network.decoder_features)
     per_task = parameters(network.mask_encoder, network.mask_decoder)
-    heads = {outputs: parameters(MTAN(out_channels=outputs, channels=(64, 64)).mask_head) for outputs in (1, 3, 7)}
+    heads = {outputs: (64 * 9 + 1) * 64 + (64 + 1) * outputs for outputs in (1, 3, 7)}
     two = shared + between + 2 * per_task + heads[7] + heads[1]
     three = shared + between + 3 * per_task + parameters(network.mask_head) + heads[1] + heads[3]
     assert (round(two / 24_981_069, 2), round(three / 24_981_069, 2)) == (1.65, 1.77)
