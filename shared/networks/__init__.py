@@ -20,6 +20,7 @@ from .instance_norm import with_instance_norm
 from .learned_image import LearnedImage
 from .m3ae import M3AE
 from .masked_modalities import MaskedModalities
+from .missformer import MISSFormer
 from .mmformer import MMFormer
 from .modality_pairs import ModalityEncoders
 from .multi_scale_block import MultiScaleBlock
@@ -27,8 +28,10 @@ from .present_modalities import available_modalities, present_modalities
 from .region_aware_fusion import RegionAwareFusion
 from .rfnet import RFNet
 from .robustseg import RobustSeg
+from .swin_unet import SwinUNet
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
+from .transunet import TransUNet
 from .uhemis import UHeMIS
 from .uhved import UHVED, product_of_gaussians
 from .uncertainty_proxy_attention import UncertaintyProxyAttention
@@ -48,6 +51,7 @@ __all__ = [
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
     "LearnedImage",
+    "MISSFormer",
     "MMFormer",
     "MaskedModalities",
     "ModalityEncoders",
@@ -56,8 +60,10 @@ __all__ = [
     "RegionAwareFusion",
     "RobustSeg",
     "SeparableConv2d",
+    "SwinUNet",
     "TaskInteractionModule",
     "TaskInteractionUNet",
+    "TransUNet",
     "UHeMIS",
     "UncertaintyProxyAttention",
     "WithClassHead",
