@@ -65,8 +65,7 @@ class _Layer(nn.Module):
             for reduce, part, shape in zip(self.reduce, normal, shapes, strict=True)
         ]
         keys = self.reduced_norm(torch.cat([self._tokens(features) for features in coarse], dim=1))
-        attended = self.attention(torch.cat(normal, dim=1), keys).split([part.shape[1] for part in tokens], dim=1)
-        tokens = [part + change for part, change in zip(tokens, attended, strict=True)]
+        tokens = [part + self.attention(queries, keys) for part, queries in zip(tokens, normal, strict=True)]
         return [
             part.reshape(shape) + feed_forward(self.feed_forward_norm(part).reshape(shape))
             for part, shape, feed_forward in zip(tokens, shapes, self.feed_forward, strict=True)

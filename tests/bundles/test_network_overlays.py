@@ -19,8 +19,8 @@ SMALL_NETWORKS = {
         "num_layers": 1,
         "channels": [8, 8, 8, 4, 4],
     },
-    "network_swin_unet": {"embed_dim": 8, "num_heads": [1, 2, 2, 4], "window_size": 4},
-    "network_missformer": {"channels": [4, 8, 12, 16], "num_heads": [1, 2, 3, 4], "bridge_layers": 1},
+    "network_swin_unet": {"embed_dim": 8, "heads": [1, 2, 2, 4], "window_size": 4},
+    "network_missformer": {"channels": [4, 8, 12, 16], "heads": [1, 2, 3, 4], "bridge_layers": 1},
 }
 OVERLAYS = sorted(Path("bundles").glob("*/configs/network_*.json"))
 
