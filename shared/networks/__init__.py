@@ -37,6 +37,7 @@ from .reverse_addition_attention import ReverseAdditionAttention
 from .rfnet import RFNet
 from .robustseg import RobustSeg
 from .segnet import SegNet
+from .shaspec import ShaSpec
 from .swin_unet import SwinUNet
 from .task_attention import TaskAttention
 from .task_interaction import TaskInteractionModule
@@ -80,6 +81,7 @@ __all__ = [
     "RobustSeg",
     "SegNet",
     "SeparableConv2d",
+    "ShaSpec",
     "SwinUNet",
     "TaskAttention",
     "TaskInteractionModule",
