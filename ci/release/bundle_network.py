@@ -39,6 +39,8 @@ class BundleNetwork:
 def bundle_network(parser: ConfigParser, bundle: Path, smallest: bool = False) -> BundleNetwork:
     """Build the network of a configuration of inference.
 
+    Sizes are those of the metadata, or those that the network names for its exported form (`exported_shape`).
+
     Args:
         parser: inference.json with overlays and settings.
         bundle: its folder.
@@ -51,7 +53,7 @@ def bundle_network(parser: ConfigParser, bundle: Path, smallest: bool = False) -
     metadata = ConfigParser.load_config_file(bundle / "configs" / "metadata.json")
     image = metadata["network_data_format"]["inputs"]["image"]
     network = parser.get_parsed_content("network_def").eval()
-    shape = list(image["spatial_shape"])
+    shape = list(getattr(network, "exported_shape", image["spatial_shape"]))
     if takes_one_size(network):
         shape = _one_size(parser, size_rules(shape), smallest)
     else:

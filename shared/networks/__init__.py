@@ -36,6 +36,7 @@ from .reverse_addition_attention import ReverseAdditionAttention
 from .rfnet import RFNet
 from .robustseg import RobustSeg
 from .segnet import SegNet
+from .shaspec import ShaSpec
 from .task_attention import TaskAttention
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
@@ -76,6 +77,7 @@ __all__ = [
     "RobustSeg",
     "SegNet",
     "SeparableConv2d",
+    "ShaSpec",
     "TaskAttention",
     "TaskInteractionModule",
     "TaskInteractionUNet",
