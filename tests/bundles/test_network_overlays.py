@@ -100,7 +100,7 @@ def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
 @pytest.mark.parametrize(
     ("overlay", "sizes", "masks"),
     [
-        ("network_mtanet", {"encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
+        ("network_mtanet", {"pvt_encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
         ("network_mtl_oca", {"channels": [8, 8, 16]}, 1),
     ],
 )
