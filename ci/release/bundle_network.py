@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
-from monai.networks.nets.swin_unetr import SwinTransformer
+from monai.networks.nets.swin_unetr import BasicLayer
 from torch import nn
 
 from shared.handlers.model_settings import plain
@@ -86,10 +86,10 @@ def _one_size(parser: ConfigParser, allowed: Sequence[SizeRule], smallest: bool)
 
 
 def takes_one_size(network: nn.Module) -> bool:
-    """Whether a graph of the network holds for one size of images: MONAI's SwinUNETR.
+    """Whether a graph of the network holds for one size of images: MONAI's SwinUNETR, and SwinUNet.
 
-    `SwinTransformer` pads each level to whole windows, shrinks windows that are larger than the level, and builds the
-    attention's mask in loops over the size. A graph records what one size needs (MONAI issue 5125; the same in
+    MONAI's `BasicLayer` pads each level to whole windows, shrinks windows that are larger than the level, and builds
+    the attention's mask in loops over the size. A graph records what one size needs (MONAI issue 5125; the same in
     microsoft/Swin-Transformer issue 301 and huggingface/pytorch-image-models issue 1844).
     """
-    return any(isinstance(module, SwinTransformer) for module in network.modules())
+    return any(isinstance(module, BasicLayer) for module in network.modules())
