@@ -25,6 +25,7 @@ COMMANDS = {  # folder to its commands, each with its module
         "gradients": "gradients",
         "interactions": "interactions",
         "reliability": "reliability",
+        "medsam": "medsam",
         "organisers-scores": "organisers_scores",
     },
     "prepare": {

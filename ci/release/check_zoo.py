@@ -3,8 +3,9 @@
     python -m ci check-zoo --dist dist [--forward True]
 
 The table has a row per zip and a column per rule; the faults follow, one a line. Status 1 if there is one. A bundle
-without models/model.pt is no fault, but the zoo then wants its name in a list of exceptions. `--forward True` also runs
-a network once (`verify_net_in_out`), on the CPU, which takes a minute and gigabytes for the large ones.
+without models/model.pt is no fault, but the zoo then wants its name in a list of exceptions. The table has
+"no model.pt" there, or "painted.pt" where these weights are included instead. `--forward True` also runs a network once
+(`verify_net_in_out`), on the CPU, which takes a minute and gigabytes for the large ones.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ci.lint.zoo_rules import ZOO_RULES, nan_mark
 from ci.release.pack import check_weights
 from shared.errors import InputError
 
-__all__ = ["RULES", "check_zip"]
+__all__ = ["REMARKS", "RULES", "check_zip"]
 
 SCHEMA = Path(__file__).resolve().parents[2] / "tests" / "bundles" / "meta_schema_20240725.json"  # MONAI's, Apache-2.0
 FILES = ["LICENSE", "configs/inference.json", "configs/logging.conf", "configs/train.json", "docs/README.md"]
@@ -34,7 +35,7 @@ FILES += ["docs/data_license.txt"]
 TASKS = {"segmentation", "detection", "classification"}
 VERSION = r"\d\.\d\.\d"  # MONAI sorts versions as text
 LARGEST_MB = 25
-NO_WEIGHTS = "no model.pt"
+REMARKS = (NO_WEIGHTS, PAINTED) = ("no model.pt", "painted.pt")  # in place of model.pt; no faults
 
 
 def files(folder: Path) -> Iterator[str]:
@@ -60,12 +61,13 @@ def manifest(folder: Path) -> Iterator[str]:
 
 
 def weights(folder: Path) -> Iterator[str]:
-    """models/model.pt fits the network, or large_files.json says where it is and what its hash is."""
-    if (folder / "models" / "model.pt").is_file() and (folder / "configs" / "inference.json").is_file():
-        try:
-            check_weights(folder, folder / "models" / "model.pt")
-        except InputError as error:
-            yield str(error)
+    """Weights in models/ fit the network, or large_files.json says where they are and what their hash is."""
+    for file, overlays in {"model.pt": (), PAINTED: ("painted_sizes",)}.items():
+        if (folder / "models" / file).is_file() and (folder / "configs" / "inference.json").is_file():
+            try:
+                check_weights(folder, folder / "models" / file, overlays)
+            except InputError as error:
+                yield str(error)
     for entry in _large_files(folder):
         if not re.fullmatch(r"https://\S+", entry.get("url") or "") or "drive.google" in entry["url"]:
             yield f"large_files.json: {entry.get('path')}: expected a stable https URL, got {entry.get('url')!r}"
@@ -161,7 +163,7 @@ def check_zip(path: Path, with_forward: bool = False) -> dict[str, list[str]]:
             faults = {rule.__name__: list(rule(folder)) for rule in [*RULES, *([forward] if with_forward else [])]}
             listed = [entry.get("path") for entry in _large_files(folder)]
             if "models/model.pt" not in listed and not (folder / "models" / "model.pt").is_file():
-                faults["weights"].append(NO_WEIGHTS)
+                faults["weights"].append(PAINTED if (folder / "models" / PAINTED).is_file() else NO_WEIGHTS)
             return faults
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: not a zip ({error}); pack the bundle again.") from error
@@ -184,7 +186,7 @@ def main(dist: str = "dist", forward: bool = False) -> None:
     lines = [f"| zip | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     faults = []
     for zip_name, found in rows.items():
-        wrong = {rule: [what for what in found[rule] if what != NO_WEIGHTS] for rule in columns}
+        wrong = {rule: [what for what in found[rule] if what not in REMARKS] for rule in columns}
         cells = [len(wrong[rule]) or (found[rule] or ["ok"])[0] for rule in columns]
         lines.append(f"| `{zip_name}` | {' | '.join(map(str, cells))} |")
         faults += [f"{zip_name}: {rule}: {what}" for rule in columns for what in wrong[rule]]

@@ -19,7 +19,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from ci.release.check_zoo import NO_WEIGHTS, check_zip
+from ci.release.check_zoo import REMARKS, check_zip
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 
@@ -44,7 +44,7 @@ def hub_folder(path: Path, repo: str, out: Path) -> tuple[Path, str]:
         raise InputError(f"--zip {path}: no such file; make it with `python -m ci pack`.")
     if not re.fullmatch(r"[\w-]+/[\w.-]+", repo):
         raise InputError(f"--repo {repo}: expected USER/NAME.")
-    faults = [f"{rule}: {what}" for rule, found in check_zip(path).items() for what in found if what != NO_WEIGHTS]
+    faults = [f"{rule}: {what}" for rule, found in check_zip(path).items() for what in found if what not in REMARKS]
     if faults:
         raise InputError(f"{path}: {faults[0]} ({len(faults)} faults; `python -m ci check-zoo` lists them).")
     with zipfile.ZipFile(path) as archive:

@@ -16,7 +16,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,17 +159,23 @@ def manifest(bundle: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     }
 
 
-def network_of(bundle: Path) -> Any:
-    """Build the network of a bundle's inference.json."""
+def network_of(bundle: Path, overlays: Sequence[str] = ()) -> Any:
+    """Build the network of a bundle's inference.json, with overlays."""
     from monai.bundle import ConfigParser
 
-    parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "inference.json"))
+    files = [str(bundle / "configs" / f"{name}.json") for name in ("inference", *overlays)]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
     parser["bundle_root"] = str(bundle)
     return parser.get_parsed_content("network_def")
 
 
-def check_weights(bundle: Path, weights: Path) -> None:
+def check_weights(bundle: Path, weights: Path, overlays: Sequence[str] = ()) -> None:
     """Refuse weights that are no plain state dict of the bundle's network.
+
+    Args:
+        bundle: its folder.
+        weights: the file.
+        overlays: configurations behind inference.json that set the network's sizes.
 
     Raises:
         InputError: the file is missing, unreadable, or of another network.
@@ -183,7 +189,7 @@ def check_weights(bundle: Path, weights: Path) -> None:
     except Exception as error:  # each damaged byte raises something else
         raise InputError(f"{weights}: not a file of plain tensors (weights_only=True fails).") from error
     try:
-        network_of(bundle).load_state_dict(saved)
+        network_of(bundle, overlays).load_state_dict(saved)
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{weights}: does not fit network_def of {bundle.name}: {reason[:200]}") from error

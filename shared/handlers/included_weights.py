@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+from monai.bundle import ConfigParser
 
 from ..errors import InputError
 from .model_settings import plain
@@ -40,10 +42,8 @@ def use_included_weights(setting: str, own_path: str, included_path: str, sizes_
     included, parser = Path(included_path), running_workflow().parser
     if not included.is_file():
         return
-    is_expression = str(parser[setting]).startswith(("$", "@"))
-    path = parser.get_parsed_content(setting)
-    is_default = is_expression and path == own_path and not Path(own_path).exists()
-    if not (is_default or (isinstance(path, str) and Path(path).resolve() == included.resolve())):
+    is_default = _is_left_at(own_path, parser, setting)
+    if not (is_default or _is_named(included, parser, setting)):
         return
     sizes = {name: value for name, value in _read(Path(sizes_path)).items() if not name.startswith("_")}
     different = {name: plain(parser[name]) for name in sizes if plain(parser[name]) != sizes[name]}
@@ -53,14 +53,30 @@ def use_included_weights(setting: str, own_path: str, included_path: str, sizes_
             f"--{name} out, or name your own weights with --{setting}."
         )
     logger, words = logging.getLogger("IncludedWeights"), ", ".join(f"{name} {value}" for name, value in sizes.items())
-    published = [file for file in map(_read, sorted(Path(sizes_path).parent.glob("*.json"))) if "bundle_root" in file]
-    if any(value not in [file.get(name) for file in published] for name, value in different.items()):
+    if not _are_published(different, Path(sizes_path).parent):
         logger.info("The included %s are not used: an overlay sets other sizes than %s.", included, words)
         return
     for name, value in {**sizes, setting: str(included)}.items():
         parser[name] = value
     reason = f"No weights in {own_path}: uses" if is_default else "Uses"
     logger.info("%s the included %s with %s.", reason, included, words)
+
+
+def _is_left_at(own_path: str, parser: ConfigParser, setting: str) -> bool:
+    """Whether a setting has its default, and no weights are there. A path that the user gives is no expression."""
+    is_expression = str(parser[setting]).startswith(("$", "@"))
+    return is_expression and parser.get_parsed_content(setting) == own_path and not Path(own_path).exists()
+
+
+def _is_named(included: Path, parser: ConfigParser, setting: str) -> bool:
+    path = parser.get_parsed_content(setting)
+    return isinstance(path, str) and Path(path).resolve() == included.resolve()
+
+
+def _are_published(values: Mapping[str, Any], configs: Path) -> bool:
+    """Whether all values are those of a complete configuration of the bundle, not of an overlay."""
+    complete = [file for file in map(_read, sorted(configs.glob("*.json"))) if "bundle_root" in file]
+    return all(value in [file.get(name) for file in complete] for name, value in values.items())
 
 
 def _read(path: Path) -> dict[str, Any]:

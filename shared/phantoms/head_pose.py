@@ -13,7 +13,7 @@ from .brain_phantom_shapes import rotation
 from .head_grid import HeadGrid, Waves
 from .mni_maps import AtlasMap, BrainMaps
 
-__all__ = ["Head", "HeadPose"]
+__all__ = ["Head", "HeadPose", "sample_maps"]
 
 PLACE = Callable[[np.ndarray], np.ndarray]
 BENDS = ((34.0, 1.0, 4.0), (15.0, 0.4, 1.6), (7.0, 0.2, 0.8))  # length of the waves, least and greatest shift (mm)
@@ -93,8 +93,8 @@ class HeadPose:
         """
         place = self.place(grid, maps.middle_mm)
         origin = push(place)
-        grey, white, brain = _sampled(maps.tissue, origin)
-        depth, from_ventricles, hindbrain = _sampled(maps.distance, origin)
+        grey, white, brain = sample_maps(maps.tissue, origin)
+        depth, from_ventricles, hindbrain = sample_maps(maps.distance, origin)
         from_ventricles -= np.float32(self.wider_ventricles_mm)
         shares = self._own_tissue(grid, grey, white, brain, from_ventricles)
         return Head(grid, place, *shares, depth, from_ventricles, origin[0], hindbrain)
@@ -115,7 +115,7 @@ class HeadPose:
         return [grey * dry, white * dry, fluid * dry + brain * ventricles]
 
 
-def _sampled(maps: AtlasMap, place: np.ndarray) -> np.ndarray:
+def sample_maps(maps: AtlasMap, place: np.ndarray) -> np.ndarray:
     """Return the maps (C, x, y, z), trilinear, at places (3, x, y, z) of the atlas in millimetres; 0 or far outside."""
     size = np.array(maps.values.shape[1:])
     grid = torch.empty((1, *place.shape[1:], 3))

@@ -16,11 +16,12 @@ from .mni_maps import BrainMaps
 
 __all__ = ["HighGradeGlioma", "LowGradeGlioma", "add_oedema", "paint_body"]
 
+FORMS = {"ring": 0.54, "patchy": 0.16, "nodule": 0.14, "sparse": 0.16}  # how often high-grade gliomas have each
 LEAST_SLOWER = 0.75  # in some places oedema spreads that much faster
 
 
 class LowGradeGlioma:
-    """A body of non-enhancing tumour, now and then with faint spots that enhance or a cyst, and little oedema.
+    """A body of non-enhancing tumour, now and then with faint spots that enhance or a cyst, mostly little oedema.
 
     Args:
         generator: source of all that differs between tumours.
@@ -28,7 +29,7 @@ class LowGradeGlioma:
     """
 
     radius_mm = (12.0, 26.0, 38.0)  # least, most frequent, greatest
-    reach_mm = (0.0, 9.0)
+    reach_mm = (0.0, 3.0, 20.0)
     satellites = 0.0
 
     def __init__(self, generator: np.random.Generator, maps: BrainMaps) -> None:
@@ -50,7 +51,7 @@ class LowGradeGlioma:
                 away = generator.standard_normal(3)
                 away *= (self.main.radius + generator.uniform(3.0, 16.0)) / np.linalg.norm(away)
                 self.masses.append(Mass(generator, centre + away, generator.uniform(2.5, 8.0)))
-        self.reach = generator.uniform(*self.reach_mm)
+        self.reach = generator.triangular(*self.reach_mm)
 
     def push_away(self, place: np.ndarray) -> np.ndarray:
         """Return where the tissue at places (3, x, y, z) of the atlas was before the tumour grew."""
@@ -85,15 +86,15 @@ class LowGradeGlioma:
 
 
 class HighGradeGlioma(LowGradeGlioma):
-    """A ring, a patchy body or a body with an enhancing nodule; necrosis inside, oedema around."""
+    """A ring, a patchy body, one with an enhancing nodule or one that hardly enhances; oedema around."""
 
     radius_mm = (9.0, 22.0, 36.0)
-    reach_mm = (2.0, 20.0)
+    reach_mm = (2.0, 11.0, 20.0)
     satellites = 0.3
 
     def _inner(self, head: Head, box: tuple[slice, ...], core: np.ndarray, mass: Mass) -> np.ndarray:
-        form = self.generator.choice(3, p=(0.64, 0.2, 0.16)) if mass is self.main else 0
-        return paint_body(self.generator, head, box, core, ("ring", "patchy", "nodule")[form])
+        form = self.generator.choice(list(FORMS), p=list(FORMS.values())) if mass is self.main else "ring"
+        return paint_body(self.generator, head, box, core, form)
 
 
 def paint_body(
@@ -106,7 +107,8 @@ def paint_body(
         head: that holds it.
         box: part of the head's grid.
         core: (x, y, z) of the box, mask of the body.
-        form: "ring" (enhancing outside, necrotic inside), "patchy" (both all over) or "nodule" (one enhancing ball).
+        form: "ring" (enhancing outside, necrotic inside), "patchy" (both all over), "nodule" (one enhancing ball) or
+            "sparse" (solid, with a few islands that enhance).
 
     Returns:
         Indices into `PARTS`, uint8; those outside of the body mean nothing.
@@ -128,15 +130,21 @@ def paint_body(
         inner[chambers > g.uniform(1.0, 2.5)] = NECROSIS
         return inner
     outer = g.uniform(1.0, 4.0) * np.exp(0.5 * gaps) if g.random() < 0.3 else np.float32(0)
-    rim_mm = g.uniform(2.0, 6.5) * np.exp(g.uniform(0.2, 0.5) * wide + 0.12 * rough)
-    if form == "patchy":
+    rim_mm = np.exp(g.uniform(np.log(1.2), np.log(6.0)) + g.uniform(0.2, 0.5) * wide + 0.12 * rough)
+    rim_mm += 0.5 * min(grid.spacing)  # the outermost voxel's middle is so deep below the surface already
+    if form == "sparse":
+        rim = (gaps + 0.3 * rough > g.uniform(0.9, 1.9)) & (inwards < outer + 2.0 * rim_mm)
+    elif form == "patchy":
         rim = (wide + 0.25 * rough + g.uniform(-0.03, 0.06) * inwards > g.uniform(-0.8, 0.6)) & (inwards > outer)
     else:
         rim = (inwards > outer) & (inwards < outer + rim_mm) & (gaps > g.uniform(-3.0, -0.8))
         if g.random() < 0.4:
             rim |= (np.abs(walls + 0.2 * rough) < g.uniform(0.05, 0.3)) & (inwards > outer)  # walls inside
-    inner = np.full(core.shape, NECROSIS, np.uint8)
-    inner[chambers + 0.2 * rough > g.uniform(0.3, 3.0)] = SOLID
+    inner = np.full(core.shape, SOLID if form == "sparse" else NECROSIS, np.uint8)
+    if form == "sparse":
+        inner[chambers + 0.2 * rough > g.uniform(1.0, 2.5)] = NECROSIS
+    else:
+        inner[chambers + 0.2 * rough > g.uniform(0.3, 3.0)] = SOLID
     inner[inwards <= np.maximum(outer, g.uniform(0.0, 1.5))] = SOLID  # also where the rim has gaps
     inner[rim] = ENHANCING
     return inner

@@ -146,4 +146,4 @@ LESIONS = {
     "meningioma": Meningioma,
     "treated": TreatedGlioma,
 }
-SHARES = {"high_grade": 0.54, "low_grade": 0.18, "metastases": 0.12, "meningioma": 0.06, "treated": 0.1}
+SHARES = {"high_grade": 0.52, "low_grade": 0.27, "metastases": 0.08, "meningioma": 0.05, "treated": 0.08}

@@ -16,7 +16,7 @@ SATURATED_AT = 32000.0
 
 def scan(generator: np.random.Generator, grid: HeadGrid, signal: np.ndarray) -> np.ndarray:
     """Return the magnitude image of a signal (x, y, z): positive everywhere."""
-    signal = signal * np.exp(np.float32(generator.uniform(0.0, 0.2)) * Waves(generator, 50.0).on(grid))
+    signal = signal * np.exp(np.float32(0.2 * generator.uniform(0.0, 1.0) ** 1.6) * Waves(generator, 50.0).on(grid))
     signal = np.clip(signal, 0.01, None) ** np.float32(generator.uniform(0.85, 1.2))
     noise = generator.uniform(0.004, 0.045) / max(1.0, np.prod(grid.spacing) ** (1 / 3))  # large voxels have less
     blur_mm = generator.uniform(0.0, 1.3)

@@ -10,11 +10,12 @@ from scipy import ndimage
 from .head_grid import Waves, octaves
 from .head_pose import Head
 from .lesion_parts import PARTS, Lesion
+from .mr_contrasts import draw_water
 
 __all__ = ["LesionLook", "Textures", "mr_signal"]
 
 GRAIN = {
-    "oedema": (0.03, 0.16),
+    "oedema": (0.05, 0.20),
     "solid": (0.03, 0.16),
     "necrosis": (0.05, 0.25),
     "enhancing": (0.05, 0.22),
@@ -37,7 +38,7 @@ class Textures:
 
 
 class LesionLook:
-    """Soft shares of a lesion's parts in the smallest box that holds it.
+    """Soft shares of a lesion's parts in the smallest box that holds it, and what all modalities show of it.
 
     Args:
         generator: of random numbers.
@@ -57,6 +58,7 @@ class LesionLook:
         self.fade = lesion.fade[self.box]
         grid = head.grid.box(self.box)
         self.grains = [Waves(generator, 9.0).on(grid), Waves(generator, 5.0).on(grid), octaves(generator, grid, 6.0)]
+        self.water = draw_water(generator)
         self.blood = (generator.random() < 0.12) * np.clip(2.0 * (octaves(generator, grid, 8.0) - 1.0), 0, 1)
 
 
@@ -90,10 +92,12 @@ def mr_signal(
     signal[air] = np.where(
         head.depth[air] > generator.uniform(-2.5, 0.3),
         level["fluid"],
-        level["dura"] * np.clip(0.5 + 0.5 * textures.outside[air], 0.05, 2.0),
+        level["dura"] * np.clip(0.3 + 0.5 * textures.outside[air], 0.05, 2.0),
     )
-    for name in ("spot", "vessel", "dura", "choroid"):
-        shows = 1.0 if name != "spot" else generator.uniform(0.5, 1.0)
+    if modality == "flair":
+        signal *= 1.0 + extras["glow"]
+    for name in ("spot", "flow", "dura", "vessel", "choroid", "sinus"):
+        shows = generator.uniform(0.5, 1.0) if name == "spot" else 1.0
         signal += np.float32(shows) * extras[name] * (level[name] - signal)
     inside = signal[look.box]
     painted, total = np.zeros_like(inside), np.zeros_like(inside)

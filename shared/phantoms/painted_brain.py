@@ -62,14 +62,14 @@ def paint_brain(
     tumour = LESIONS[kind](streams[LESION], maps)
     head = pose.sample(grid, maps, tumour.push_away)
     lesion = tumour.paint(head)
-    mask = draw_brain_mask(streams[MASK], head)
+    extras = head_extras(streams[LOOK], head, maps)
+    mask = draw_brain_mask(streams[MASK], head, extras["sinus"])
     saturated = streams[MASK].random() < SATURATED_SHARE
-    extras = head_extras(streams[LOOK], head)
     textures, look = Textures(streams[LOOK], head), LesionLook(streams[LOOK], head, lesion)
     painted = {"label": np.where(mask, lesion.label, 0).astype(np.uint8)}
     for name in modalities:
         generator = random_stream(seed, 4 + BRAIN_MODALITIES.index(name))
-        level = draw_contrast(generator, name, free=generator.random() < free_share)
+        level = draw_contrast(generator, name, look.water, free=generator.random() < free_share)
         image = scan(generator, grid, mr_signal(generator, name, level, head, extras, textures, look))
         painted[name] = to_scanner_units(generator, name, image, mask, saturated)
     return painted

@@ -15,7 +15,7 @@ from .painted_brain import MIXED, check_brain, head_size, paint_brain
 
 __all__ = ["paint_brain_phantoms"]
 
-VERSION = 1  # raise it whenever the same parameters would give other files
+VERSION = 2  # raise it whenever the same parameters would give other files
 README = f"""These are PAINTED BRAINS: a program made the heads, the tumours and the images. No patient was scanned.
 
 They have the files, names and label values of real data ({{layout}}). The anatomy is that of the {ATLAS}, bent at

@@ -39,11 +39,12 @@ from .remove_small_components import RemoveSmallComponentsd, remove_small_compon
 from .safe_spacing import SafeSpacingd
 from .same_grid import RequireSameGridd, grid_difference
 from .sample_logits import SampleLogitsd
+from .sample_on_grid import logits_on_grid
 from .sample_picture_logits import SamplePictureLogitsd
 from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
-from .segment_on_grid import SegmentOnGridd, logits_on_grid, map_on_grid, probabilities_on_grid, segment_on_grid
+from .segment_on_grid import SegmentOnGridd, map_on_grid, probabilities_on_grid, segment_on_grid
 from .source_file import source_file
 from .split_disagreement import SplitDisagreementd
 from .split_experts import Experts, SplitExpertsd

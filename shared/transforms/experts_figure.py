@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from .brain_mask import brain_of_normalized
-from .planes import PLANES, GreyValues, Planes, mark_sides, name_classes, paint_classes
+from .planes import PLANES, GreyValues, Planes, best_to_show, mark_sides, name_classes, paint_classes
 from .segment_on_grid import segment_on_grid
 from .split_experts import Experts
 
@@ -97,7 +97,8 @@ def _draw(
     """Draw a column per modality, and one for fusion and region map; places are computed as in `draw_overlay`."""
     from matplotlib.figure import Figure
 
-    first, grey = next(iter(cut.greys.items()))
+    shown = best_to_show(modalities, list(cut.greys))
+    grey = cut.greys[shown]
     panel_height = max(0.5, PANEL_INCHES * grey.shape[0] * cut.geometry["aspect"] / grey.shape[1])
     columns = len(modalities) + 1
     width, height = PANEL_INCHES * columns + 0.9, 2 * panel_height + 1.6
@@ -112,7 +113,7 @@ def _draw(
         else:
             for ax in (above, below):
                 _empty(ax, cut, f"{modalities[number]}\nabsent")
-    _panel(axes[0, -1], cut, grey, cut.fusion, f"fusion, on {modalities[first]}")
+    _panel(axes[0, -1], cut, grey, cut.fusion, f"fusion, on {modalities[shown]}")
     if cut.region is None:
         _empty(axes[1, -1], cut, "no region map")
     else:

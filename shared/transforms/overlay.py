@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..networks.present_modalities import present_modalities
 from .brain_mask import brain_of_normalized
-from .planes import PLANES, GreyValues, Planes, mark_sides, name_classes, paint_classes
+from .planes import PLANES, GreyValues, Planes, best_to_show, mark_sides, name_classes, paint_classes
 
 __all__ = ["draw_overlay"]
 
@@ -33,7 +33,8 @@ def draw_overlay(
 
     Every plane goes through the slice with most segmented voxels (where nothing is segmented: with most brain), in
     radiological display: the patient's right is on the left, front and top are up, sizes in proportion to millimetres.
-    Of the image, the first modality that is there is shown; those that are absent are named below the heading.
+    Of the image, FLAIR is shown; without FLAIR it is the first modality that is there. Absent ones are named below the
+    heading.
 
     Args:
         image: (M, *spatial), 3D, 0 outside the brain, NaN where a modality is absent; its affine says how the patient
@@ -50,14 +51,15 @@ def draw_overlay(
     present = [number for number, channel in enumerate(image) if present_modalities(channel[None, None])]
     if image.ndim != 4 or not present:
         raise ValueError(f"image must be (M, *spatial) in 3D with a modality free of NaN, got {tuple(image.shape)}.")
-    shown, segmented = image[present[0]], segmentation[0] > 0
+    number = best_to_show(modalities, present)
+    shown, segmented = image[number], segmentation[0] > 0
     brain = brain_of_normalized(shown)
     planes = Planes(image.affine, brain | segmented, segmented if segmented.any() else brain)
     layers = {"segmentation": segmentation, "reference": label, "uncertainty": uncertainty}
     layers = {name: layer[0] for name, layer in layers.items() if layer is not None}
     absent = [*(name for number, name in enumerate(modalities) if number not in present), *absent]
     headings = [title, f"absent: {', '.join(absent)}" if absent else ""]
-    _draw(path, planes, {modalities[present[0]]: GreyValues(shown, brain), **layers}, class_names, headings)
+    _draw(path, planes, {modalities[number]: GreyValues(shown, brain), **layers}, class_names, headings)
 
 
 def _draw(

@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "PLANES", "GreyValues", "Planes", "colour_of", "mark_sides", "name_classes", "paint_classes"]
+__all__ = [
+    "COLOURS",
+    "PLANES",
+    "GreyValues",
+    "Planes",
+    "best_to_show",
+    "colour_of",
+    "mark_sides",
+    "name_classes",
+    "paint_classes",
+]
 
 COLOURS = ("#56B4E9", "#F0E442", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00")  # Okabe and Ito, 2008
 # plane: the canonical axes (x to the right, y to the front, z up) that run across and down the picture, both reversed,
 # and the letters at its left, right and top
 PLANES = {"axial": (0, 1, "RLA"), "coronal": (0, 2, "RLS"), "sagittal": (1, 2, "APS")}
 MARGIN = 3  # voxels around the brain
+SHOWS_MOST = "flair"  # oedema, the largest part of most brain tumours, is bright there
 
 
 class Planes:
@@ -89,6 +100,16 @@ class GreyValues:
         """Cut a plane, as `Planes.cut` does, and spread its values."""
         values, inside = planes.cut(self.image, plane), planes.cut(self.brain, plane)
         return np.where(inside, np.clip((values - self.low) / max(self.high - self.low, 1e-6), 0, 1), 0)
+
+
+def best_to_show(modalities: Sequence[str], present: Sequence[int]) -> int:
+    """Return the number of the modality that a segmentation is drawn on: FLAIR if it is there, else the first one.
+
+    Args:
+        modalities: names of all modalities.
+        present: numbers of those that are there, at least one.
+    """
+    return next((number for number in present if modalities[number].lower() == SHOWS_MOST), present[0])
 
 
 def name_classes(figure: Figure, class_names: Sequence[str]) -> None:

@@ -7,8 +7,9 @@ from scipy import ndimage
 from shared.phantoms import upright_affine
 from shared.phantoms.head_grid import HeadGrid
 from shared.phantoms.head_pose import HeadPose
+from shared.phantoms.lesion_glioma import paint_body
 from shared.phantoms.lesion_kinds import LESIONS
-from shared.phantoms.lesion_parts import ENHANCING, brain_of
+from shared.phantoms.lesion_parts import ENHANCING, SOLID, brain_of
 from shared.phantoms.lesion_spread import blocked_by
 from shared.phantoms.mni_maps import load_brain_maps
 from shared.phantoms.painted_brain import head_size
@@ -114,3 +115,27 @@ def test_satellites_are_in_tissue():
     bodies = [mass.depth(head) for mass in tumour.masses]
     assert any((head.fluid[box][depth > 0] > 0.5).any() for box, depth in bodies), "there is fluid where one would be"
     assert not tumour.paint(head).label[head.fluid > 0.5].any()
+
+
+def test_a_sparse_glioma_is_mostly_solid_and_a_ring_mostly_not():
+    head, tumour, _ = lesion_in_head("high_grade", seed=3, spacing=3.0)
+    box, depth = tumour.main.depth(head)
+    core = depth > 0
+    shares = {}
+    for form in ("sparse", "ring"):
+        bodies = [paint_body(np.random.default_rng(seed), head, box, core, form)[core] for seed in range(6)]
+        shares[form] = np.mean([[(body == part).mean() for part in (SOLID, ENHANCING)] for body in bodies], axis=0)
+    assert shares["sparse"][0] > 0.6
+    assert 0 < shares["sparse"][1] < 0.5 * shares["ring"][1]
+
+
+def test_thin_rims_are_closed_on_coarse_grids():
+    """The thinnest rim is 1.2 mm or so: the outermost voxels of a ball still enhance, but for the rim's gaps."""
+    head, tumour, _ = lesion_in_head("high_grade", seed=3, spacing=3.0)
+    box, depth = tumour.main.depth(head)
+    core = depth > 0
+    outermost = core & ~ndimage.binary_erosion(core)
+    covered = [
+        (paint_body(np.random.default_rng(seed), head, box, core)[outermost] == ENHANCING).mean() for seed in range(12)
+    ]
+    assert np.median(covered) > 0.8

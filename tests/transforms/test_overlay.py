@@ -103,6 +103,26 @@ def test_absent_modalities_are_named(tmp_path, monkeypatch):
     assert "absent: t1ce" in texts
 
 
+@pytest.mark.parametrize(
+    ("modalities", "lacking", "shown"),
+    [
+        (["t1", "t1ce", "flair"], [], "flair"),
+        (["t1", "t1ce", "flair"], [2], "t1"),
+        (["t1", "t1ce", "flair"], [0, 2], "t1ce"),
+        (["t2", "adc", "dwi"], [], "t2"),
+    ],
+)
+def test_flair_is_shown_if_it_is_there_else_the_first_modality(tmp_path, monkeypatch, modalities, lacking, shown):
+    titles = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **o: titles.append(self.axes[0].get_title()))
+    head, tumour = phantom()
+    image = MetaTensor(torch.as_tensor(np.stack([head] * 3)), affine=RAS)
+    image[lacking] = torch.nan
+    names = {**NAMES, "modalities": modalities}
+    draw_overlay(image, MetaTensor(torch.as_tensor(tumour[None]), affine=RAS), tmp_path / "overlay.png", **names)
+    assert titles == [shown]
+
+
 def test_nothing_segmented(tmp_path):
     head, tumour = phantom()
     draw(tmp_path / "overlay.png", head, 0 * tumour)

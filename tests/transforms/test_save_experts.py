@@ -86,7 +86,7 @@ def test_what_is_drawn(tmp_path, monkeypatch, region):
         "t1",
         "",
         "flair",
-        "fusion, on t1",
+        "fusion, on flair",
         f"t1 expert, {numbers}",
         "",
         f"flair expert, {numbers.replace('0.25', '0.75')}",

@@ -9,10 +9,9 @@ from scipy.spatial.transform import Rotation
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from shared.transforms import SegmentOnGridd, segment_on_grid
-from shared.transforms import segment_on_grid as function
+from shared.transforms import SegmentOnGridd, logits_on_grid, segment_on_grid
 
-MODULE = function.__globals__
+MODULE = logits_on_grid.__globals__
 OBLIQUE = torch.tensor([[0.0, 0.9, -0.1, 5.0], [-1.1, 0.0, 0.2, -7.0], [0.1, 0.2, 2.5, 3.0], [0.0, 0.0, 0.0, 1.0]])
 TILTED = [[0.48, -0.1, 0.2, 31.0], [0.1, 0.49, 0.0, -12.0], [-0.05, 0.03, 2.0, 4.0], [0, 0, 0, 1]]  # not orthogonal
 GRIDS = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ci.release.check_zoo import RULES, check_zip, main
-from ci.release.pack import pack
+from ci.release.pack import network_of, pack
 from ci.release.write_zip import write_zip
 from shared.errors import InputError
 
@@ -26,6 +26,7 @@ def changed(packed, tmp_path):
     def change(edit, name=PROSTATE.name):
         with zipfile.ZipFile(packed) as archive:
             archive.extractall(tmp_path)
+        shutil.rmtree(tmp_path / "changed", ignore_errors=True)
         folder = (tmp_path / PROSTATE.name).rename(tmp_path / "changed")
         edit(folder)
         found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -114,6 +115,21 @@ def test_weights_of_another_network_are_a_fault(changed):
         torch.save({"a": torch.zeros(1)}, folder / "models" / "model.pt")
 
     assert "does not fit network_def" in changed(edit)["weights"][0]
+
+
+def test_included_weights_are_named_and_must_fit_the_network_of_their_sizes(changed):
+    """The prostate bundle with weights as if it had been trained on painted prostates, with 2 features."""
+    fitting, faults = network_of(PROSTATE, ["inference_tiny"]).state_dict(), []
+    for weights in (fitting, {"a": torch.zeros(1)}):
+
+        def edit(folder, weights=weights):
+            shutil.copy(folder / "configs" / "inference_tiny.json", folder / "configs" / "painted_sizes.json")
+            (folder / "models").mkdir()
+            torch.save(weights, folder / "models" / "painted.pt")
+
+        faults.append(changed(edit)["weights"])
+    assert faults[0] == ["painted.pt"]
+    assert "painted.pt: does not fit network_def" in faults[1][0]
 
 
 def test_a_zip_that_is_no_packed_bundle_is_refused(tmp_path, packed):
