@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 from monai.deploy.conditions import CountCondition
@@ -56,6 +55,6 @@ class SegmentImages(Application):
 
 
 if __name__ == "__main__":
-    application = SegmentImages(sys.argv)
+    application = SegmentImages()
     application.config(os.environ["HOLOSCAN_CONFIG_PATH"])
     application.run()
