@@ -49,11 +49,16 @@ class BrainPainter:
         load_brain_maps(fine=min(self.spacing_mm) < FINE_MM)
 
     def __call__(self, seed: Sequence[int]) -> dict[str, Any]:
-        """Return the modalities and "label", each (1, x, y, z), float32, in the orientation RAS."""
+        """Return the modalities, "label" and "brain", each (1, x, y, z), float32, in the orientation RAS.
+
+        "brain" is 1 where any modality differs from air. With it nobody looks for a skull that was not removed: dura
+        that stays on a painted brain is like one.
+        """
         painted = paint_brain(
             seed, size=self.size, affine=self.affine, modalities=self.modalities, tumours=self.tumours
         )
         painted["label"] = self.label_values[painted["label"]]
+        painted["brain"] = np.any([painted[name] != 0 for name in self.modalities], axis=0)
         return {name: self._tensor(volume, name) for name, volume in painted.items()}
 
     def _tensor(self, volume: np.ndarray, name: str) -> MetaTensor:

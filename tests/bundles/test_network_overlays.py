@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.losses import DiceCELoss
 
 from shared.handlers import unknown_settings
 from shared.handlers.state_dict_file import find_weights
 
+BREAST = Path("bundles/breast_ultrasound_segmentation_interaction/configs")
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
 OVERLAYS = sorted(Path("bundles").glob("*/configs/network_*.json"))
 
@@ -61,6 +63,30 @@ def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
     expected.load_state_dict(found.weights)
     assert torch.equal(expected.learned_image.values, learned)
     assert found.left_out == ["restore.weight", "restore.bias"]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sizes", "masks"),
+    [
+        ("network_mtanet", {"encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
+        ("network_mtl_oca", {"channels": [8, 8, 16]}, 1),
+    ],
+)
+def test_side_outputs_are_trained_like_masks(overlay, sizes, masks):
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(BREAST / f"{name}.json") for name in ("train", "paper", overlay, "side_outputs")])
+    parser.update(sizes | {"side_weight": 0.4})
+    network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
+    target = {"label": torch.randint(0, 2, (2, 1, 32, 32)), "class": torch.tensor([0, 2])}
+    prediction = network(torch.randn(2, 3, 32, 32))
+    terms = loss.terms(prediction, target)
+    assert len(prediction["side_outputs"]) == masks
+    one = DiceCELoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)
+    torch.testing.assert_close(terms["side"], sum(one(mask, target["label"]) for mask in prediction["side_outputs"]))
+    assert terms["weight_side"].item() == pytest.approx(0.4 * 0.8)  # of the weight of the mask
+    terms["total"].backward()
+    assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
 
 
 def test_the_published_settings_are_read():

@@ -28,6 +28,22 @@ def test_a_painter_gives_what_the_preparation_of_the_bundles_reads():
     np.testing.assert_array_equal(case["image"], again["image"])
 
 
+def test_nobody_looks_for_a_skull_in_a_painted_brain_whose_dura_may_look_like_one(monkeypatch):
+    def refuse(*args):
+        raise InputError("a skull")
+
+    monkeypatch.setattr("shared.transforms.brain_from_air.check_skull", refuse)
+    painter = BrainPainter((8.0,) * 3, ["flair", "t1"])
+    prepare = PrepareBraind(painter.modalities, painter.spacing_mm, label_convention={0: 0, 1: 1, 2: 2, 3: 3})
+    painted = painter((0, 5))
+    assert prepare({"case": "a", "painted": lambda: dict(painted)})["image"].shape[0] == 2
+    differs = (painted["flair"] != 0) | (painted["t1"] != 0)
+    np.testing.assert_array_equal(painted["brain"], differs)
+    del painted["brain"]
+    with pytest.raises(InputError, match="a skull"):
+        prepare({"case": "a", "painted": lambda: painted})
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
