@@ -21,6 +21,7 @@ from .instance_norm import with_instance_norm
 from .learned_image import LearnedImage
 from .m3ae import M3AE
 from .masked_modalities import MaskedModalities
+from .missformer import MISSFormer
 from .mmformer import MMFormer
 from .modality_pairs import ModalityEncoders
 from .mtan import MTAN
@@ -36,9 +37,12 @@ from .reverse_addition_attention import ReverseAdditionAttention
 from .rfnet import RFNet
 from .robustseg import RobustSeg
 from .segnet import SegNet
+from .shaspec import ShaSpec
+from .swin_unet import SwinUNet
 from .task_attention import TaskAttention
 from .task_interaction import TaskInteractionModule
 from .task_interaction_unet import TaskInteractionUNet
+from .transunet import TransUNet
 from .uhemis import UHeMIS
 from .uhved import UHVED, product_of_gaussians
 from .uncertainty_proxy_attention import UncertaintyProxyAttention
@@ -61,6 +65,7 @@ __all__ = [
     "GlandUNet",
     "HierarchicalMultiScaleFusion",
     "LearnedImage",
+    "MISSFormer",
     "MMFormer",
     "MTANet",
     "MaskedModalities",
@@ -76,9 +81,12 @@ __all__ = [
     "RobustSeg",
     "SegNet",
     "SeparableConv2d",
+    "ShaSpec",
+    "SwinUNet",
     "TaskAttention",
     "TaskInteractionModule",
     "TaskInteractionUNet",
+    "TransUNet",
     "UHeMIS",
     "UncertaintyProxyAttention",
     "WithClassHead",

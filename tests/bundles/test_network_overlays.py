@@ -12,6 +12,17 @@ from shared.handlers.state_dict_file import find_weights
 
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction/configs")
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
+SMALL_NETWORKS = {
+    "network_transunet": {
+        "width": 32,
+        "layers": [1, 1, 1],
+        "hidden_size": 64,
+        "num_layers": 1,
+        "channels": [8, 8, 8, 4, 4],
+    },
+    "network_swin_unet": {"embed_dim": 8, "heads": [1, 2, 2, 4], "window_size": 4},
+    "network_missformer": {"channels": [4, 8, 12, 16], "heads": [1, 2, 3, 4], "bridge_layers": 1},
+}
 OVERLAYS = sorted(Path("bundles").glob("*/configs/network_*.json"))
 
 
@@ -43,6 +54,27 @@ def test_network_and_loss_of_an_overlay_fit(overlay):
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("overlay", SMALL_NETWORKS)
+def test_network_with_a_class_head_learns_mask_and_class(overlay):
+    """One step of training of a small network; every parameter gets a gradient, also from the class alone."""
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(BREAST / f"{name}.json") for name in ("train", overlay, "tiny")])
+    for key, value in SMALL_NETWORKS[overlay].items():
+        assert key in parser, "no setting of the overlay"
+        parser[key] = value
+    network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
+    target = {"label": torch.ones(2, 1, 64, 64), "class": torch.tensor([0, 2])}
+    prediction = network.train()(torch.randn(2, 3, 64, 64))
+    terms = loss.terms(prediction, target)
+    terms["class"].backward(retain_graph=True)
+    assert next(network.network.parameters()).grad.any()
+    loss(prediction, target).backward()
+    assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+    assert network.eval()(torch.randn(1, 3, 64, 96)).shape == (1, 4, 64, 96)
+
+
 def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
     """One step on a mixed batch; the learned image has a learning rate of its own."""
     torch.manual_seed(0)
@@ -68,7 +100,7 @@ def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
 @pytest.mark.parametrize(
     ("overlay", "sizes", "masks"),
     [
-        ("network_mtanet", {"encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
+        ("network_mtanet", {"pvt_encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
         ("network_mtl_oca", {"channels": [8, 8, 16]}, 1),
     ],
 )
