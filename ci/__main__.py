@@ -41,6 +41,7 @@ COMMANDS = {  # folder to its commands, each with its module
         "check-zoo": "check_zoo",
         "list-bundles": "list_bundles",
         "hub-folder": "hub_folder",
+        "label-bundle": "label_bundle",
         "ship-weights": "ship_weights",
         "export": "export",
         "export-table": "export_table",

@@ -46,7 +46,9 @@ SKIPPED = {
     r"ci/test\.sh": "the tests: run on their own",
     r"ci/quickstart\.sh": "the quick start: run on its own, with the sizes of the included weights",
     r"ci/orthanc\.sh|serve-archive": "needs other software: Orthanc",
+    r"ci/label\.sh|/infer/": "needs other software: MONAI Label",
     r"organisers-scores": "needs other software: the organisers' programs",
+    r"ci/deploy\.sh|monai-deploy": "needs other software: MONAI Deploy",
     r"brainles_preprocessing": "needs other software and the network",
 }
 

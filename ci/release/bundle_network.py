@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
-from monai.networks.nets.swin_unetr import SwinTransformer
+from monai.networks.nets.swin_unetr import BasicLayer
 from torch import nn
 
 from shared.handlers.model_settings import plain
@@ -39,6 +39,8 @@ class BundleNetwork:
 def bundle_network(parser: ConfigParser, bundle: Path, smallest: bool = False) -> BundleNetwork:
     """Build the network of a configuration of inference.
 
+    Sizes are those of the metadata, or those that the network names for its exported form (`exported_shape`).
+
     Args:
         parser: inference.json with overlays and settings.
         bundle: its folder.
@@ -51,7 +53,7 @@ def bundle_network(parser: ConfigParser, bundle: Path, smallest: bool = False) -
     metadata = ConfigParser.load_config_file(bundle / "configs" / "metadata.json")
     image = metadata["network_data_format"]["inputs"]["image"]
     network = parser.get_parsed_content("network_def").eval()
-    shape = list(image["spatial_shape"])
+    shape = list(getattr(network, "exported_shape", image["spatial_shape"]))
     if takes_one_size(network):
         shape = _one_size(parser, size_rules(shape), smallest)
     else:
@@ -84,10 +86,10 @@ def _one_size(parser: ConfigParser, allowed: Sequence[SizeRule], smallest: bool)
 
 
 def takes_one_size(network: nn.Module) -> bool:
-    """Whether a graph of the network holds for one size of images: MONAI's SwinUNETR.
+    """Whether a graph of the network holds for one size of images: MONAI's SwinUNETR, and SwinUNet.
 
-    `SwinTransformer` pads each level to whole windows, shrinks windows that are larger than the level, and builds the
-    attention's mask in loops over the size. A graph records what one size needs (MONAI issue 5125; the same in
+    MONAI's `BasicLayer` pads each level to whole windows, shrinks windows that are larger than the level, and builds
+    the attention's mask in loops over the size. A graph records what one size needs (MONAI issue 5125; the same in
     microsoft/Swin-Transformer issue 301 and huggingface/pytorch-image-models issue 1844).
     """
-    return any(isinstance(module, SwinTransformer) for module in network.modules())
+    return any(isinstance(module, BasicLayer) for module in network.modules())

@@ -73,16 +73,25 @@ def packed_config(path: Path, library: str) -> bytes:
     for at, text in texts(config):
         if absolute_paths(text):
             raise InputError(f"{path}: {at}: {text!r} holds an absolute path; write it relative to @bundle_root.")
-    uses_library = bool(custom_targets(config))
-    if not uses_library and "imports" not in config:
+    if not custom_targets(config) and "imports" not in config:
         return path.read_bytes()
+    return as_json(with_library(config, library))
+
+
+def with_library(config: dict[str, Any], library: str) -> dict[str, Any]:
+    """Return a configuration as the zip has it: its components from `library`, with the hook that finds them."""
+    hook = {HOOK: HOOK_EXPRESSION} if custom_targets(config) else {}
     config = vendored(config, library)
     is_complete = "bundle_root" in config
     imports = "imports" if is_complete or "imports" in config else "+imports"
     before = config.pop(imports, [])
     missing = [statement for statement in HOOK_NEEDS if statement not in before]
-    hook = {HOOK: HOOK_EXPRESSION} if uses_library else {}
-    return (json.dumps({imports: before + missing} | hook | config, indent=4, ensure_ascii=False) + "\n").encode()
+    return {imports: before + missing} | hook | config
+
+
+def as_json(config: dict[str, Any]) -> bytes:
+    """Return the bytes of a configuration's file."""
+    return (json.dumps(config, indent=4, ensure_ascii=False) + "\n").encode()
 
 
 def _ignored_by_git(folder: Path) -> set[Path]:

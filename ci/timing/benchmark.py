@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 
-from shared.networks import M3AE, CLoE, MMFormer, RFNet, RobustSeg
+from shared.networks import M3AE, CLoE, MMFormer, RFNet, RobustSeg, ShaSpec
 
 from .fusion_forms import fusion_against_7d, fusion_memory_against_7d
 from .network_costs import (
@@ -49,6 +49,7 @@ BENCHMARKS = [
     ("million parameters, mmFormer, away from 36.39", partial(parameters_from_published, MMFormer, 36_391_760), 0),
     ("the same: RFNet, away from 8.98", partial(parameters_from_published, RFNet, 8_984_960), 0),
     ("the same: RobustSeg, away from 37.46", partial(parameters_from_published, RobustSeg, 37_455_749), 0.02),
+    ("the same: ShaSpec, away from 187.71", partial(parameters_from_published, ShaSpec, 187_708_132), 0.02),
     ("the same: M3AE, away from 4.70", partial(parameters_from_published, M3AE, 4_700_000), 0.02),
     ("mmFormer at 80^3, one / four of four modalities", partial(one_against_four_modalities, MMFormer), 0.75),
     ("the same: RFNet", partial(one_against_four_modalities, RFNet), 0.75),

@@ -24,6 +24,7 @@ from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
+from .shared_specific import SharedSpecificLoss, shared_distance
 from .structural_similarity import pairwise_structural_similarity
 from .texture import TextureLoss
 from .uncertainty_weighted import UncertaintyWeightedLoss
@@ -56,6 +57,7 @@ __all__ = [
     "ReconstructionLoss",
     "RegionCurriculum",
     "RegionExpertConsistencyLoss",
+    "SharedSpecificLoss",
     "StyleContrastLoss",
     "TextureLoss",
     "Total",
@@ -73,6 +75,7 @@ __all__ = [
     "pairwise_structural_similarity",
     "reconstruction_error",
     "region_curriculum_weights",
+    "shared_distance",
     "state_log_probabilities",
     "subset_divergence",
     "voxel_weighted_dice_loss",

@@ -14,12 +14,9 @@ from .contrastive_representation import ContrastiveRepresentationLoss
 from .expert_consistency import ModalityExpertConsistencyLoss, RegionExpertConsistencyLoss
 from .expert_supervision import ExpertSupervisionLoss
 from .learned_uncertainties import LearnedUncertainties
-from .loss_terms import Total
-from .modality_completion import ModalityCompletionLoss
-from .modality_reconstruction import ModalityReconstructionLoss
+from .loss_terms import CompletionLoss, Total
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
-from .view_consistency import ViewConsistencyLoss
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
 __all__ = ["CLoELoss"]
@@ -84,7 +81,7 @@ class CLoELoss(nn.Module):
         contrastive_weight: float = 0.4,
         deep_supervision_weight: float = 0.0,
         fused_weight: float = 1.0,
-        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | ViewConsistencyLoss | None = None,
+        completion_loss: CompletionLoss | None = None,
         fused_loss: ParetoFuzzyLoss | None = None,
         uncertainties: LearnedUncertainties | None = None,
     ) -> None:

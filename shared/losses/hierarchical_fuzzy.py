@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from ..transforms.fuzzy_membership import fuzzy_membership
 from ..transforms.label_hierarchy import state_log_probabilities
 from ..transforms.onehot_label import onehot_label
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
+from .fuzzy_weight import WithFuzzyWeight
 from .hierarchy_loss import HierarchyLoss
 
 __all__ = ["HierarchicalFuzzyLoss"]
 
 
-class HierarchicalFuzzyLoss(HierarchyLoss):
+class HierarchicalFuzzyLoss(WithFuzzyWeight, HierarchyLoss):
     r"""Fuzzy auxiliary loss on the valid states of labels, with its weight.
 
     .. math:: \lambda(t) \, L_{fuzzy}(P_t, \mu)
@@ -46,14 +45,7 @@ class HierarchicalFuzzyLoss(HierarchyLoss):
             raise ValueError(f"radius must be a whole number of pixels, at least 1, got {radius}.")
         self.fuzzy_loss = fuzzy_loss
         self.radius = radius
-        self.register_buffer("fuzzy_weight", torch.zeros(()))
-        self.set_fuzzy_weight(fuzzy_weight)
-
-    def set_fuzzy_weight(self, value: float) -> None:
-        """Set lambda, finite and at least zero."""
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"fuzzy_weight must be finite and at least 0, got {value}.")
-        self.fuzzy_weight.fill_(value)
+        self.add_fuzzy_weight(fuzzy_weight)
 
     def scalars(self) -> dict[str, Tensor]:
         """Return what is learned or changes over the training, for logging."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["LossWithTerms", "Total"]
+__all__ = ["CompletionLoss", "LossWithTerms", "Total"]
 
 
 class Total(nn.Module):
@@ -32,5 +32,14 @@ class LossWithTerms(Protocol):
     total: Total
 
     def __call__(self, prediction: Any, target: Any) -> Tensor: ...
+
+    def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]: ...
+
+
+class CompletionLoss(Protocol):
+    """A loss of what a network returns in training next to its segmentation, such as restored modalities.
+
+    `terms` returns scalars by name, among them `completion`, the value of the loss, weighted.
+    """
 
     def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]: ...

@@ -9,12 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .loss_terms import Total
-from .modality_completion import ModalityCompletionLoss
-from .modality_reconstruction import ModalityReconstructionLoss
+from .loss_terms import CompletionLoss, Total
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
-from .view_consistency import ViewConsistencyLoss
 
 __all__ = ["MissingModalityLoss"]
 
@@ -50,7 +47,7 @@ class MissingModalityLoss(nn.Module):
         expert_weight: float = 1.0,
         deep_supervision_weight: float = 1.0,
         fused_weight: float = 1.0,
-        completion_loss: ModalityCompletionLoss | ModalityReconstructionLoss | ViewConsistencyLoss | None = None,
+        completion_loss: CompletionLoss | None = None,
     ) -> None:
         super().__init__()
         if isinstance(fuzzy_branches, str) or set(fuzzy_branches) - set(BRANCHES):

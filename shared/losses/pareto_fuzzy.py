@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -12,13 +11,14 @@ from ..transforms.fuzzy_membership import fuzzy_membership
 from ..transforms.keep_argmax import flipped_share, keep_argmax
 from ..transforms.onehot_label import onehot_label
 from .fuzzy_auxiliary import FuzzyAuxiliaryLoss
+from .fuzzy_weight import WithFuzzyWeight
 from .loss_terms import Total
 from .region_curriculum import RegionCurriculum
 
 __all__ = ["ParetoFuzzyLoss"]
 
 
-class ParetoFuzzyLoss(nn.Module):
+class ParetoFuzzyLoss(WithFuzzyWeight):
     r"""Pareto-consistent loss: main loss on the label, fuzzy loss on the memberships.
 
     .. math:: L(\theta, t) = L_{base}(\theta) + \lambda(t) \, L_{fuzzy}(\theta, \rho_1, \rho_2)
@@ -56,14 +56,7 @@ class ParetoFuzzyLoss(nn.Module):
         self.radius = radius
         self.keep_argmax = keep_argmax
         self.curriculum = curriculum
-        self.register_buffer("fuzzy_weight", torch.zeros(()))
-        self.set_fuzzy_weight(fuzzy_weight)
-
-    def set_fuzzy_weight(self, value: float) -> None:
-        """Set lambda, finite and at least zero."""
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"fuzzy_weight must be finite and at least 0, got {value}.")
-        self.fuzzy_weight.fill_(value)
+        self.add_fuzzy_weight(fuzzy_weight)
 
     def forward(self, logits: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Return the loss, a scalar, computed in float32 under autocast as well.

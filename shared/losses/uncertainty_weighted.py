@@ -161,13 +161,17 @@ def _plain(value: Any) -> Any:
     """MetaTensor to tensor; its bookkeeping costs more than a small loss."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return value.as_subclass(Tensor) if isinstance(value, Tensor) else value
 
 
 def _float32(value: Any) -> Any:
-    """Floating tensors in at least float32."""
+    """Floating tensors, of dictionaries and lists as well, in at least float32."""
     if isinstance(value, Mapping):
         return {key: _float32(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_float32(item) for item in value]
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.to(torch.promote_types(value.dtype, torch.float32))
     return value

@@ -12,7 +12,7 @@ __all__ = ["WithClassHead"]
 
 
 class WithClassHead(nn.Module):
-    """Any segmentation network of MONAI, with a classifier on its deepest features.
+    """Any segmentation network, with a classifier on its deepest features.
 
     Mean over space of what the submodule `deepest` returns, dropout, linear layer. Where the submodule (an encoder) or
     the network returns a list, its last item counts. What to name, by network:
@@ -24,6 +24,9 @@ class WithClassHead(nn.Module):
     `BasicUNetPlusPlus`       "conv_4_0"                                       the fifth of `features`
     `SwinUNETR`               "encoder10"                                      16 x `feature_size`
     `FlexibleUNet`            "encoder"                                        320 (efficientnet-b0), 448 (-b4)
+    `TransUNet`               "transformer"                                    `hidden_size`
+    `SwinUNet`                "encoder"                                        8 x `embed_dim`
+    `MISSFormer`              "bridge"                                         the last of `channels`
     ========================= ================================================ ==================================
 
     In training `forward` returns a dictionary, `pred` (B, C, H, W) and `class_logits` (B, `num_classes`); in

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
+from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_decoder import ExpertDecoder
 from .expert_gate import ExpertGate, can_decide, weighted_sum
 from .modality_concat import ModalityConcatConv
-from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack, restrict
+from .modality_encoder import modality_encoders
+from .modality_pairs import EncodedModalities, all_modalities, pack, restrict
 from .present_modalities import nan_without_modalities
 
 __all__ = ["CLoE"]
@@ -81,15 +81,9 @@ class CLoE(nn.Module):
         dense: bool = False,
     ) -> None:
         super().__init__()
-        check_width(features)
         _check(in_channels, fusion, gate_scores, modality_bias, region_map)
-        widths = [features * 2**level for level in range(LEVELS)]
-        self.encoders = ModalityEncoders(
-            (ModalityEncoder(widths, ConvNormAct) for _ in range(in_channels)),
-            stride=2 ** (LEVELS - 1),
-            encode_all_in_training=all_experts or bool(branches),
-            dense=dense,
-        )
+        widths = level_widths(features, LEVELS)
+        self.encoders = modality_encoders(widths, in_channels, all_experts or bool(branches), dense)
         self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.region_map = _region_map(features) if region_map else None

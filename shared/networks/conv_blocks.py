@@ -11,7 +11,7 @@ from torch.nn import functional
 from ..errors import InputError
 from .norm_act_pad import can_norm_act_pad, norm_act_pad
 
-__all__ = ["ConvNormAct", "NormActConv", "check_width", "kaiming_convolutions", "upsample"]
+__all__ = ["ConvNormAct", "NormActConv", "check_width", "kaiming_convolutions", "level_widths", "upsample"]
 
 SLOPE = 0.2  # of the leaky ReLU
 
@@ -101,6 +101,12 @@ def kaiming_convolutions(module: nn.Module) -> None:
     """Give a convolution He's normal weights, as all four networks start; for `Module.apply`."""
     if isinstance(module, nn.Conv3d):
         nn.init.kaiming_normal_(module.weight)
+
+
+def level_widths(features: int, levels: int) -> list[int]:
+    """Return the channels of levels that double from one to the next, `features` those of the finest, even."""
+    check_width(features)
+    return [features * 2**level for level in range(levels)]
 
 
 def check_width(features: int) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .conv_blocks import NormActConv, upsample
 
-__all__ = ["STRIDE", "HeteroModalDecoder", "HeteroModalEncoder"]
+__all__ = ["LEVELS", "STRIDE", "HeteroModalDecoder", "HeteroModalEncoder"]
 
 LEVELS = 4
 STRIDE = 2 ** (LEVELS - 1)  # of the deepest level

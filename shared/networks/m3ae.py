@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 from monai.networks.blocks.segresnet_block import ResBlock
 from torch import Tensor, nn
 
-from .conv_blocks import check_width, upsample
+from .conv_blocks import level_widths, upsample
 from .learned_image import LearnedImage, position_in_brain
 from .modality_pairs import check_image
 from .present_modalities import available_modalities, is_tracing_or_exporting, nan_without_modalities
@@ -61,8 +61,7 @@ class M3AE(nn.Module):
         spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__()
-        check_width(features)
-        widths = [features * 2**level for level in range(len(BLOCKS))]
+        widths = level_widths(features, len(BLOCKS))
         self.num_modalities = in_channels
         self.features = features
         self.learned_image = LearnedImage(in_channels, extent_mm, spacing_mm)

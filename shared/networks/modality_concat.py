@@ -20,10 +20,11 @@ class ModalityConcatConv(nn.Conv3d):
         channels: C of one modality.
         num_modalities: M.
         out_channels: of the output.
+        bias: add a learned number per output channel.
     """
 
-    def __init__(self, channels: int, num_modalities: int, out_channels: int) -> None:
-        super().__init__(num_modalities * channels, out_channels, kernel_size=1)
+    def __init__(self, channels: int, num_modalities: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(num_modalities * channels, out_channels, kernel_size=1, bias=bias)
 
     def forward(self, packed: Tensor, slots: Tensor) -> Tensor:
         """Return (B, `out_channels`, *spatial).
@@ -33,13 +34,18 @@ class ModalityConcatConv(nn.Conv3d):
             slots: integer (B, K), the modality in every slot.
         """
         batch, num_slots, channels = packed.shape[:3]
-        by_modality = self.weight.view(self.out_channels, -1, channels)
+        by_modality = self.kernel().view(self.out_channels, -1, channels)
         weight = by_modality.index_select(1, slots.flatten()).view(self.out_channels, batch, num_slots * channels)
         features = packed.flatten(3).flatten(1, 2)
         fused = torch.matmul(weight.transpose(0, 1), features)
         bias = self.bias
-        assert bias is not None  # for TorchScript
-        return (fused + bias.to(fused.dtype).view(1, -1, 1)).unflatten(2, packed.shape[3:])
+        if bias is not None:
+            fused = fused + bias.to(fused.dtype).view(1, -1, 1)
+        return fused.unflatten(2, packed.shape[3:])
+
+    def kernel(self) -> Tensor:
+        """Return the weights that are used, (`out_channels`, M x C, 1, 1, 1)."""
+        return self.weight
 
 
 class ConcatConvNormAct(nn.Module):

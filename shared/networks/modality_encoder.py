@@ -7,7 +7,10 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-__all__ = ["ModalityEncoder"]
+from .conv_blocks import ConvNormAct
+from .modality_pairs import ModalityEncoders
+
+__all__ = ["ModalityEncoder", "modality_encoders"]
 
 
 class ModalityEncoder(nn.Module):
@@ -38,6 +41,21 @@ class ModalityEncoder(nn.Module):
             features = level(features)
             levels.append(features)
         return levels
+
+
+def modality_encoders(
+    widths: Sequence[int], num_modalities: int, encode_all_in_training: bool, dense: bool
+) -> ModalityEncoders:
+    """Build RFNet's encoders, as RobustSeg and CLoE have them: a `ModalityEncoder` of `ConvNormAct` per modality.
+
+    Args:
+        widths: channels of the levels.
+        num_modalities: M.
+        encode_all_in_training: see `ModalityEncoders`.
+        dense: see `ModalityEncoders`.
+    """
+    encoders = (ModalityEncoder(widths, ConvNormAct) for _ in range(num_modalities))
+    return ModalityEncoders(encoders, 2 ** (len(widths) - 1), encode_all_in_training, dense)
 
 
 class _ResidualLevel(nn.Module):

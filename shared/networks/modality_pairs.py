@@ -29,7 +29,7 @@ class EncodedModalities(NamedTuple):
     available modalities of a sample come first, in their order; what is left over is not filled.
 
     Attributes:
-        levels: per level (P, C, *spatial), the finest first.
+        levels: per level (P, C, *spatial), in the encoders' order, the finest first.
         number: integer (B, M), which of the P pairs is modality m of sample b; any number where it was not encoded.
         present: boolean (B, M), the image has the modality.
         available: boolean (B, M), present and kept.
@@ -58,16 +58,23 @@ class ModalityEncoders(nn.Module):
         encode_all_in_training: also encode modalities that are present but not kept, for losses on single modalities.
         dense: run every encoder on every sample and mask the result: the same numbers from a graph that does not
             depend on the data. Always so while tracing or exporting; `torch.jit.script` keeps the choice at run time.
+        shared: one more encoder, the same for all modalities; its feature maps follow those of the others.
     """
 
     def __init__(
-        self, encoders: Iterable[nn.Module], stride: int, encode_all_in_training: bool = True, dense: bool = False
+        self,
+        encoders: Iterable[nn.Module],
+        stride: int,
+        encode_all_in_training: bool = True,
+        dense: bool = False,
+        shared: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.by_modality = nn.ModuleList(encoders)
         self.stride = stride
         self.encode_all_in_training = encode_all_in_training
         self.dense = dense
+        self.shared = shared
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> EncodedModalities:
         """Encode an image (B, M, *spatial) in which NaN marks absent modalities; see the networks for `keep`."""
@@ -83,15 +90,19 @@ class ModalityEncoders(nn.Module):
             encoded = torch.ones_like(encoded)
 
         levels: list[list[Tensor]] = []
+        channels: list[Tensor] = []
         for modality, encoder in enumerate(self.by_modality):
             channel = image[:, modality : modality + 1]
             if not dense:
                 channel = channel.index_select(0, encoded[:, modality].nonzero().flatten())
             if channel.shape[0] > 0:
                 levels.append(encoder(channel))
+                channels.append(channel)
 
         slots, filled, all_filled = _slots(available, dense)
         joined = [torch.cat([of_modality[i] for of_modality in levels]) for i in range(len(levels[0]))]
+        if self.shared is not None:
+            joined += self.shared(torch.cat(channels))
         return EncodedModalities(joined, _numbers(encoded), present, available, slots, filled, all_filled, dense)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
+from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .expert_decoder import DecoderLevel, ExpertDecoder
-from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, pack
+from .modality_encoder import modality_encoders
+from .modality_pairs import EncodedModalities, all_modalities, pack
 from .present_modalities import nan_without_modalities
 from .region_aware_fusion import RegionAwareFusion, RegionMaps
 
@@ -62,11 +62,8 @@ class RFNet(nn.Module):
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 16, dense: bool = False) -> None:
         super().__init__()
-        check_width(features)
-        widths = [features * 2**level for level in range(LEVELS)]
-        self.encoders = ModalityEncoders(
-            (ModalityEncoder(widths, ConvNormAct) for _ in range(in_channels)), stride=2 ** (LEVELS - 1), dense=dense
-        )
+        widths = level_widths(features, LEVELS)
+        self.encoders = modality_encoders(widths, in_channels, encode_all_in_training=True, dense=dense)
         self.deepest = _RegionFusion(widths[-1], in_channels, out_channels, decoder_channels=0)
         self.levels = nn.ModuleList(_FusionLevel(width, in_channels, out_channels) for width in widths[-2::-1])
         self.head = nn.Conv3d(features, out_channels, kernel_size=1)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .conv_blocks import ConvNormAct, check_width, kaiming_convolutions
+from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
 from .expert_decoder import ExpertDecoder
 from .gated_fusion import GatedFusion
-from .modality_encoder import ModalityEncoder
-from .modality_pairs import ModalityEncoders
+from .modality_encoder import modality_encoders
 from .present_modalities import nan_without_modalities
 
 __all__ = ["RobustSeg"]
@@ -58,14 +57,8 @@ class RobustSeg(nn.Module):
         dense: bool = False,
     ) -> None:
         super().__init__()
-        check_width(features)
-        widths = [features * 2**level for level in range(LEVELS)]
-        self.encoders = ModalityEncoders(
-            (ModalityEncoder(widths, ConvNormAct) for _ in range(in_channels)),
-            stride=2 ** (LEVELS - 1),
-            encode_all_in_training=False,
-            dense=dense,
-        )
+        widths = level_widths(features, LEVELS)
+        self.encoders = modality_encoders(widths, in_channels, encode_all_in_training=False, dense=dense)
         self.fusions = nn.ModuleList(GatedFusion(width, in_channels) for width in widths)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct, upsampling="nearest")
         self.apply(kaiming_convolutions)

@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ..errors import InputError
 
-__all__ = ["SizeRule", "check_sizes", "size_rules"]
+__all__ = ["SizeRule", "check_multiples", "check_sizes", "size_rules"]
 
 
 class SizeRule(NamedTuple):
@@ -63,3 +65,16 @@ def check_sizes(spatial: Sequence[int], rules: Sequence[SizeRule]) -> None:
         f"image: the exported network takes the sizes {', '.join(texts)}, got {tuple(spatial)}; choose another "
         "--patch_size or --image_size, or export again."
     )
+
+
+def check_multiples(image: Tensor, in_channels: int, multiple: int) -> None:
+    """Refuse an image that is not (B, `in_channels`, H, W) with H and W multiples of a number.
+
+    Raises:
+        InputError: names the shape.
+    """
+    if image.ndim != 4 or image.shape[1] != in_channels or image.shape[2] % multiple or image.shape[3] % multiple:
+        raise InputError(
+            f"image: must be (B, {in_channels}, H, W) with H and W multiples of {multiple}, got {tuple(image.shape)}; "
+            "resize it (--image_size), or pad it."
+        )

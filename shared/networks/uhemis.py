@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .conv_blocks import check_width, kaiming_convolutions
-from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
+from .conv_blocks import kaiming_convolutions, level_widths
+from .hetero_modal_unet import LEVELS, STRIDE, HeteroModalDecoder, HeteroModalEncoder
 from .modality_pairs import ModalityEncoders, pack
 from .present_modalities import masked, nan_without_modalities
 
@@ -34,8 +34,7 @@ class UHeMIS(nn.Module):
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
         super().__init__()
-        check_width(features)
-        widths = [features * 2**level for level in range(4)]
+        widths = level_widths(features, LEVELS)
         halves = [width // 2 for width in widths]
         self.encoders = ModalityEncoders(
             (HeteroModalEncoder(widths, halves) for _ in range(in_channels)),

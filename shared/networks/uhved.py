@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .conv_blocks import check_width, kaiming_convolutions
-from .hetero_modal_unet import STRIDE, HeteroModalDecoder, HeteroModalEncoder
+from .conv_blocks import kaiming_convolutions, level_widths
+from .hetero_modal_unet import LEVELS, STRIDE, HeteroModalDecoder, HeteroModalEncoder
 from .modality_pairs import ModalityEncoders, all_modalities, pack
 from .present_modalities import masked, nan_without_modalities
 
@@ -45,8 +45,7 @@ class UHVED(nn.Module):
 
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 8, dense: bool = False) -> None:
         super().__init__()
-        check_width(features)
-        widths = [features * 2**level for level in range(4)]
+        widths = level_widths(features, LEVELS)
         latent = [width // 2 for width in widths]
         self.encoders = ModalityEncoders(
             (HeteroModalEncoder(widths, widths) for _ in range(in_channels)), stride=STRIDE, dense=dense

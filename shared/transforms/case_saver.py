@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.transforms import Transform
+from monai.transforms import SaveImaged, Transform
 from torch import Tensor
 
 from ..atomic_write import atomic_write
@@ -20,6 +20,8 @@ __all__ = ["CaseSaver", "mean_inside"]
 
 class CaseSaver(Transform):
     """Base of the transforms that write a case's results into a folder of its own.
+
+    `isinstance(saver, SaveImaged)` is true: MONAI Label, which returns results in its own way, leaves it out.
 
     Args:
         output_dir: folder in which the cases' folders are made.
@@ -88,6 +90,9 @@ class CaseSaver(Transform):
     @abstractmethod
     def _findings(self, data: Mapping[Hashable, Any], found: Mapping[str, Tensor]) -> dict[str, Any]:
         """Return what the record says of the results."""
+
+
+SaveImaged.register(CaseSaver)
 
 
 def mean_inside(values: Tensor, inside: Tensor) -> float | None:

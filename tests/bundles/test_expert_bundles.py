@@ -22,7 +22,8 @@ def parser_of(bundle, *names):
 
 def test_bundles_were_found():
     assert BUNDLES
-    assert {f"network_{name}" for name in ("dcseg", "m3ae", "rfnet", "robustseg", "uhemis", "uhved")} <= set(NETWORKS)
+    names = ("dcseg", "m3ae", "rfnet", "robustseg", "shaspec", "uhemis", "uhved")
+    assert {f"network_{name}" for name in names} <= set(NETWORKS)
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
@@ -88,5 +89,5 @@ def test_weight_decay_leaves_the_gate_alone(bundle, overlay):
     decayed, spared = ({id(p) for p in group["params"]} for group in optimizer.param_groups)
     assert spared == gate
     assert decayed | gate == {id(parameter) for parameter in network.parameters()}
-    decay = 1e-5 if overlay in ("network_uhemis", "network_uhved") else 1e-4
+    decay = {"network_uhemis": 1e-5, "network_uhved": 1e-5, "network_shaspec": 0}.get(overlay, 1e-4)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [decay, 0]

@@ -5,11 +5,24 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.losses import DiceCELoss
 
 from shared.handlers import unknown_settings
 from shared.handlers.state_dict_file import find_weights
 
+BREAST = Path("bundles/breast_ultrasound_segmentation_interaction/configs")
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
+SMALL_NETWORKS = {
+    "network_transunet": {
+        "width": 32,
+        "layers": [1, 1, 1],
+        "hidden_size": 64,
+        "num_layers": 1,
+        "channels": [8, 8, 8, 4, 4],
+    },
+    "network_swin_unet": {"embed_dim": 8, "heads": [1, 2, 2, 4], "window_size": 4},
+    "network_missformer": {"channels": [4, 8, 12, 16], "heads": [1, 2, 3, 4], "bridge_layers": 1},
+}
 OVERLAYS = sorted(Path("bundles").glob("*/configs/network_*.json"))
 
 
@@ -41,6 +54,44 @@ def test_network_and_loss_of_an_overlay_fit(overlay):
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("overlay", [path for path in OVERLAYS if path.stem == "network_shaspec"])
+def test_encoders_that_join_later_take_the_step_of_the_others(overlay):
+    """PyTorch's fused SGD refuses parameters of which some have a momentum already and some do not."""
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(overlay.with_name(f"{name}.json")) for name in ("train", overlay.stem, "tiny")])
+    parser["blocks"] = [1, 1, 1, 1]
+    network, optimizer = (parser.get_parsed_content(name) for name in ("network", "optimizer"))
+    late = {name: p.clone() for name, p in network.named_parameters() if name.startswith("encoders.by_modality.1.")}
+    assert late
+    for available in ([True, False, False, False], [True, True, False, False]):
+        optimizer.zero_grad()
+        network.train()(torch.randn(1, 4, 32, 32, 32), torch.tensor([available]))["pred"].square().mean().backward()
+        optimizer.step()
+    assert not all(torch.equal(p, late[name]) for name, p in network.named_parameters() if name in late)
+
+
+@pytest.mark.parametrize("overlay", SMALL_NETWORKS)
+def test_network_with_a_class_head_learns_mask_and_class(overlay):
+    """One step of training of a small network; every parameter gets a gradient, also from the class alone."""
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(BREAST / f"{name}.json") for name in ("train", overlay, "tiny")])
+    for key, value in SMALL_NETWORKS[overlay].items():
+        assert key in parser, "no setting of the overlay"
+        parser[key] = value
+    network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
+    target = {"label": torch.ones(2, 1, 64, 64), "class": torch.tensor([0, 2])}
+    prediction = network.train()(torch.randn(2, 3, 64, 64))
+    terms = loss.terms(prediction, target)
+    terms["class"].backward(retain_graph=True)
+    assert next(network.network.parameters()).grad.any()
+    loss(prediction, target).backward()
+    assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+    assert network.eval()(torch.randn(1, 3, 64, 96)).shape == (1, 4, 64, 96)
+
+
 def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
     """One step on a mixed batch; the learned image has a learning rate of its own."""
     torch.manual_seed(0)
@@ -61,6 +112,30 @@ def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
     expected.load_state_dict(found.weights)
     assert torch.equal(expected.learned_image.values, learned)
     assert found.left_out == ["restore.weight", "restore.bias"]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sizes", "masks"),
+    [
+        ("network_mtanet", {"pvt_encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
+        ("network_mtl_oca", {"channels": [8, 8, 16]}, 1),
+    ],
+)
+def test_side_outputs_are_trained_like_masks(overlay, sizes, masks):
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(BREAST / f"{name}.json") for name in ("train", "paper", overlay, "side_outputs")])
+    parser.update(sizes | {"side_weight": 0.4})
+    network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
+    target = {"label": torch.randint(0, 2, (2, 1, 32, 32)), "class": torch.tensor([0, 2])}
+    prediction = network(torch.randn(2, 3, 32, 32))
+    terms = loss.terms(prediction, target)
+    assert len(prediction["side_outputs"]) == masks
+    one = DiceCELoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)
+    torch.testing.assert_close(terms["side"], sum(one(mask, target["label"]) for mask in prediction["side_outputs"]))
+    assert terms["weight_side"].item() == pytest.approx(0.4 * 0.8)  # of the weight of the mask
+    terms["total"].backward()
+    assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
 
 
 def test_the_published_settings_are_read():

@@ -289,6 +289,22 @@ def test_losses_are_computed_in_float32_under_autocast():
     assert torch.equal(value, make()({name: part.float() for name, part in lowered.items()}, target))
 
 
+class Sum(nn.Module):
+    """A loss on a list of predictions."""
+
+    def forward(self, predictions, target):
+        assert {type(prediction) for prediction in predictions} == {torch.Tensor}
+        return sum(prediction.square().mean() for prediction in predictions)
+
+
+def test_a_loss_may_read_a_list_which_is_in_float32_without_metadata():
+    weighted = UncertaintyWeightedLoss({"side": Sum()}, {"side": ("side_outputs", None)})
+    parts = [torch.full((2, 2), 1.1).bfloat16(), MetaTensor(torch.ones(2))]
+    value = weighted({"pred": torch.zeros(1), "side_outputs": parts}, torch.zeros(1))
+    assert value.dtype == torch.float32
+    assert value.item() == parts[0][0, 0].item() ** 2 + 1
+
+
 class Gram(nn.Module):
     """A loss with a matrix product, which autocast would lower."""
 

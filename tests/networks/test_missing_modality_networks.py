@@ -1,4 +1,4 @@
-"""What CLoE, M3AE, MMFormer, RFNet, RobustSeg, UHeMIS and UHVED have in common."""
+"""What CLoE, M3AE, MMFormer, RFNet, RobustSeg, ShaSpec, UHeMIS and UHVED have in common."""
 
 import pytest
 import torch
@@ -6,12 +6,16 @@ from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 
 from shared.errors import InputError
-from shared.networks import M3AE, UHVED, CLoE, MMFormer, RFNet, RobustSeg, UHeMIS
+from shared.networks import M3AE, UHVED, CLoE, MMFormer, RFNet, RobustSeg, ShaSpec, UHeMIS
 
 NAN = float("nan")
 EXPERTS_OF_GATE = (CLoE, "expert_decoder")
 SMALL = (16, 16, 16)
-SIZES = {CLoE: SMALL, M3AE: SMALL, MMFormer: (32, 32, 32), RFNet: SMALL, RobustSeg: SMALL, UHeMIS: SMALL, UHVED: SMALL}
+SIZES = {
+    **dict.fromkeys((CLoE, M3AE, RFNet, RobustSeg, UHeMIS, UHVED), SMALL),
+    MMFormer: (32, 32, 32),
+    ShaSpec: (40, 24, 16),
+}
 
 
 @pytest.fixture(params=SIZES, ids=lambda kind: kind.__name__)
@@ -33,6 +37,8 @@ def make(kind, **options):
     if kind is MMFormer:
         tiny = {"img_size": SIZES[kind], "hidden_size": 8, "mlp_dim": 12, "num_heads": 2, "dropout_rate": 0.0}
         settings = {**tiny, **settings}
+    if kind is ShaSpec:
+        settings = {"blocks": (1, 1, 1, 1), **settings}
     network = kind(**settings)
     if kind is MMFormer:
         for within in network.within:
@@ -162,7 +168,7 @@ def samples_seen(modules):
 
 
 def of_single_modalities(kind, network):
-    """Encoders and, for mmFormer, the transformers behind them."""
+    """Encoders of single modalities and, for mmFormer, the transformers behind them."""
     return [network.encoders.by_modality, *([network.within] if kind is MMFormer else [])]
 
 
@@ -177,7 +183,7 @@ def test_absent_modalities_are_not_computed(with_encoders):
 
 
 def test_modalities_that_are_not_kept_are_not_computed(with_encoders):
-    """In training losses of single modalities see them; U-HeMIS and RobustSeg have none, CLoE chooses not to."""
+    """In training losses of single modalities see them; U-HeMIS, RobustSeg, ShaSpec have none, CLoE chooses not to."""
     kind = with_encoders
     network, image = make(kind).eval(), volume(kind, batch=2)
     keep = torch.tensor([[True, False, False, True], [True, False, True, False]])
@@ -187,7 +193,7 @@ def test_modalities_that_are_not_kept_are_not_computed(with_encoders):
     network.train()(image, keep)
     of_encoders, *of_transformers = seen
     assert of_encoders == (
-        [[2, 2], [], [1, 1], [1, 1]] if kind in (UHeMIS, CLoE, RobustSeg) else [[2, 2], [2], [1, 2], [1, 2]]
+        [[2, 2], [], [1, 1], [1, 1]] if kind in (UHeMIS, CLoE, RobustSeg, ShaSpec) else [[2, 2], [2], [1, 2], [1, 2]]
     )
     assert all(calls == [[2, 2], [], [1, 1], [1, 1]] for calls in of_transformers)
 
@@ -287,6 +293,12 @@ def test_training_dictionary(kind):
         assert output["images"].shape == (3, 4, *size)
         assert output["style_mean"].shape == output["style_log_variance"].shape == (3, 4, 16)
         assert torch.equal(output["images"].flatten(2).any(2), present)
+    elif kind is ShaSpec:
+        assert set(output) == {"pred", "shared", "domain_logits", "present", "available"}
+        assert output["shared"].shape == (3, 4, 8, 2, 1, 2)
+        assert output["domain_logits"].shape == (3, 4, 4)
+        for name in ("shared", "domain_logits"):
+            assert torch.equal(output[name].flatten(2).any(2), present)
     elif kind is UHVED:
         assert set(output) == {"pred", "images", "means", "log_variances", "present", "available"}
         assert output["images"].shape == (3, 4, *size)
@@ -300,7 +312,7 @@ def test_training_dictionary(kind):
 
 def test_evaluation_computes_no_auxiliary_output(kind):
     network = (make(kind, branches=["style"]) if kind is CLoE else make(kind)).eval()
-    names = ("expert_decoder", "regions", "image_decoders", "branches", "coarse_heads")
+    names = ("expert_decoder", "regions", "image_decoders", "branches", "coarse_heads", "domain_classifier")
     names = [name for name in names if getattr(network, name, None) is not None and (kind, name) != EXPERTS_OF_GATE]
     auxiliary = [module for name in names for module in getattr(network, name).modules()]
     assert bool(auxiliary) == (kind is not UHeMIS)
@@ -354,6 +366,8 @@ def test_refuses_a_sample_without_any_modality(kind):
 def test_refuses_another_number_of_modalities_or_size(kind):
     with pytest.raises(ValueError, match=r"image must be \(B, 4, H, W, D\), got \(1, 3,"):
         run(make(kind), volume(kind, modalities=3))
+    if kind is ShaSpec:
+        return  # it pads
     stride = 16 if kind is MMFormer else 8
     for size in ((40, 48, 36), (48, 48, stride)):
         with pytest.raises(ValueError, match=f"every axis must be a multiple of {stride}, {2 * stride} or more, got"):

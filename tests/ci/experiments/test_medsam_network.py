@@ -69,23 +69,44 @@ def test_the_published_network_has_93_735_472_parameters():
     assert sum(numbers.values()) - numbers["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"] == 93_735_472
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        ("vision_encoder.layers.11.layer_norm2.bias", "image_encoder.blocks.11.norm2.bias"),
-        ("vision_encoder.neck.layer_norm2.weight", "image_encoder.neck.3.weight"),
-        ("prompt_encoder.not_a_point_embed.weight", "prompt_encoder.not_a_point_embed.weight"),
-        ("mask_decoder.transformer.layers.0.layer_norm4.bias", "mask_decoder.transformer.layers.0.norm4.bias"),
-        ("mask_decoder.iou_prediction_head.proj_in.bias", "mask_decoder.iou_prediction_head.layers.0.bias"),
-        ("mask_decoder.iou_prediction_head.layers.0.bias", "mask_decoder.iou_prediction_head.layers.1.bias"),
-        (
-            "mask_decoder.output_hypernetworks_mlps.3.proj_out.weight",
-            "mask_decoder.output_hypernetworks_mlps.3.layers.2.weight",
-        ),
-    ],
-)
-def test_names(ours, theirs):
-    assert published_name(ours) == theirs
+NAMES = {
+    "shared_image_embedding.positional_embedding": "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+    "vision_encoder.pos_embed": "image_encoder.pos_embed",
+    "vision_encoder.patch_embed.projection.bias": "image_encoder.patch_embed.proj.bias",
+    "vision_encoder.layers.11.attn.rel_pos_h": "image_encoder.blocks.11.attn.rel_pos_h",
+    "vision_encoder.layers.11.layer_norm2.bias": "image_encoder.blocks.11.norm2.bias",
+    "vision_encoder.neck.conv1.weight": "image_encoder.neck.0.weight",
+    "vision_encoder.neck.layer_norm1.weight": "image_encoder.neck.1.weight",
+    "vision_encoder.neck.conv2.weight": "image_encoder.neck.2.weight",
+    "vision_encoder.neck.layer_norm2.weight": "image_encoder.neck.3.weight",
+    "prompt_encoder.shared_embedding.positional_embedding": (
+        "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+    ),
+    "prompt_encoder.point_embed.2.weight": "prompt_encoder.point_embeddings.2.weight",
+    "prompt_encoder.not_a_point_embed.weight": "prompt_encoder.not_a_point_embed.weight",
+    "prompt_encoder.no_mask_embed.weight": "prompt_encoder.no_mask_embed.weight",
+    "prompt_encoder.mask_embed.conv1.bias": "prompt_encoder.mask_downscaling.0.bias",
+    "prompt_encoder.mask_embed.layer_norm1.bias": "prompt_encoder.mask_downscaling.1.bias",
+    "prompt_encoder.mask_embed.conv2.bias": "prompt_encoder.mask_downscaling.3.bias",
+    "prompt_encoder.mask_embed.layer_norm2.bias": "prompt_encoder.mask_downscaling.4.bias",
+    "prompt_encoder.mask_embed.conv3.bias": "prompt_encoder.mask_downscaling.6.bias",
+    "mask_decoder.iou_token.weight": "mask_decoder.iou_token.weight",
+    "mask_decoder.transformer.layers.0.layer_norm4.bias": "mask_decoder.transformer.layers.0.norm4.bias",
+    "mask_decoder.transformer.layer_norm_final_attn.bias": "mask_decoder.transformer.norm_final_attn.bias",
+    "mask_decoder.upscale_conv1.bias": "mask_decoder.output_upscaling.0.bias",
+    "mask_decoder.upscale_layer_norm.bias": "mask_decoder.output_upscaling.1.bias",
+    "mask_decoder.upscale_conv2.bias": "mask_decoder.output_upscaling.3.bias",
+    "mask_decoder.iou_prediction_head.proj_in.bias": "mask_decoder.iou_prediction_head.layers.0.bias",
+    "mask_decoder.iou_prediction_head.layers.0.bias": "mask_decoder.iou_prediction_head.layers.1.bias",
+    "mask_decoder.output_hypernetworks_mlps.3.proj_out.weight": (
+        "mask_decoder.output_hypernetworks_mlps.3.layers.2.weight"
+    ),
+}
+
+
+def test_names_in_transformers_and_in_the_published_checkpoint():
+    assert {ours: published_name(ours) for ours in NAMES} == NAMES
+    assert {*NAMES.values()} <= {*published_shapes()}
 
 
 def test_other_weights_are_refused():

@@ -1,0 +1,239 @@
+"""Shared and specific features of modalities; the shared ones stand in for modalities that are absent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.blocks import Convolution
+from monai.networks.layers.utils import get_act_layer, get_norm_layer
+from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
+from torch import Tensor, nn
+
+from .conv_blocks import check_width
+from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, check_image, pack
+from .present_modalities import masked, nan_without_modalities
+from .weight_standardization import StandardizedConcatConv, StandardizedConv3d, with_standardized_weights
+
+__all__ = ["ShaSpec"]
+
+NORM = ("instance", {"affine": True})
+ACT = ("leakyrelu", {"negative_slope": 0.01, "inplace": True})
+DILATIONS = (2, 4, 8)
+
+
+class ShaSpec(nn.Module):
+    """Segment from any non-empty subset of modalities by features that all share and features of each modality.
+
+    Wang et al., "Multi-modal Learning with Missing Modality via Shared-Specific Feature Modelling", CVPR 2023. One
+    encoder is the same for all modalities, one belongs to each; all are 3D ResNet-50 with dilated convolutions behind.
+    A modality's shared and specific features are fused by a residual convolution (Eq. 2); a modality that is not
+    available gets the mean of the shared features of those that are (Eq. 4). The decoder takes the fused features of
+    all modalities, and as skip connections the shared encoder's. `SharedSpecificLoss` has the two auxiliary losses.
+    Modalities that a sample does not have are not computed.
+
+    Unlike the published code (billhhh/ShaSpec):
+
+    - Absent modalities are left out of the skip connections. There they are images of zeros, whose features are the
+      same at all positions but for the borders, and the instance normalisation behind removes such a constant.
+    - The dilated convolutions have no branch for the mean over the image, for the same reason: what it adds is
+      constant, and the instance normalisation removes it.
+    - Eq. 4 is computed as printed; there the shared features of one available modality, drawn at random in training,
+      stand for all absent ones.
+    - Classes exclude one another, there they are three sigmoids.
+    - An image is padded with zeros to 32 voxels or more, multiples of 32, 32 and 16. The output has the image's size.
+      An exported network takes `exported_shape` alone.
+
+    In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
+
+    - pred: logits (B, C, *spatial).
+    - shared: (B, M, 4 F, *spatial / strides), features from the shared encoder, 0 where a modality is not available.
+    - domain_logits: (B, M, M), which modality the specific features come from; row m is that of modality m.
+    - present, available: boolean (B, M); available is present and kept.
+
+    A step in which no sample keeps a modality does not reach its specific encoder: several processes need
+    `find_unused_parameters` of `distribute`.
+
+    Args:
+        in_channels: modalities M.
+        out_channels: classes C.
+        features: F, channels of the encoders' first convolution, even.
+        blocks: bottlenecks of each of an encoder's four stages.
+        dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
+    """
+
+    exported_shape = ("32*n+32", "32*n+32", "16*n+16")  # see `size_rules`
+
+    def __init__(
+        self,
+        in_channels: int = 4,
+        out_channels: int = 4,
+        features: int = 64,
+        blocks: Sequence[int] = (3, 4, 6, 3),
+        dense: bool = False,
+    ) -> None:
+        super().__init__()
+        check_width(features)
+        self.num_modalities = in_channels
+        deepest = 4 * features
+        self.encoders = ModalityEncoders(
+            (_Encoder(features, blocks, with_skips=False) for _ in range(in_channels)),
+            stride=1,
+            encode_all_in_training=False,
+            dense=dense,
+            shared=_Encoder(features, blocks, with_skips=True),
+        )
+        self.compose = StandardizedConv3d(2 * deepest, deepest, kernel_size=3, padding=1, bias=False)
+        self.domain_classifier = nn.Linear(deepest, in_channels)
+        widths = [deepest, 2 * features, features, features // 2]
+        skips = [16 * features, 8 * features, 4 * features, features]
+        below = [in_channels * deepest, *widths]
+        self.decoder = nn.ModuleList(
+            _DecoderLevel(*channels, in_channels) for channels in zip(below, widths, skips, strict=False)
+        )
+        self.head = nn.Conv3d(widths[-1], out_channels, kernel_size=1, bias=False)
+        self.upsample = nn.Upsample(scale_factor=(2, 2, 1), mode="trilinear")
+        self.apply(_initialise)
+
+    def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Segment images; see the class for what is returned.
+
+        Args:
+            image: (B, M, H, W, D), any size; a modality with any NaN is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
+
+        Raises:
+            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
+        """
+        fits = False
+        if not torch.jit.is_scripting():
+            check_image(image, self.num_modalities, stride=1)
+            fits = torch.compiler.is_exporting()  # for the sizes of `exported_shape`
+        encoded = self.encoders(image if fits else _padded(image), keep)
+        pooled, specific, shared = encoded.levels[0], encoded.levels[1], encoded.levels[6]
+        composed = shared + self.compose(torch.cat([shared, specific], dim=1))  # Eq. 2
+        decoded = _completed(composed, shared, encoded).flatten(1, 2)
+        for i, level in enumerate(self.decoder):
+            decoded = level(decoded, pack(encoded.levels[5 - i], encoded), encoded.slots)
+        logits = self.upsample(self.head(decoded))[:, :, : image.shape[2], : image.shape[3], : image.shape[4]]
+        if not torch.jit.is_scripting() and self.training:
+            return {
+                "pred": logits,
+                "shared": all_modalities(shared, encoded, encoded.available),
+                "domain_logits": all_modalities(self.domain_classifier(pooled), encoded, encoded.available),
+                "present": encoded.present,
+                "available": encoded.available,
+            }
+        return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
+
+
+class _Encoder(nn.Module):
+    """ResNet-50 in 3D with narrower last stage, then convolutions of several dilations, all weights standardised.
+
+    Args:
+        features: F of the first convolution.
+        blocks: bottlenecks of each stage.
+        with_skips: return the feature maps of the stem and of three stages as well.
+    """
+
+    def __init__(self, features: int, blocks: Sequence[int], with_skips: bool) -> None:
+        super().__init__()
+        self.with_skips = with_skips
+        self.stem = nn.Sequential(
+            nn.Conv3d(1, features, kernel_size=7, stride=(2, 2, 1), padding=3, bias=False), _norm(features), _act()
+        )
+        self.pool = nn.MaxPool3d(kernel_size=3, stride=2, padding=1)
+        self.stages = nn.ModuleList()
+        below = features
+        for stage, (width, count) in enumerate(zip((1, 2, 4, 5), blocks, strict=True)):
+            self.stages.append(_stage(below, width * features, count, stride=2 if stage else 1))
+            below = 4 * width * features
+        deepest = 4 * features
+        self.reduce = _convolution(below, deepest, kernel_size=1)
+        self.branches = nn.ModuleList([_convolution(deepest, deepest, kernel_size=1)])
+        self.branches.extend(_convolution(deepest, deepest, kernel_size=3, dilation=rate) for rate in DILATIONS)
+        self.merge = _convolution((1 + len(DILATIONS)) * deepest, deepest, kernel_size=1)
+        with_standardized_weights(self)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the deepest features behind the feature maps of the skip connections, or behind their own mean.
+
+        The deepest features are (n, 4 F, *spatial / strides); the mean is (n, 4 F), in front of the dilations.
+        """
+        features = self.stem(image)
+        levels = [features]
+        features = self.pool(features)
+        for stage in self.stages:
+            features = stage(features)
+            levels.append(features)
+        reduced = self.reduce(features)
+        merged = self.merge(torch.cat([branch(reduced) for branch in self.branches], dim=1))
+        if not self.with_skips:
+            return [reduced.mean(dim=(2, 3, 4)), merged]
+        levels[-1] = merged
+        return levels
+
+
+class _DecoderLevel(nn.Module):
+    """Twice the size, the shared features of the available modalities added, one residual block."""
+
+    def __init__(self, below: int, channels: int, skip_channels: int, num_modalities: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose3d(below, channels, kernel_size=2, stride=2, bias=False)
+        self.skip = StandardizedConcatConv(skip_channels, num_modalities, channels)
+        self.norm = _norm(channels)
+        self.act = _act()
+        self.block = with_standardized_weights(ResNetBlock(channels, channels, act=ACT, norm=NORM))
+
+    def forward(self, below: Tensor, packed: Tensor, slots: Tensor) -> Tensor:
+        return self.block(self.up(below) + self.act(self.norm(self.skip(packed, slots))))
+
+
+def _completed(composed: Tensor, shared: Tensor, encoded: EncodedModalities) -> Tensor:
+    """Lay the fused features of pairs out as (B, M, C, *spatial); absent modalities get the mean of Eq. 4."""
+    count = encoded.available.sum(dim=1).view(-1, 1, 1, 1, 1)
+    generated = pack(shared, encoded).sum(dim=1) / count
+    absent = masked(generated.unsqueeze(1).expand(-1, encoded.available.shape[1], -1, -1, -1, -1), ~encoded.available)
+    return all_modalities(composed, encoded, encoded.available) + absent
+
+
+def _padded(image: Tensor) -> Tensor:
+    """Pad with zeros behind every axis, to 32 voxels or more and to multiples of the strides, 32, 32 and 16.
+
+    The deepest feature map then has two positions or more, and so a variance.
+    """
+    height, width, depth = image.shape[2], image.shape[3], image.shape[4]
+    shape = [image.shape[0], image.shape[1], _length(height, 32), _length(width, 32), _length(depth, 16)]
+    padded = image.new_zeros(shape)
+    padded[:, :, :height, :width, :depth] = image
+    return padded
+
+
+def _length(size: int, stride: int) -> int:
+    return max(32, (size + stride - 1) // stride * stride)
+
+
+def _stage(below: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+    shortcut = nn.Sequential(nn.Conv3d(below, 4 * width, kernel_size=1, stride=stride, bias=False), _norm(4 * width))
+    first = ResNetBottleneck(below, width, stride=stride, downsample=shortcut, act=ACT, norm=NORM)
+    return nn.Sequential(first, *(ResNetBottleneck(4 * width, width, act=ACT, norm=NORM) for _ in range(blocks - 1)))
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1) -> Convolution:
+    return Convolution(
+        3, in_channels, out_channels, kernel_size=kernel_size, dilation=dilation, bias=False, act=ACT, norm=NORM
+    )
+
+
+def _norm(channels: int) -> nn.Module:
+    return get_norm_layer(NORM, spatial_dims=3, channels=channels)
+
+
+def _act() -> nn.Module:
+    return get_act_layer(ACT)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Give a convolution He's normal weights by its outputs."""
+    if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out")
