@@ -48,6 +48,7 @@ SKIPPED = {
     r"ci/orthanc\.sh|serve-archive": "needs other software: Orthanc",
     r"ci/label\.sh|/infer/": "needs other software: MONAI Label",
     r"organisers-scores": "needs other software: the organisers' programs",
+    r"ci/deploy\.sh|monai-deploy": "needs other software: MONAI Deploy",
     r"brainles_preprocessing": "needs other software and the network",
 }
 

@@ -9,18 +9,19 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from monai.config import KeysCollection
-from monai.transforms import Transform
+from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
 __all__ = ["NoteInputsd"]
 
 
-class NoteInputsd(Transform):
+class NoteInputsd(MapTransform):
     """Add "inputs", a JSON text for the record that `SaveImageCased` writes.
 
     It holds "files" ({modality: path or [path, channel]}) and "begun" (seconds since 1970). Runs before the files are
     read, since their names are lost when the modalities are stacked; a text goes through a data loader unchanged. What
-    is no path (arrays that MONAI Deploy brings) is not noted.
+    is no path (arrays that MONAI Deploy brings) is not noted. A `MapTransform`, since Deploy's bundle operator hands
+    dictionaries only to a chain that begins with one.
 
     Args:
         modalities: names of the modalities.
@@ -28,7 +29,7 @@ class NoteInputsd(Transform):
     """
 
     def __init__(self, modalities: KeysCollection, extra_keys: KeysCollection = ("image", "brain")) -> None:
-        self.keys = (*ensure_tuple(modalities), *ensure_tuple(extra_keys))
+        super().__init__((*ensure_tuple(modalities), *ensure_tuple(extra_keys)), allow_missing_keys=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         files = {str(key): _plain(data[key]) for key in self.keys if _names_files(data.get(key))}

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from monai.transforms import Transform
+from monai.transforms import MapTransform
 from monai.utils import convert_to_dst_type, convert_to_tensor
 
 __all__ = ["SplitDisagreementd"]
 
 
-class SplitDisagreementd(Transform):
+class SplitDisagreementd(MapTransform):
     """Leave the other channels under "pred", and put the last one, which `AveragedInferer` adds, under "disagreement".
+
+    A `MapTransform`, since MONAI Deploy's bundle operator hands dictionaries only to a chain that begins with one.
 
     Args:
         num_networks: size of the ensemble; with one network there is no such channel.
@@ -21,6 +23,7 @@ class SplitDisagreementd(Transform):
     """
 
     def __init__(self, num_networks: int, pred_key: str = "pred", disagreement_key: str = "disagreement") -> None:
+        super().__init__(pred_key)
         self.num_networks = num_networks
         self.pred_key, self.disagreement_key = pred_key, disagreement_key
 

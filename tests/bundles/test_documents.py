@@ -17,6 +17,7 @@ DOCUMENTS = [*OWN, *OF_BUNDLES]
 OF_MONAI = {"bundle_root", "config_file", "input_shape", "use_trace"}
 OF_TORCHRUN = {"nproc_per_node", "nnodes", "rdzv_backend", "rdzv_endpoint"}
 OF_MONAI_LABEL = {"conf"}
+OF_MONAI_DEPLOY = {"input", "model", "models", "platform", "tag"}
 
 
 def name_of(path):
@@ -42,7 +43,7 @@ def arguments(*folders):
 
 @pytest.fixture(scope="module")
 def options_of_commands():
-    return arguments("ci", "shared/phantoms") | OF_MONAI | OF_MONAI_LABEL | OF_TORCHRUN
+    return arguments("ci", "shared/phantoms") | OF_MONAI | OF_MONAI_LABEL | OF_MONAI_DEPLOY | OF_TORCHRUN
 
 
 def test_documents_were_found():

@@ -5,12 +5,14 @@ import re
 import zipfile
 from functools import partial
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 import torch
 from entry_points import is_traced
 from monai.bundle import ConfigParser, ckpt_export, verify_net_in_out
 from monai.bundle.scripts import _get_fake_input_shape
+from monai.transforms import MapTransform
 
 from ci.lint.config_files import bundles_below
 from ci.lint.lint_configs import lint
@@ -34,6 +36,14 @@ def test_packed_bundle_holds_configs_documents_and_its_own_code(bundle, tmp_path
     assert [name for name in files if not kind.fullmatch(name)] == []
     here = [str(path).encode() for path in (Path.cwd(), Path.home(), tmp_path) if len(path.parts) > 1]
     assert [name for name, content in files.items() if any(path in content for path in here)] == []
+
+
+@pytest.mark.parametrize("chain", ["preprocessing", "postprocessing"])
+def test_monai_deploy_hands_dictionaries_to_the_chains(bundle, chain):
+    """Its bundle operator leaves out what has LoadImage or SaveImage in its name; the first one left decides."""
+    steps = ConfigParser.load_config_file(bundle / "configs" / "inference.json")[chain]["transforms"]
+    first = next(step["_target_"] for step in steps if not re.search("LoadImage|SaveImage", step["_target_"]))
+    assert issubclass(locate(first if "." in first else f"monai.transforms.{first}"), MapTransform)
 
 
 def links(text):

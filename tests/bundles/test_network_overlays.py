@@ -54,6 +54,23 @@ def test_network_and_loss_of_an_overlay_fit(overlay):
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("overlay", [path for path in OVERLAYS if path.stem == "network_shaspec"])
+def test_encoders_that_join_later_take_the_step_of_the_others(overlay):
+    """PyTorch's fused SGD refuses parameters of which some have a momentum already and some do not."""
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(overlay.with_name(f"{name}.json")) for name in ("train", overlay.stem, "tiny")])
+    parser["blocks"] = [1, 1, 1, 1]
+    network, optimizer = (parser.get_parsed_content(name) for name in ("network", "optimizer"))
+    late = {name: p.clone() for name, p in network.named_parameters() if name.startswith("encoders.by_modality.1.")}
+    assert late
+    for available in ([True, False, False, False], [True, True, False, False]):
+        optimizer.zero_grad()
+        network.train()(torch.randn(1, 4, 32, 32, 32), torch.tensor([available]))["pred"].square().mean().backward()
+        optimizer.step()
+    assert not all(torch.equal(p, late[name]) for name, p in network.named_parameters() if name in late)
+
+
 @pytest.mark.parametrize("overlay", SMALL_NETWORKS)
 def test_network_with_a_class_head_learns_mask_and_class(overlay):
     """One step of training of a small network; every parameter gets a gradient, also from the class alone."""
