@@ -12,8 +12,9 @@ if ! cmp -s "$here/label/requirements.txt" "$environment/requirements.txt"; then
     echo "Installing into $environment ..."
     "${PYTHON:-python3}" -m venv "$environment"
     python="$environment/bin/python"
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/label/requirements.txt"
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps monailabel==0.8.5
+    { "$python" -m pip install --quiet --disable-pip-version-check -r "$here/label/requirements.txt" &&
+        "$python" -m pip install --quiet --disable-pip-version-check --no-deps monailabel==0.8.5; } ||
+        { echo "Error: pip cannot install MONAI Label into $environment, see above." >&2; exit 1; }
     # MONAI Label imports two drawing functions of torchvision, for figures of its own trainings. PyPI's torchvision
     # cannot be imported next to a CPU build of PyTorch (pytorch/vision issue 9085), so these two stand in for it.
     packages="$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"

@@ -93,8 +93,10 @@ def _checked(
     workflow.initialize()
     parser = workflow.parser
     parser.get_parsed_content("preprocessing")
-    parser.get_parsed_content("checkpointloader")()
     path = Path(parser.get_parsed_content("ckpt_path"))
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights; train first, or name some with --weights.")
+    parser.get_parsed_content("checkpointloader")()
     network = parser.get_parsed_content("network")
     try:
         stored = set(torch.load(path, map_location="cpu", weights_only=True))

@@ -123,13 +123,15 @@ def test_settings_are_checked_before_anything_is_written(weights, tmp_path, sett
     assert not (tmp_path / "app").exists()
 
 
-def test_bundles_of_2d_images_and_wrapped_weights_are_refused(weights, tmp_path):
+def test_bundles_of_2d_images_and_wrapped_or_missing_weights_are_refused(weights, tmp_path):
     with pytest.raises(InputError, match=r"takes 2D images; MONAI Label is served with bundles of 3D images only"):
         label_bundle(next(PROSTATE.parent.glob("breast*")), tmp_path, [], {})
     wrapped = tmp_path / "wrapped.pt"
     torch.save({"state_dict": torch.load(weights)}, wrapped)
     with pytest.raises(InputError, match=r"wrapped\.pt: MONAI Label takes a plain state dict of the network"):
         label_bundle(PROSTATE, tmp_path / "app", TINY, {}, wrapped)
+    with pytest.raises(InputError, match=r"none\.pt: no such weights; train first, or name some with --weights\.$"):
+        label_bundle(PROSTATE, tmp_path / "app", TINY, {}, tmp_path / "none.pt")
     with pytest.raises(InputError, match=r"nothing: not a bundle"):
         label_bundle(tmp_path / "nothing", tmp_path, [], {})
 
