@@ -28,6 +28,12 @@ def test_interval_is_that_of_resampled_cases():
     assert row["wilcoxon_p"] == wilcoxon(difference).pvalue
 
 
+@pytest.mark.parametrize("values", [[3.0, -3, 1, 2, 2, 0], [0.0, 0, 1, 1, 1, -4, 5, 5], [1.5, -1.5, 1.5, 0, -2]])
+def test_cases_that_tie_or_do_not_differ_have_the_p_of_scipy(values):
+    found = paired_differences({"first": DataFrame({"Dice": np.zeros(len(values))}), "o": DataFrame({"Dice": values})})
+    assert found.loc[("o", "Dice"), "wilcoxon_p"] == pytest.approx(wilcoxon(values).pvalue, rel=1e-12)
+
+
 def test_cases_that_one_method_lacks_do_not_count():
     first = table(Dice=[1.0, 2.0, np.nan], ET=[np.nan] * 3)
     other = table(Dice=[3.0, np.nan, 5.0], ET=[1.0] * 3)
