@@ -82,7 +82,7 @@ def _signed_rank_p(differences: np.ndarray) -> float:
     from scipy.stats import permutation_test, rankdata, wilcoxon
 
     differences = differences[differences != 0]
-    if not len(differences):
+    if len(differences) < 2:
         return 1.0
     if len(differences) > MOST_EXACT:
         return float(wilcoxon(differences).pvalue)
