@@ -2,7 +2,7 @@
 # Serves a bundle by MONAI Label 0.8.5, on this machine only:
 #     bash ci/label.sh --bundle bundles/<name> --studies IMAGES [--only_modality t1ce] [--port 8000]
 # MONAI Label has an environment of its own, made once per state of ci/label/requirements.txt, in the folder
-# LABEL_ENVIRONMENT (.venv-label). Without arguments only the environment is made.
+# LABEL_ENVIRONMENT (.venv-label), by PYTHON (python3), which is 3.11. Without arguments only the environment is made.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 environment="${LABEL_ENVIRONMENT:-.venv-label}"
@@ -10,6 +10,8 @@ if ! cmp -s "$here/label/requirements.txt" "$environment/requirements.txt"; then
     "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
         { echo "Error: Python 3.11 is needed: PYTHON=python3.11 bash $0" >&2; exit 1; }
     echo "Installing into $environment ..."
+    [ -e "$environment" ] || trap 'rm -rf "$environment"' EXIT # nothing is left of an install that fails
+    rm -f "$environment/requirements.txt"
     "${PYTHON:-python3}" -m venv "$environment"
     python="$environment/bin/python"
     { "$python" -m pip install --quiet --disable-pip-version-check -r "$here/label/requirements.txt" &&
@@ -28,6 +30,7 @@ def make_grid(*_, **__):
 save_image = make_grid
 PYTHON
     cp "$here/label/requirements.txt" "$environment/"
+    trap - EXIT
 fi
 [ $# -gt 0 ] || exit 0
 PYTHONPATH="$(dirname "$here")" exec "$environment/bin/python" -m ci.label "$@"

@@ -53,7 +53,10 @@ SKIPPED = {
 }
 
 # Bundles that keep their size in a document: its commands use the weights that the repository ships.
-FULL_SIZE = {"README.md": ["breast_ultrasound_segmentation_interaction"]}
+FULL_SIZE = {
+    "README.md": ["breast_ultrasound_segmentation_interaction"],
+    "ci/README.md": ["brats_mri_segmentation_pareto_mmformer"],
+}
 
 # Settings of overlays that are large although tiny.json is not.
 OVERLAYS = {

@@ -49,8 +49,7 @@ def main(
         raise InputError(f"{sys.prefix}: has no MONAI Label; start this with bash ci/label.sh, which installs it.")
     chosen = None if weights is None else Path(weights)
     folder = label_bundle(Path(bundle), app / "model", overlay_names(overlays), settings, chosen)
-    if not (app / "main.py").is_file():
-        shutil.copytree(source, app, dirs_exist_ok=True)
+    shutil.copytree(source, app, dirs_exist_ok=True)
     command = ["start_server", "--app", str(app), "--studies", studies, "--host", "127.0.0.1", "--port", str(port)]
     for name, value in {"models": folder.name, **OPTIONS}.items():
         command += ["--conf", name, value]

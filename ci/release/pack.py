@@ -170,11 +170,9 @@ def manifest(bundle: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 def network_of(bundle: Path, overlays: Sequence[str] = ()) -> Any:
     """Build the network of a bundle's inference.json, with overlays."""
-    from monai.bundle import ConfigParser
+    from ci.experiments.config_files import configuration_with
 
-    files = [str(bundle / "configs" / f"{name}.json") for name in ("inference", *overlays)]
-    parser = ConfigParser(ConfigParser.load_config_files(files))
-    parser["bundle_root"] = str(bundle)
+    parser = configuration_with(bundle, ["inference", *overlays], {}, ())
     return parser.get_parsed_content("network_def")
 
 

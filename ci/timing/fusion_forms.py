@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,10 +10,9 @@ from torch import Tensor
 from shared.networks import RegionAwareFusion
 
 from .best_seconds import best_seconds
+from .peak_memory import last_number
 
 __all__ = ["fusion_against_7d", "fusion_memory_against_7d", "weighted_by_region_in_7d"]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # Peak memory of one training step, less what the process took before: a process of its own, since the peak is that of
 # all it ever did. Read from Linux's own account, since the peak that `resource` knows is handed down by the process
@@ -75,9 +71,4 @@ def fusion_against_7d() -> tuple[float, float]:
 
 def fusion_memory_against_7d() -> tuple[float, float]:
     """Peak memory in GB of a training step of a fusion by regions, without and with the 7-D tensor."""
-    peaks = []
-    for seven_dimensions in ("False", "True"):
-        command = [sys.executable, "-c", FUSION_STEP, seven_dimensions]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        peaks.append(int(done.stdout.split()[-1]) / 1e6)
-    return peaks[0], peaks[1]
+    return last_number(FUSION_STEP, "False") / 1e6, last_number(FUSION_STEP, "True") / 1e6

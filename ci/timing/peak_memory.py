@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .inference_memory import megabytes_allowed
 
-__all__ = ["memory_for_a_large_brain", "memory_for_a_large_gland_image"]
+__all__ = ["last_number", "memory_for_a_large_brain", "memory_for_a_large_gland_image"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,14 +36,16 @@ print(inference_megabytes())
 
 def memory_for_a_large_gland_image() -> tuple[float, float]:
     """Peak memory in GB of segmenting 5000 x 5000 pixels by windows, network with 8 to 128 filters; and 4."""
-    return _last_number(LARGE_PICTURE) / 1e6, 4.0
+    return last_number(LARGE_PICTURE) / 1e6, 4.0
 
 
 def memory_for_a_large_brain() -> tuple[float, float]:
     """Peak memory in GB of the inference of a large brain, and 1.5 times its logits in float32 plus the image."""
-    return _last_number(LARGE_BRAIN) / 1e3, megabytes_allowed() / 1e3
+    return last_number(LARGE_BRAIN) / 1e3, megabytes_allowed() / 1e3
 
 
-def _last_number(script: str) -> float:
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+def last_number(script: str, *arguments: str) -> float:
+    """Run a script in a process of its own, from the repository's root; return the last number that it prints."""
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])

@@ -6,7 +6,6 @@ from .calibration_pairs import CalibrationPairsd
 from .check_zones import CheckZonesd
 from .class_contradiction import class_contradiction
 from .experts_figure import draw_experts
-from .first_modality import FirstModalityd
 from .fuzzy_hesitation import fuzzy_hesitation, fuzzy_non_membership
 from .fuzzy_membership import FuzzyMembership, FuzzyMembershipd, fuzzy_membership
 from .gland_instances import GlandInstancesd, gland_instances
@@ -45,6 +44,7 @@ from .save_case import SaveImageCased
 from .save_experts import SaveImageExpertsd
 from .save_picture_case import SavePictureCased
 from .segment_on_grid import SegmentOnGridd, map_on_grid, probabilities_on_grid, segment_on_grid
+from .shown_modality import ShownModalityd
 from .source_file import source_file
 from .split_disagreement import SplitDisagreementd
 from .split_experts import Experts, SplitExpertsd
@@ -56,7 +56,6 @@ __all__ = [
     "CalibrationPairsd",
     "CheckZonesd",
     "Experts",
-    "FirstModalityd",
     "FuzzyMembership",
     "FuzzyMembershipd",
     "GlandInstancesd",
@@ -89,6 +88,7 @@ __all__ = [
     "SaveImageExpertsd",
     "SavePictureCased",
     "SegmentOnGridd",
+    "ShownModalityd",
     "SplitDisagreementd",
     "SplitExpertsd",
     "StackModalitiesd",

@@ -17,10 +17,11 @@ from ..networks.present_modalities import present_modalities
 from .case_place import case_place
 from .case_record import files_read, name_of_case, write_record
 from .case_saver import CaseSaver, mean_inside
-from .first_modality import FOUND_KEY
 from .nifti_grid import nifti_on_grid
 from .output_numbers import output_numbers
 from .overlay import draw_overlay
+from .planes import best_to_show
+from .shown_modality import FOUND_KEY
 
 __all__ = ["SaveImageCased"]
 
@@ -46,7 +47,7 @@ class SaveImageCased(CaseSaver):
         metadata_path: the bundle's metadata.json, whose name and version go into the record.
         pred_key: label map (1, *spatial).
         uncertainty_key: (1, *spatial).
-        image_key: (M, *spatial), NaN where a modality is absent; or what `FirstModalityd` left of it.
+        image_key: (M, *spatial), NaN where a modality is absent; or what `ShownModalityd` left of it.
         label_key: true classes (1, *spatial), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
@@ -86,7 +87,9 @@ class SaveImageCased(CaseSaver):
         image, segmentation, uncertainty = volumes["image"], volumes["pred"], volumes["uncertainty"]
         case = name_of_case(data, self.case_names)
         present = self._present(data, image)
-        shown = self.modalities if len(image) == len(self.modalities) else present[:1]
+        shown = self.modalities
+        if len(image) < len(self.modalities):
+            shown = [shown[best_to_show(shown, data[FOUND_KEY])]]
         absent = [name for name in self.modalities if name not in (*present, *shown)]
         names = {
             "segmentation": f"{case}_seg.nii.gz",

@@ -12,12 +12,12 @@ from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd
 
 from shared.errors import InputError
 from shared.transforms import (
-    FirstModalityd,
     LoadImageModalitiesd,
     NormalizeInBraind,
     NoteInputsd,
     SaveImageCased,
     SegmentOnGridd,
+    ShownModalityd,
     StackModalitiesd,
     brain_of_normalized,
     draw_overlay,
@@ -214,11 +214,15 @@ def test_rejects_what_does_not_fit(case, tmp_path, change, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_first_modality_is_enough_for_all_files(case, tmp_path):
+@pytest.mark.parametrize("t1ce_is_there", [False, True])
+def test_the_modality_that_figures_show_is_enough_for_all_files(case, tmp_path, t1ce_is_there):
     _, data = case
+    if t1ce_is_there:
+        data["image"][0] = data["image"][1].flip(0)
     saver(tmp_path)(data)
-    first = FirstModalityd()(data)
-    assert (first["image"].shape[0], first["found_modalities"]) == (1, [1])
+    first = ShownModalityd(MODALITIES)(data)
+    assert first["found_modalities"] == ([0, 1] if t1ce_is_there else [1])
+    assert torch.equal(first["image"].as_tensor(), data["image"][1:].as_tensor())
     shutil.move(tmp_path / "out", tmp_path / "whole")
     saver(tmp_path)(first)
     for file in ("P1_seg.nii.gz", "P1_uncertainty.nii.gz", "P1_overlay.png"):

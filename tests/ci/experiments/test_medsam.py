@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from ci.experiments import medsam
 from ci.experiments.medsam_case import segment
+from ci.experiments.medsam_figure import draw_medsam
 from ci.experiments.medsam_network import MedSAM
 from ci.experiments.medsam_prompts import Prompt, grey_of, prompts_of
 from shared.errors import InputError
@@ -186,8 +187,6 @@ def test_boxes_are_drawn_around_the_reference(filling, tmp_path, monkeypatch):
     values = torch.zeros(12, 10, 3, dtype=torch.uint8)
     values[4:7, 2:8, 1] = 2
     prompts = prompts_of(label_of(values), 0.0)
-    from ci.experiments.medsam_figure import draw_medsam
-
     draw_medsam(
         tmp_path / "figure.png",
         {"flair": np.ones((12, 10, 3), np.uint8)},

@@ -120,16 +120,17 @@ def test_weights_of_another_network_are_a_fault(changed):
 def test_included_weights_are_named_and_must_fit_the_network_of_their_sizes(changed):
     """The prostate bundle with weights as if it had been trained on painted prostates, with 2 features."""
     fitting, faults = network_of(PROSTATE, ["inference_tiny"]).state_dict(), []
-    for weights in (fitting, {"a": torch.zeros(1)}):
+    for weights, sizes in [(fitting, "painted_sizes"), ({"a": torch.zeros(1)}, "painted_sizes"), (fitting, "none")]:
 
-        def edit(folder, weights=weights):
-            shutil.copy(folder / "configs" / "inference_tiny.json", folder / "configs" / "painted_sizes.json")
+        def edit(folder, weights=weights, sizes=sizes):
+            shutil.copy(folder / "configs" / "inference_tiny.json", folder / "configs" / f"{sizes}.json")
             (folder / "models").mkdir()
             torch.save(weights, folder / "models" / "painted.pt")
 
         faults.append(changed(edit)["weights"])
     assert faults[0] == ["painted.pt"]
     assert "painted.pt: does not fit network_def" in faults[1][0]
+    assert "painted_sizes.json: no such file" in faults[2][0]
 
 
 def test_a_zip_that_is_no_packed_bundle_is_refused(tmp_path, packed):
