@@ -98,7 +98,7 @@ def upsample(mode: str = "trilinear") -> nn.Upsample:
 
 
 def kaiming_convolutions(module: nn.Module) -> None:
-    """Give a convolution He's normal weights, as all four networks start; for `Module.apply`."""
+    """Give a convolution He's normal weights; for `Module.apply`."""
     if isinstance(module, nn.Conv3d):
         nn.init.kaiming_normal_(module.weight)
 

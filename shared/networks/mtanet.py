@@ -8,6 +8,7 @@ from .append_class_logits import append_class_logits
 from .partial_decoder import PartialDecoder, resized
 from .pyramid_vision_transformer import PyramidVisionTransformer
 from .reverse_addition_attention import ReverseAdditionAttention
+from .size_rule import check_multiples
 
 __all__ = ["MTANet"]
 
@@ -43,6 +44,7 @@ class MTANet(nn.Module):
         decoder_channels: int = 32,
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.encoder = PyramidVisionTransformer(encoder, in_channels)
         widths = list(self.encoder.widths)
         self.coarse_mask = PartialDecoder(widths[1:], decoder_channels)
@@ -51,6 +53,7 @@ class MTANet(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor | list[Tensor]] | Tensor:
         """Segment and classify images (B, `in_channels`, H, W); see the class for what is returned."""
+        check_multiples(image, self.in_channels, 32)
         *skips, features = self.encoder(image)
         class_logits = self.class_head(features.mean(dim=(2, 3)))
         masks = [self.coarse_mask([*skips[1:], features])]

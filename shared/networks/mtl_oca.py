@@ -12,6 +12,7 @@ from ..errors import InputError
 from .append_class_logits import append_class_logits
 from .gaussian_edges import GaussianEdges
 from .object_context import GROUPS, ObjectContextAttention
+from .size_rule import check_multiples
 
 __all__ = ["MTLOCA"]
 
@@ -57,6 +58,8 @@ class MTLOCA(nn.Module):
             raise InputError(
                 f"channels and key_channels: expected multiples of {GROUPS}, got {list(channels)} and {key_channels}."
             )
+        self.in_channels = in_channels
+        self.size_multiple = max(GRID, 2 ** (len(channels) - 1))
         self.edges = GaussianEdges()
         self.backbone = UNet(
             spatial_dims=2,
@@ -78,6 +81,7 @@ class MTLOCA(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor | list[Tensor]] | Tensor:
         """Segment and classify images (B, `in_channels`, H, W); see the class for what is returned."""
+        check_multiples(image, self.in_channels, self.size_multiple)
         features = self.backbone(torch.cat([image, self.edges(image)], dim=1))
         class_logits = self.class_head(_mean_parts(features).flatten(1))
         with_context, regions = self.context(features)

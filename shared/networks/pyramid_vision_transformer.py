@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError
+from .reduced_attention import ReducedAttention
 
 __all__ = ["PyramidVisionTransformer"]
 
@@ -87,7 +88,7 @@ class _Block(nn.Module):
     def __init__(self, width: int, scale: int, drop_path: float) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width, eps=1e-6)
-        self.attention = _ReducedAttention(width, HEADS[scale], REDUCTIONS[scale])
+        self.attention = ReducedAttention(width, HEADS[scale], REDUCTIONS[scale])
         self.mlp_norm = nn.LayerNorm(width, eps=1e-6)
         hidden = MLP_RATIOS[scale] * width
         self.expand, self.contract = nn.Linear(width, hidden), nn.Linear(hidden, width)
@@ -99,30 +100,6 @@ class _Block(nn.Module):
         hidden = self.expand(self.mlp_norm(features)).permute(0, 3, 1, 2)
         hidden = functional.gelu(self.depthwise(hidden)).permute(0, 2, 3, 1)
         return features + self.drop_path(self.contract(hidden))
-
-
-class _ReducedAttention(nn.Module):
-    """Attention of all positions to a map that a strided convolution has made smaller."""
-
-    def __init__(self, width: int, heads: int, reduction: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
-        self.projection = nn.Linear(width, width)
-        self.reduce = nn.Conv2d(width, width, reduction, reduction) if reduction > 1 else nn.Identity()
-        self.reduced_norm = nn.LayerNorm(width) if reduction > 1 else nn.Identity()
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return a map of the same shape (B, H, W, C)."""
-        reduced = self.reduce(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        key, value = self.key_value(self.reduced_norm(reduced)).chunk(2, dim=-1)
-        query, key, value = (self._split(part) for part in (self.query(features), key, value))
-        attended = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
-        return self.projection(attended.reshape(features.shape))
-
-    def _split(self, features: Tensor) -> Tensor:
-        """(B, H, W, C) to (B, heads, H * W, C / heads)."""
-        return features.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from monai.networks.blocks import CrossAttentionBlock
 from torch import Tensor, nn
 
-from .patch_expanding import ChannelNorm
+from .reduced_attention import ReducedAttention
 
 __all__ = ["RemixFeedForward", "RemixTransformerBlock"]
 
@@ -36,35 +35,24 @@ class RemixFeedForward(nn.Module):
 
 
 class RemixTransformerBlock(nn.Module):
-    """ReMixed transformer block: efficient self-attention and ReMix-FFN, each after a layer normalisation, with skips.
-
-    Every position attends to those of a coarser map, which a convolution without overlap makes (the attention of
-    PVT, Wang et al., ICCV 2021): MONAI's `CrossAttentionBlock` between the two maps.
+    """ReMixed transformer block: `ReducedAttention` and ReMix-FFN, each after a layer normalisation, with skips.
 
     Args:
-        channels: of the map; a multiple of `num_heads`.
-        num_heads: of the attention.
-        reduction: how many times coarser the other map is along both axes; 1 for plain self-attention. Height and
-            width are multiples of it.
+        channels: see `ReducedAttention`.
+        num_heads: see there.
+        reduction: see there.
     """
 
     def __init__(self, channels: int, num_heads: int, reduction: int) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(channels)
-        self.reduce = (
-            nn.Sequential(nn.Conv2d(channels, channels, reduction, stride=reduction), ChannelNorm(channels))
-            if reduction > 1
-            else nn.Identity()
-        )
-        self.attention = CrossAttentionBlock(channels, num_heads, qkv_bias=True)
+        self.attention = ReducedAttention(channels, num_heads, reduction)
         self.feed_forward_norm = nn.LayerNorm(channels)
         self.feed_forward = RemixFeedForward(channels, 4 * channels)
 
     def forward(self, features: Tensor) -> Tensor:
         """Transform a map (B, C, H, W)."""
         features = features.permute(0, 2, 3, 1)
-        normal = self.attention_norm(features)
-        coarse = self.reduce(normal.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
-        features = features + self.attention(normal.flatten(1, 2), coarse).reshape(features.shape)
+        features = features + self.attention(self.attention_norm(features))
         features = features + self.feed_forward(self.feed_forward_norm(features))
         return features.permute(0, 3, 1, 2)

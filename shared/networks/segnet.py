@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..errors import InputError
 
-__all__ = ["LevelFeatures", "SegNet", "conv_norm_relu", "unpool"]
+__all__ = ["LevelFeatures", "SegNet", "conv_norm_relu", "decoder_widths", "unpool"]
 
 
 class LevelFeatures(NamedTuple):

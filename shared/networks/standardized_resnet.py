@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from monai.networks.nets.resnet import ResNetBottleneck
 from torch import Tensor, nn
-from torch.nn import functional
 
-__all__ = ["StandardizedConv2d", "StandardizedResNet"]
+from .weight_standardization import with_standardized_weights
+
+__all__ = ["StandardizedResNet"]
 
 GROUPS = 32
 
 
-class StandardizedConv2d(nn.Conv2d):
-    """Convolution whose filters are brought to mean 0 and variance 1 before use (Qiao et al., 2019, Eq. 5)."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Convolve (B, C, H, W)."""
-        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, unbiased=False)
-        weight = (self.weight - mean) / (variance + 1e-5).sqrt()
-        return functional.conv2d(image, weight, self.bias, self.stride, self.padding)
-
-
 class StandardizedResNet(nn.Module):
-    """First stages of a ResNet of bottlenecks, with standardised filters and group normalisation.
+    """First stages of a ResNet of bottlenecks, with weight standardisation and group normalisation.
 
     The "R50" of R50 + ViT-B/16 (Dosovitskiy et al., 2021): the fourth stage of ResNet-50 is left out, and its blocks
     belong to the third. MONAI's `ResNetBottleneck` with other convolutions. Group normalisation of a shortcut has one
@@ -42,7 +32,7 @@ class StandardizedResNet(nn.Module):
         if width % GROUPS or width < GROUPS:
             raise ValueError(f"width must be a multiple of {GROUPS}, got {width}.")
         self.root = nn.Sequential(
-            StandardizedConv2d(in_channels, width, 7, stride=2, padding=3, bias=False),
+            nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False),
             nn.GroupNorm(GROUPS, width, eps=1e-6),
             nn.ReLU(inplace=True),
         )
@@ -53,6 +43,7 @@ class StandardizedResNet(nn.Module):
             planes = width * 2**stage
             first = _Bottleneck(self.channels[stage], planes, stride=1 if stage == 0 else 2)
             self.stages.append(nn.Sequential(first, *(_Bottleneck(4 * planes, planes) for _ in range(number - 1))))
+        with_standardized_weights(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the maps of the root and of every stage, fine to coarse: 1/2, 1/4, 1/8 ... of (B, C, H, W)."""
@@ -70,21 +61,8 @@ class _Bottleneck(ResNetBottleneck):
         shortcut = None
         if stride != 1 or in_channels != out_channels:
             shortcut = nn.Sequential(
-                StandardizedConv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
                 nn.GroupNorm(out_channels, out_channels),
             )
         norm = ("group", {"num_groups": GROUPS, "eps": 1e-6})
         super().__init__(in_channels, planes, spatial_dims=2, stride=stride, downsample=shortcut, norm=norm)
-        self.conv1, self.conv2, self.conv3 = map(_standardized, (self.conv1, self.conv2, self.conv3))
-
-
-def _standardized(convolution: nn.Conv2d) -> StandardizedConv2d:
-    """Return a standardised convolution of the same sizes, without bias."""
-    return StandardizedConv2d(
-        convolution.in_channels,
-        convolution.out_channels,
-        convolution.kernel_size,
-        convolution.stride,
-        convolution.padding,
-        bias=False,
-    )

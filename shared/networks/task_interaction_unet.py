@@ -13,6 +13,7 @@ from ..errors import InputError
 from .append_class_logits import append_class_logits
 from .efficientnet_encoder import FrozenStartEfficientNet
 from .multi_scale_block import MultiScaleBlock
+from .size_rule import check_multiples
 from .task_interaction import TaskInteractionModule
 from .uncertainty_proxy_attention import UncertaintyProxyAttention
 
@@ -146,11 +147,7 @@ class TaskInteractionUNet(nn.Module):
         return self.mask_head(decoded), self.class_head(torch.cat([*pooled, *vectors], dim=1)), exchanges
 
     def _check(self, image: Tensor) -> None:
-        if image.ndim != 4 or image.shape[1] != 3 or image.shape[2] % 32 or image.shape[3] % 32:
-            raise InputError(
-                f"image: must be (B, 3, H, W) with H and W multiples of 32, got {tuple(image.shape)}; resize it "
-                "(--image_size), or pad it."
-            )
+        check_multiples(image, 3, 32)
         if self.training and len(image) < 2:
             raise InputError(
                 "image: training needs batches of two images or more, got one; set --batch_size to 2 or more, and drop "

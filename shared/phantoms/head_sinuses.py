@@ -47,11 +47,11 @@ def sinuses(generator: np.random.Generator, head: Head, maps: BrainMaps) -> np.n
     uneven = np.exp(np.float32(0.3) * Waves(generator, 7.0).on(head.grid))
     shares = [_sagittal(generator, head, uneven)]
     for name, below in zip(SINUS_COURSES, deep_below, strict=True):
-        wide = generator.uniform(0.7, 1.35)
-        if name in ("left", "right") and generator.random() < HYPOPLASTIC:
+        wide, of_one_side = generator.uniform(0.7, 1.35), name in ("left", "right")
+        if of_one_side and generator.random() < HYPOPLASTIC:
             wide = generator.uniform(0.1, 0.5)
-        shows = generator.uniform(0.6, 1.0) if name in ("left", "right") else generator.uniform(0.3, 1.0)
-        more_mm = np.float32(3.0 if name in ("left", "right") else 1.0) * (np.float32(wide) * uneven - 1)
+        shows = generator.uniform(0.6 if of_one_side else 0.3, 1.0)
+        more_mm = np.float32(3.0 if of_one_side else 1.0) * (np.float32(wide) * uneven - 1)
         shares.append(np.float32(shows) * np.clip(0.5 + below + more_mm, 0, 1))
     return np.maximum.reduce(shares)
 

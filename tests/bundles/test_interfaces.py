@@ -13,6 +13,7 @@ from entry_points import is_traced
 from monai.bundle import ConfigParser, ckpt_export, verify_net_in_out
 from monai.bundle.scripts import _get_fake_input_shape
 from monai.transforms import MapTransform
+from small_networks import SMALL_NETWORKS
 
 from ci.lint.config_files import bundles_below
 from ci.lint.lint_configs import lint
@@ -93,6 +94,9 @@ def test_another_network_fits_training_and_inference_and_finds_its_own_weights(o
     for first, tiny in (("train", "tiny"), ("inference", "inference_tiny")):
         parser = ConfigParser()
         parser.read_config([str(path) for path in (configs / f"{first}.json", configs / f"{tiny}.json", overlay)])
+        own, small = (ConfigParser.load_config_file(path) for path in (overlay, configs / f"{tiny}.json"))
+        sizes = {key: small[key] for key in own.keys() & small.keys() - {"network_def"}}
+        parser.update(sizes | SMALL_NETWORKS.get(overlay.stem, {}))
         networks.append(parser.get_parsed_content("network_def").eval())
         folders.append(parser.get_parsed_content("ckpt_dir" if first == "train" else "ckpt_path"))
     assert folders[1] == f"{folders[0]}/model.pt"

@@ -6,22 +6,20 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 from monai.losses import DiceCELoss
+from small_networks import SMALL_NETWORKS
 
 from shared.handlers import unknown_settings
 from shared.handlers.state_dict_file import find_weights
 
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction/configs")
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
-SMALL_NETWORKS = {
-    "network_transunet": {
-        "width": 32,
-        "layers": [1, 1, 1],
-        "hidden_size": 64,
-        "num_layers": 1,
-        "channels": [8, 8, 8, 4, 4],
-    },
-    "network_swin_unet": {"embed_dim": 8, "heads": [1, 2, 2, 4], "window_size": 4},
-    "network_missformer": {"channels": [4, 8, 12, 16], "heads": [1, 2, 3, 4], "bridge_layers": 1},
+MILLION_PARAMETERS = {  # of the papers or their programs; MISSFormer without what has no effect
+    "network_transunet": 105.3,
+    "network_swin_unet": 27.2,
+    "network_missformer": 35.4,
+    "network_mtan": 40.0,
+    "network_mtanet": 29.7,
+    "network_shaspec": 187.1,
 }
 OVERLAYS = sorted(Path("bundles").glob("*/configs/network_*.json"))
 
@@ -40,6 +38,7 @@ def test_network_and_loss_of_an_overlay_fit(overlay):
     parser = ConfigParser()
     names = ["train", *([overlay] if overlay else []), "tiny"]
     parser.read_config([str(MMFORMER / f"{name}.json") for name in names])
+    parser.update(SMALL_NETWORKS.get(overlay, {}))
     network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
     image = torch.randn(2, 4, 32, 32, 32)
     image[1, :2] = float("nan")
@@ -60,7 +59,7 @@ def test_encoders_that_join_later_take_the_step_of_the_others(overlay):
     torch.manual_seed(0)
     parser = ConfigParser()
     parser.read_config([str(overlay.with_name(f"{name}.json")) for name in ("train", overlay.stem, "tiny")])
-    parser["blocks"] = [1, 1, 1, 1]
+    parser.update(SMALL_NETWORKS[overlay.stem])
     network, optimizer = (parser.get_parsed_content(name) for name in ("network", "optimizer"))
     late = {name: p.clone() for name, p in network.named_parameters() if name.startswith("encoders.by_modality.1.")}
     assert late
@@ -71,7 +70,17 @@ def test_encoders_that_join_later_take_the_step_of_the_others(overlay):
     assert not all(torch.equal(p, late[name]) for name, p in network.named_parameters() if name in late)
 
 
-@pytest.mark.parametrize("overlay", SMALL_NETWORKS)
+@pytest.mark.parametrize("overlay", [path for path in OVERLAYS if path.stem in MILLION_PARAMETERS], ids=str)
+def test_sizes_of_an_overlay_are_the_published_ones(overlay):
+    parser = ConfigParser()
+    parser.read_config([str(overlay.with_name("train.json")), str(overlay)])
+    with torch.device("meta"):
+        network = parser.get_parsed_content("network_def")
+    found = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    assert found == pytest.approx(MILLION_PARAMETERS[overlay.stem], rel=0.002)
+
+
+@pytest.mark.parametrize("overlay", ["network_transunet", "network_swin_unet", "network_missformer"])
 def test_network_with_a_class_head_learns_mask_and_class(overlay):
     """One step of training of a small network; every parameter gets a gradient, also from the class alone."""
     torch.manual_seed(0)
@@ -114,18 +123,12 @@ def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():
     assert found.left_out == ["restore.weight", "restore.bias"]
 
 
-@pytest.mark.parametrize(
-    ("overlay", "sizes", "masks"),
-    [
-        ("network_mtanet", {"pvt_encoder": "pvt-v2-b0", "mtanet_channels": 8}, 3),
-        ("network_mtl_oca", {"channels": [8, 8, 16]}, 1),
-    ],
-)
-def test_side_outputs_are_trained_like_masks(overlay, sizes, masks):
+@pytest.mark.parametrize(("overlay", "masks"), [("network_mtanet", 3), ("network_mtl_oca", 1)])
+def test_side_outputs_are_trained_like_masks(overlay, masks):
     torch.manual_seed(0)
     parser = ConfigParser()
     parser.read_config([str(BREAST / f"{name}.json") for name in ("train", "paper", overlay, "side_outputs")])
-    parser.update(sizes | {"side_weight": 0.4})
+    parser.update(SMALL_NETWORKS[overlay] | {"side_weight": 0.4})
     network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
     target = {"label": torch.randint(0, 2, (2, 1, 32, 32)), "class": torch.tensor([0, 2])}
     prediction = network(torch.randn(2, 3, 32, 32))

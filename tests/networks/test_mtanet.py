@@ -35,19 +35,21 @@ def test_encoder_has_the_published_size_and_cost(size, millions, gflop):
 def test_attention_is_that_of_pytorch_to_the_reduced_map(stage, heads):
     torch.manual_seed(0)
     ours = PyramidVisionTransformer("pvt-v2-b0").eval().stages[stage].blocks[0].attention
-    width = ours.query.in_features
+    block = ours.attention
+    width = block.to_q.in_features
     theirs = nn.MultiheadAttention(width, heads, batch_first=True)
     for parameter in ours.parameters():
         nn.init.normal_(parameter, std=0.1)
     with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([ours.query.weight, ours.key_value.weight]))
-        theirs.in_proj_bias.copy_(torch.cat([ours.query.bias, ours.key_value.bias]))
-        theirs.out_proj.load_state_dict(ours.projection.state_dict())
+        theirs.in_proj_weight.copy_(torch.cat([block.to_q.weight, block.to_k.weight, block.to_v.weight]))
+        theirs.in_proj_bias.copy_(torch.cat([block.to_q.bias, block.to_k.bias, block.to_v.bias]))
+        theirs.out_proj.load_state_dict(block.out_proj.state_dict())
         features = torch.randn(2, 8, 4, width)
         reduced = features.permute(0, 3, 1, 2)
         if stage == 1:
-            reduced = nn.functional.conv2d(reduced, ours.reduce.weight, ours.reduce.bias, stride=4)
-            reduced = ours.reduced_norm(reduced.movedim(1, -1)).movedim(-1, 1)
+            convolution, norm = ours.reduce
+            reduced = nn.functional.conv2d(reduced, convolution.weight, convolution.bias, stride=4)
+            reduced = nn.functional.layer_norm(reduced.movedim(1, -1), [width], norm.weight, norm.bias).movedim(-1, 1)
         memory = reduced.flatten(2).transpose(1, 2)
         assert memory.shape[1] == (2 if stage == 1 else 32)
         expected = theirs(features.flatten(1, 2), memory, memory, need_weights=False)[0]
@@ -123,6 +125,15 @@ def test_evaluation_is_one_tensor_with_the_class_of_the_deepest_map():
         output = network(image)
     assert output.shape == (2, 3, 64, 32)
     torch.testing.assert_close(output[:, 1:, 5, 7], expected)
+
+
+def test_sizes_that_the_encoder_does_not_divide_are_refused():
+    with torch.device("meta"):
+        network = MTANet(**SMALL)
+    with pytest.raises(
+        InputError, match=r"image: must be \(B, 3, H, W\) with H and W multiples of 32, got \(1, 3, 32,"
+    ):
+        network(torch.zeros(1, 3, 32, 48))
 
 
 def test_unknown_encoder_is_named():

@@ -80,6 +80,12 @@ def test_evaluation_is_one_tensor_of_any_allowed_size():
     assert torch.equal(output[:, 1:], output[:, 1:, :1, :1].expand(-1, -1, 40, 24))
 
 
+@pytest.mark.parametrize(("channels", "size", "multiple"), [((8, 8, 8), 12, 8), ((8,) * 5, 40, 16)])
+def test_sizes_that_the_levels_or_the_parts_do_not_divide_are_refused(channels, size, multiple):
+    with pytest.raises(InputError, match=rf"image: must be \(B, 3, H, W\) with H and W multiples of {multiple}, got"):
+        MTLOCA(channels=channels, key_channels=8)(torch.zeros(1, 3, 32, size))
+
+
 @pytest.mark.parametrize("wrong", [{"channels": (8, 12)}, {"key_channels": 4}])
 def test_widths_that_cannot_be_grouped_are_refused(wrong):
     with pytest.raises(InputError, match="channels and key_channels: expected multiples of 8, got"):

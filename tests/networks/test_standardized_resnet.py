@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from shared.networks.standardized_resnet import StandardizedConv2d, StandardizedResNet
+from shared.networks.standardized_resnet import StandardizedResNet
+from shared.networks.weight_standardization import StandardizedConv2d
 
 
 def test_a_filter_is_brought_to_mean_0_and_variance_1():

@@ -14,6 +14,8 @@ from shared.phantoms.lesion_spread import blocked_by
 from shared.phantoms.mni_maps import load_brain_maps
 from shared.phantoms.painted_brain import head_size
 
+pytest.importorskip("nilearn", reason="the anatomy of painted brains needs nilearn, which is not installed")
+
 MM = 4.0
 
 

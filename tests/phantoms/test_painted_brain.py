@@ -12,6 +12,8 @@ from shared.phantoms.mni_maps import load_brain_maps
 from shared.phantoms.mr_contrasts import RANGES
 from shared.phantoms.painted_brain import head_size, random_stream
 
+pytest.importorskip("nilearn", reason="the anatomy of painted brains needs nilearn, which is not installed")
+
 MM = 4.0
 SIZE = head_size((MM,) * 3)
 GRID = upright_affine(SIZE, (MM,) * 3)

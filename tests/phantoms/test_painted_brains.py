@@ -14,6 +14,8 @@ from shared.phantoms.mni_maps import load_brain_maps
 from shared.phantoms.painted_brain import head_size
 from shared.transforms import PrepareBraind
 
+pytest.importorskip("nilearn", reason="the anatomy of painted brains needs nilearn, which is not installed")
+
 
 def test_a_painter_gives_what_the_preparation_of_the_bundles_reads():
     painter = BrainPainter((6.0, 7.0, 8.0), ["flair", "t1"], label_values=(0, 1, 2, 400))
