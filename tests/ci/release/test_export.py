@@ -61,6 +61,16 @@ def test_a_file_that_differs_from_the_network_is_not_written(weights, monkeypatc
     assert not weights.with_suffix(".safetensors").exists()
 
 
+def test_a_file_that_takes_some_sizes_alone_is_not_written(weights, monkeypatch):
+    def refuse(path, source):
+        raise AssertionError("Guard failed: image.size()[2] == 32")
+
+    monkeypatch.setattr(export, "difference_of", refuse)
+    with pytest.raises(InputError, match=r"not written: torch\.export holds for some .* export another form, such as o"):
+        run(weights, "safetensors")
+    assert not weights.with_suffix(".safetensors").exists()
+
+
 def test_weights_of_other_settings_are_refused(weights):
     with pytest.raises(InputError, match="trained with spacing_mm = "):
         run(weights, "safetensors", spacing_mm=[3.0, 3.0, 3.0])
