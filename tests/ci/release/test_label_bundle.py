@@ -36,12 +36,17 @@ def folder(weights):
 
 @pytest.fixture
 def found_in_process():
-    """What the bundle's library leaves in this process is taken out again."""
-    path, modules = list(sys.path), set(sys.modules)
+    """The bundle's library is imported anew, not from the folder of another test, and is taken out again."""
+
+    def forget():
+        for name in [name for name in sys.modules if name.split(".")[0] == f"{PROSTATE.name}_lib"]:
+            del sys.modules[name]
+
+    path = list(sys.path)
+    forget()
     yield
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    forget()
 
 
 def read(folder, name):
