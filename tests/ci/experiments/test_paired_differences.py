@@ -34,6 +34,15 @@ def test_cases_that_tie_or_do_not_differ_have_the_p_of_scipy(values):
     assert found.loc[("o", "Dice"), "wilcoxon_p"] == pytest.approx(wilcoxon(values).pvalue, rel=1e-12)
 
 
+@pytest.mark.parametrize("count", [2, 13, 14])
+def test_cases_that_all_differ_have_the_exact_p_of_scipy_in_every_call(count):
+    """Up to 13 cases all signs are summed: if they were drawn, two calls would differ."""
+    values = np.random.default_rng(2).normal(0.4, 1, count)
+    scores = {"first": DataFrame({"Dice": np.zeros(count)}), "other": DataFrame({"Dice": values})}
+    found = [paired_differences(scores).loc[("other", "Dice"), "wilcoxon_p"] for _ in range(2)]
+    assert found[0] == found[1] == pytest.approx(wilcoxon(values).pvalue, rel=1e-12)
+
+
 def test_cases_that_one_method_lacks_do_not_count():
     first = table(Dice=[1.0, 2.0, np.nan], ET=[np.nan] * 3)
     other = table(Dice=[3.0, np.nan, 5.0], ET=[1.0] * 3)
