@@ -14,13 +14,7 @@ from torch import Tensor
 from .at_temperature import at_temperature
 from .sample_on_grid import fill_on_grid
 
-__all__ = [
-    "SegmentOnGridd",
-    "classes_and_uncertainty",
-    "map_on_grid",
-    "probabilities_on_grid",
-    "segment_on_grid",
-]
+__all__ = ["SegmentOnGridd", "classes_and_uncertainty", "map_on_grid", "probabilities_on_grid", "segment_on_grid"]
 
 
 def classes_and_uncertainty(logits: Tensor) -> tuple[Tensor, Tensor]:
