@@ -23,7 +23,7 @@ TRACED = "traced only"
 # The zoo's settings of flake8, isort and black: 120 characters, and black joins lines over a trailing comma.
 RUFF = ["--isolated", "--no-cache", "--quiet", "--output-format", "concise"]
 RUFF += ["--line-length", "120", "--target-version", "py311"]
-LINT = ["check", "--select", "B,C4,E,F,I,N,W", "--ignore", "B023,C408,E741,N812"]
+LINT = ["check", "--select", "B,C4,E,F,I,N,W", "--ignore", "B023,B028,B905,C408,C419,E501,E741,N812"]
 FORMAT = ["format", "--check", "--config", "format.skip-magic-trailing-comma=true"]
 SPLIT = ["--config", "lint.isort.split-on-trailing-comma=false"]  # as black does
 
@@ -89,9 +89,9 @@ def by_verify_bundle(path: Path, script: Path, mode: str) -> str:
         ended = subprocess.run(words, cwd=temporary, capture_output=True, text=True, check=False)
     if ended.returncode == 0:
         return f"ok{remark}"
-    lines = ended.stderr.strip().splitlines()
-    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
-    return (errors or lines or [f"status {ended.returncode}"])[-1][:300]
+    lines = ended.stderr.strip().splitlines() or [f"status {ended.returncode}"]
+    errors = [number for number, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return " ".join(" ".join(lines[errors[-1] if errors else -1 :]).split())[:300]
 
 
 def _put_weights(folder: Path) -> str:

@@ -21,7 +21,7 @@ bundle = pathlib.Path(given.p, given.b)
 print("a line that is no error")
 used = json.loads(pathlib.Path(given.p, "model_info.json").read_text())
 if given.b + "_v0.1.0" in used:
-    raise ValueError("version number: 0.1.0 is already used\\nand a second line")
+    raise ValueError("version number: 0.1.0 is already used\\n  and more")
 found = [(bundle / name).is_file() for name in ("LICENSE", "models/model.pt", "eval/schema.json")]
 sys.exit("stopped without an error" if given.m == "full" else 0 if all(found) else 3)
 """
@@ -57,7 +57,7 @@ def test_the_script_of_the_zoo_finds_all_that_it_reads_and_its_last_error_is_tol
     models = script.parents[1] / "models"
     models.mkdir()
     (models / "model_info.json").write_text(json.dumps({f"{PROSTATE.name}_v0.1.0": {}}))
-    assert by_verify_bundle(packed, script, "min") == "ValueError: version number: 0.1.0 is already used"
+    assert by_verify_bundle(packed, script, "min") == "ValueError: version number: 0.1.0 is already used and more"
 
 
 def test_weights_of_the_zip_and_those_that_are_downloaded_are_not_replaced(packed, script, tmp_path):
