@@ -90,7 +90,7 @@ class SaveImageDicomSegd(Transform):
         with without_words():
             objects = self._objects(labels, image, files)
         with case_place(self.folder, case, inputs) as folder:
-            (folder / f"{case}.json").unlink(missing_ok=True)  # an older record must not vouch for the new files
+            (folder / f"{case}.json").unlink(missing_ok=True)  # an older record would not be about the new files
             for kind, dataset in objects.items():
                 with atomic_write(folder / f"{case}_{ENDINGS[kind]}.dcm") as path, without_words():
                     dataset.save_as(path)

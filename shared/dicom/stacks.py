@@ -39,7 +39,7 @@ class Stack:
 
     @property
     def first(self) -> Header:
-        """The header that stands for all."""
+        """The header that represents all."""
         return self.headers[0]
 
     @property
@@ -57,7 +57,7 @@ class Stack:
 
     @cached_property
     def planes(self) -> Counter[str]:
-        """How many images lie in which plane, to the nearest axis of the patient."""
+        """Number of images per plane, to the nearest axis of the patient."""
         found: Counter[str] = Counter()
         for header in self.headers:
             for numbers in header.geometry.get("ImageOrientationPatient", ()):

@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from ..errors import InputError
-from ..transforms.label_conventions import LABEL_TABLES
+from ..transforms.label_tables import LABEL_TABLES
 from .setting_paths import is_path_name
 from .setting_ranges import CHOICES, LISTS, nested_numbers, range_of
 

@@ -33,7 +33,7 @@ class SkipFinished:
         settings: of this run, as records have them.
         inputs: entries of a case that name files, such as the modalities.
         case_names: "plain" or "hash".
-        skip_finished: False: all cases are done, whatever is there.
+        skip_finished: False: all cases are done, also those that have results.
     """
 
     def __init__(

@@ -96,15 +96,7 @@ class ShaSpec(nn.Module):
         self.apply(_initialise)
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), any size; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
-        """
+        """Segment images (B, M, H, W, D) of any size; `keep` as in `ModalityEncoders`."""
         fits = False
         if not torch.jit.is_scripting():
             check_image(image, self.num_modalities, stride=1)

@@ -26,7 +26,7 @@ RING_UM = 9.3  # ... and everywhere this wide in method "ring"
 CLOSING_UM = 2.5
 OPENING_UM = 1.25
 SMALLEST_UM2, SMALLEST_SHARE = 23.0, 0.005  # of a lumen: area, and share of its gland
-APART = 1.5  # pixels; nearer than this to the outside, one of the eight neighbours lies outside
+APART = 1.5  # pixels; nearer than this to the outside, one of the eight neighbours is outside
 
 
 def gland_regions(
@@ -36,9 +36,9 @@ def gland_regions(
 
     The published annotations (GlaS) outline whole glands; how BenTaieb & Hamarneh, MICCAI 2016, came to the lumen that
     their losses need is not published. Here lumen, goblet cells included, is what is bright in the inside of a gland
-    ("bright"): the mean optical density over the colours, -ln((I + 1) / 256), smoothed, lies below 0.55 of Otsu's
+    ("bright"): the mean optical density over the colours, -ln((I + 1) / 256), smoothed, is below 0.55 of Otsu's
     threshold over all gland pixels, limited to 0.25 to 0.40, so that a gland without a bright inside has no lumen;
-    closed, opened, holes filled, small parts removed. What lies in a lumen and reaches its wall, such as dead cells,
+    closed, opened, holes filled, small parts removed. What is in a lumen and reaches its wall, such as dead cells,
     counts as epithelium where it is dark. Or lumen is the inside as such ("ring").
 
     The inside begins behind a rim of epithelium along a gland's border, also where it meets another gland, but not
@@ -49,7 +49,7 @@ def gland_regions(
         instances: (1, H, W), number of the gland that a pixel belongs to, 0 for none.
         pixel_size_um: edge of a pixel in micrometres; all lengths are in this unit.
         method: "bright" or "ring".
-        contour_um: width of the contour, the epithelium along a gland's border, by which glands that touch are parted;
+        contour_um: width of the contour, the epithelium along a gland's border, which separates glands that touch;
             None for a map without it.
 
     Returns:

@@ -13,7 +13,8 @@ from monai.apps.utils import HashCheckError
 from monai.bundle import download_large_files
 from toy_repository import make_toy_repository
 
-from ci.release.pack import HOOK_EXPRESSION, main, pack
+from ci.release.library_configs import HOOK_EXPRESSION
+from ci.release.pack import main, pack
 from shared.errors import InputError
 
 ROOT = Path(__file__).parents[3]
