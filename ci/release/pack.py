@@ -86,7 +86,7 @@ def check_weights(bundle: Path, weights: Path, overlays: Sequence[str] = ()) -> 
     Args:
         bundle: its folder.
         weights: the file.
-        overlays: configurations behind inference.json that set the network's sizes.
+        overlays: configurations after inference.json that set the network's sizes.
 
     Raises:
         InputError: the file is missing, unreadable, or of another network.

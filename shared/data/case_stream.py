@@ -14,6 +14,8 @@ from .process_share import gathered
 
 __all__ = ["CaseStream"]
 
+MOST_NAMED = 20  # cases in one line
+
 
 class CaseStream(IterableDataset):
     """Transformed cases in order, without those that cannot be used.
@@ -130,9 +132,6 @@ class CaseStream(IterableDataset):
         if self.longest_ending is not None and (fault := fault_of_name(name, self.longest_ending)):
             raise InputError(fault)
         self.done_before[name] = case
-
-
-MOST_NAMED = 20  # cases in one line
 
 
 def _shown(case: Any) -> str:

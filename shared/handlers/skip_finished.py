@@ -24,7 +24,7 @@ class SkipFinished:
     """Take a case out of a `CaseStream` if its record names the same files, weights and settings.
 
     The record is written last, so a case that has one is complete. A case whose record differs is done again. Runs
-    behind the `WeightsLoader`.
+    after the `WeightsLoader`.
 
     Args:
         stream: the cases.

@@ -41,7 +41,7 @@ def gland_regions(
     closed, opened, holes filled, small parts removed. What is in a lumen and reaches its wall, such as dead cells,
     counts as epithelium where it is dark. Or lumen is the inside as such ("ring").
 
-    The inside begins behind a rim of epithelium along a gland's border, also where it meets another gland, but not
+    The inside begins after a rim of epithelium along a gland's border, also where it meets another gland, but not
     where the image ends. So lumen never has stroma among its eight neighbours, at any pixel size.
 
     Args:
