@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from .hausdorff_95 import hausdorff_95
-from .lesion_scores import LesionScores, MatchedLesionScores
+from .lesion_wise_scores import LesionScores, MatchedLesionScores
 
 __all__ = ["dilated_lesion_scores", "matched_lesion_scores"]
 
