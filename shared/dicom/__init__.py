@@ -1,4 +1,4 @@
-"""DICOM studies in, which series is which modality, and DICOM Segmentations and their volumes out."""
+"""Read DICOM studies, recognise their series, write DICOM Segmentations and volumes."""
 
 from .load_ultrasound import LoadImageUltrasoundd
 from .save_segmentation import SaveImageDicomSegd, dicom_segmentation

@@ -1,4 +1,4 @@
-"""Network of modality experts whose agreement decides how much each counts."""
+"""CLoE: experts of single modalities, whose agreement decides how much each modality counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fusion of modalities by a gate per modality and position."""
+"""Gated fusion of RobustSeg: a gate per modality and position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""U-Net on stacked modalities in which a learned image replaces the absent ones."""
+"""M3AE: U-Net on stacked modalities in which a learned image replaces the absent ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transformer for incomplete sets of MR modalities."""
+"""mmFormer: transformer for incomplete sets of MR modalities."""
 
 from __future__ import annotations
 

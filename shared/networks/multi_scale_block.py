@@ -1,4 +1,4 @@
-"""The residual block of the encoder's adapters and of the decoder's levels."""
+"""Residual block with multi-scale fusion, of the encoder's adapters and of the decoder's levels."""
 
 from __future__ import annotations
 

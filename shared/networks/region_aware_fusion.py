@@ -1,4 +1,4 @@
-"""Fusion of modalities that differs from region to region."""
+"""Region-aware fusion of RFNet: modalities are weighed differently in each region."""
 
 from __future__ import annotations
 

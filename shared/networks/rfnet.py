@@ -1,4 +1,4 @@
-"""Region-aware fusion network for incomplete sets of MR modalities."""
+"""RFNet: region-aware fusion network for incomplete sets of MR modalities."""
 
 from __future__ import annotations
 

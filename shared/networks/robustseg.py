@@ -1,4 +1,4 @@
-"""Disentangled content and style of modalities, with gated fusion of the contents."""
+"""RobustSeg: disentangled content and style of modalities, with gated fusion of the contents."""
 
 from __future__ import annotations
 

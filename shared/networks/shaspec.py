@@ -1,4 +1,4 @@
-"""Shared and specific features of modalities; the shared ones stand in for modalities that are absent."""
+"""ShaSpec: shared and specific features of modalities; the shared ones replace absent modalities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segmentation and classification features of one decoder level, each enhanced by the other."""
+"""Task interaction module (TIM): segmentation and classification features of one decoder level enhance each other."""
 
 from __future__ import annotations
 

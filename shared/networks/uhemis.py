@@ -1,4 +1,4 @@
-"""Hetero-modal U-Net: modalities meet in their mean and variance."""
+"""U-HeMIS: hetero-modal U-Net that fuses modalities by mean and variance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hetero-modal variational encoder-decoder: modalities meet in a product of Gaussians."""
+"""U-HVED: hetero-modal variational encoder-decoder that fuses modalities by a product of Gaussians."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what an evaluation of segmented and graded images found, with scores that pool objects over images."""
+"""Evaluation table of segmented and graded gland images, with scores that pool objects over images."""
 
 from __future__ import annotations
 

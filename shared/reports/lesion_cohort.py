@@ -1,4 +1,4 @@
-"""What many images with a lesion mask and a class give together."""
+"""Scores of all images with a lesion mask and a class together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what an evaluation of lesion masks and image classes found."""
+"""Evaluation tables and figures of lesion masks and image classes."""
 
 from __future__ import annotations
 

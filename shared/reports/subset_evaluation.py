@@ -1,4 +1,4 @@
-"""Score what a network makes of every subset of a case's modalities, and go on where an evaluation was stopped."""
+"""Evaluate a network on every subset of a case's modalities; a stopped evaluation continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a case's results: one case has it, and one process at a time writes there."""
+"""The folder of a case's results: only one case and one process at a time may write there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planes of a volume as a doctor looks at them: cut, laid, tinted and lettered."""
+"""Axial, coronal and sagittal planes of a volume in radiological display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put the modalities of a case into one image in which an absent modality is a channel of NaN."""
+"""Stack the modalities of a case into one image, in which an absent modality is a channel of NaN."""
 
 from __future__ import annotations
 
