@@ -35,7 +35,7 @@ def main(
 
     Args:
         bundle: folder in bundles/.
-        studies: folder with 3D images; MONAI Label keeps its list of them, and labels, there.
+        studies: folder with images; MONAI Label keeps its list of them, and labels, there.
         out: folder for the application and its logs, which name the images.
         port: of the server on 127.0.0.1.
         overlays: configurations that follow inference.json, with commas.

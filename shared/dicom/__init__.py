@@ -1,6 +1,7 @@
 """DICOM studies in, which series is which modality, and DICOM Segmentations and their volumes out."""
 
 from .load_ultrasound import LoadImageUltrasoundd
+from .save_picture_segmentation import SaveImagePictureSegd, picture_segmentation
 from .save_segmentation import SaveImageDicomSegd, dicom_segmentation
 from .study_cases import find_cases_or_study, study_cases
 from .ultrasound_cases import find_pictures_or_study, ultrasound_cases
@@ -9,9 +10,11 @@ from .volume_report import volume_report
 __all__ = [
     "LoadImageUltrasoundd",
     "SaveImageDicomSegd",
+    "SaveImagePictureSegd",
     "dicom_segmentation",
     "find_cases_or_study",
     "find_pictures_or_study",
+    "picture_segmentation",
     "study_cases",
     "ultrasound_cases",
     "volume_report",

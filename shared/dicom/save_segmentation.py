@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +17,13 @@ from ..errors import InputError
 from ..transforms.case_place import case_place
 from ..transforms.case_record import bundle_name_and_version, files_read, name_of_case
 from ..transforms.source_file import source_file
-from .volume_report import MOST_LETTERS, volume_report
+from .make_segmentation import segmentation_of
+from .volume_report import volume_report
 from .without_words import without_words
 
 __all__ = ["SaveImageDicomSegd", "dicom_segmentation"]
 
 PLACE_MM = 0.2  # a slice of the label map may be this far from that of the series
-SERIES_NUMBER = 1000
 ENDINGS = {"segmentation": "seg", "report": "sr"}  # of the files' names
 
 
@@ -83,12 +82,10 @@ class SaveImageDicomSegd(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case, image = name_of_case(data, self.case_names), data[self.image_key]
         inputs = files_read(data, image)
-        files = next((files for files in inputs.values() if files and files[0] == source_file(image, "")), None)
-        if files is None:
-            raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
         labels = np.asarray(data[self.pred_key][0].detach().cpu()).astype(np.uint8)
+        files = self._files(data, inputs)
         with without_words():
-            objects = self._objects(labels, image, files)
+            objects = self._objects(labels, data, files)
         with case_place(self.folder, case, inputs) as folder:
             (folder / f"{case}.json").unlink(missing_ok=True)  # an older record must not vouch for the new files
             for kind, dataset in objects.items():
@@ -98,7 +95,16 @@ class SaveImageDicomSegd(Transform):
         note = {**json.loads(data["dicom"]), **names, "uid": str(objects["segmentation"].SOPInstanceUID)}
         return {**data, "dicom": json.dumps(note)}
 
-    def _objects(self, labels: np.ndarray, image: MetaTensor, files: Sequence[str]) -> dict[str, Any]:
+    def _files(self, data: Mapping[Hashable, Any], inputs: Mapping[str, Any]) -> Sequence[str]:
+        """Return the files of the series on whose grid the image is."""
+        image = data[self.image_key]
+        files = next((files for files in inputs.values() if files and files[0] == source_file(image, "")), None)
+        if files is None:
+            case = name_of_case(data, self.case_names)
+            raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
+        return files
+
+    def _objects(self, labels: np.ndarray, data: Mapping[Hashable, Any], files: Sequence[str]) -> dict[str, Any]:
         """Make the Segmentation, and the report where it is wanted.
 
         Raises:
@@ -108,15 +114,7 @@ class SaveImageDicomSegd(Transform):
         import pydicom
 
         try:
-            objects = {"segmentation": dicom_segmentation(labels, image, files, self.codes, **self.bundle)}
-            if self.report:
-                voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine, dtype=float)[:3, :3]))) / 1000
-                counts = np.bincount(labels.ravel(), minlength=1 + len(self.codes))[1:]
-                volumes_ml = {label: float(count) * voxel_ml for label, count in zip(self.codes, counts, strict=True)}
-                source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
-                objects["report"] = volume_report(
-                    objects["segmentation"], source, volumes_ml, self.codes, **self.bundle
-                )
+            return self._made(labels, data, files)
         except InputError:
             raise
         except ValueError as error:
@@ -125,6 +123,18 @@ class SaveImageDicomSegd(Transform):
                 f"the series' {tags[0] if tags else 'tags'} cannot be copied into a DICOM Segmentation, since DICOM "
                 "does not allow the value; correct it where the study comes from, or leave --dicom_seg out."
             ) from None
+
+    def _made(self, labels: np.ndarray, data: Mapping[Hashable, Any], files: Sequence[str]) -> dict[str, Any]:
+        import pydicom
+
+        image = data[self.image_key]
+        objects = {"segmentation": dicom_segmentation(labels, image, files, self.codes, **self.bundle)}
+        if self.report:
+            voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine, dtype=float)[:3, :3]))) / 1000
+            counts = np.bincount(labels.ravel(), minlength=1 + len(self.codes))[1:]
+            volumes_ml = {label: float(count) * voxel_ml for label, count in zip(self.codes, counts, strict=True)}
+            source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+            objects["report"] = volume_report(objects["segmentation"], source, volumes_ml, self.codes, **self.bundle)
         return objects
 
 
@@ -157,47 +167,13 @@ def dicom_segmentation(
     Raises:
         InputError: the slices of the label map are not where those of the series are.
     """
-    import highdicom
     import pydicom
-    from pydicom.sr.codedict import codes as known_codes
 
     source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     frames = labels.transpose(2, 1, 0)  # slices, rows, columns
     _check_places(np.asarray(image.affine, dtype=float), frames.shape, source)
-    algorithm = highdicom.AlgorithmIdentificationSequence(
-        name=name[:MOST_LETTERS], family=known_codes.DCM.ArtificialIntelligence, version=version
-    )
-    segments = [
-        highdicom.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=label[:MOST_LETTERS],
-            segmented_property_category=highdicom.sr.CodedConcept(*code["category"]),
-            segmented_property_type=highdicom.sr.CodedConcept(*code["type"]),
-            algorithm_type="AUTOMATIC",
-            algorithm_identification=algorithm,
-        )
-        for number, (label, code) in enumerate(codes.items(), start=1)
-    ]
-    entropy = [str(source[0].SeriesInstanceUID), name, version, hashlib.sha256(frames.tobytes()).hexdigest()]
-    segmentation = highdicom.seg.Segmentation(
-        source_images=source,
-        pixel_array=np.stack([frames == number for number in range(1, 1 + len(codes))], axis=-1),
-        segmentation_type="BINARY",
-        segment_descriptions=segments,
-        series_instance_uid=pydicom.uid.generate_uid(entropy_srcs=[*entropy, "series"]),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=pydicom.uid.generate_uid(entropy_srcs=entropy),
-        instance_number=1,
-        manufacturer="MONAI bundle",
-        manufacturer_model_name=name[:MOST_LETTERS],
-        software_versions=version,
-        device_serial_number="1",
-        content_label="SEGMENTATION",
-        content_description="For research use only",
-        series_description="Segmentation, for research use only",
-        omit_empty_frames=bool(frames.any()),
-    )
-    return segmentation
+    entropy = [str(source[0].SeriesInstanceUID)]
+    return segmentation_of(frames, source, codes, entropy, name, version)
 
 
 def _check_places(affine: np.ndarray, shape: tuple[int, ...], source: Sequence[Any]) -> None:

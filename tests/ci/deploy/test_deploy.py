@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -39,8 +40,11 @@ SEGMENTER = """
 class Segmenter:
     def __init__(self, bundle, **settings):
         self.done = [("bundle", bundle), ("settings", settings)]
-    def __call__(self, dicom_dir=None, case=None, **volumes):
+    def study(self, dicom_dir):
         self.done.append(("study", dicom_dir))
+        yield self
+        yield self
+    def __call__(self, case=None, **volumes):
         self.volumes = volumes
         self.label = [array > 4 for array, _ in volumes.values()][:1]
         return self
@@ -55,7 +59,11 @@ def toy(tmp_path, monkeypatch):
     """A folder that looks like a packed bundle, with a segmenter that notes what it is asked for."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     bundle = tmp_path / "models" / "toy"
-    files = {"configs/inference.json": "{}", "toy_lib/__init__.py": "", "toy_lib/inferers.py": SEGMENTER}
+    files = {
+        "configs/inference.json": json.dumps({"dicom_seg": False}),
+        "toy_lib/__init__.py": "",
+        "toy_lib/inferers.py": SEGMENTER,
+    }
     files["toy_lib/errors.py"] = "class InputError(ValueError):\n    pass\n"
     for file, text in files.items():
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
@@ -103,17 +111,19 @@ def without_sdk(monkeypatch):
 
 
 def test_the_operator_asks_the_bundles_own_segmenter(toy, without_sdk):
-    study, output, settings = toy.parent / "study", toy.parent / "out", {"resample_modalities": True}
+    """Of the settings that it adds the bundle has one."""
+    study, output, settings = toy.parent / "study", toy.parent / "out", {"overlap": 0.25}
     operator = without_sdk("segment_study").SegmentStudyOperator(
         None, bundle=toy, study=study, output=output, settings=settings, name="segment_study"
     )
     emitted = []
     operator.compute(None, types.SimpleNamespace(emit=lambda *what: emitted.append(what)), None)
-    assert emitted == [(output / "case", "results")]
+    assert emitted == [([output / "case"] * 2, "results")]
     assert operator.segmenter.done == [
         ("bundle", toy),
-        ("settings", {"dicom_seg": True, "resample_modalities": True}),
+        ("settings", {"dicom_seg": True, "overlap": 0.25}),
         ("study", study),
+        ("output", output),
         ("output", output),
     ]
 
