@@ -9,6 +9,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from study_files import change
 from test_ultrasound import GREY, write
 
 from shared.dicom import SaveImagePictureSegd, picture_segmentation
@@ -24,6 +25,8 @@ MASK[3:9, 5:70] = 1  # no symmetry maps it onto itself
 def made(request, tmp_path):
     """Source and Segmentation of a picture, or of the second one of three frames."""
     source = write(tmp_path, GREY if request.param is None else np.stack([GREY] * 3), frames=request.param)
+    if request.param is None:
+        change(source, FrameOfReferenceUID=None, PositionReferenceIndicator=None)  # most ultrasound has none
     written = picture_segmentation(MASK, str(source), 1 if request.param is None else 2, CODES, "a bundle", "0.1.0")
     written.save_as(tmp_path / "seg.dcm")
     return pydicom.dcmread(source), tmp_path / "seg.dcm"
