@@ -137,3 +137,8 @@ def test_frames_of_ultrasound_give_the_masks_of_the_same_pictures(trained, tmp_p
         segmenter(dicom_dir=tmp_path / "study")
     for result, of_picture in zip(segmenter.study(tmp_path / "study"), masks["png"], strict=True):
         np.testing.assert_array_equal(np.asarray(result.label[0]), np.asarray(Image.open(of_picture)))
+    write_ultrasound(tmp_path / "study", pictures[0], number=0, photometric="PALETTE COLOR")  # without a palette
+    results = segmenter.study(tmp_path / "study")
+    assert [next(results).label.shape, next(results).label.shape] == [(1, 96, 128)] * 2
+    with pytest.raises(InputError, match=r"^2 of 3 pictures done; not done: study_\w+_001: .*frame 1 cannot be read"):
+        next(results)
