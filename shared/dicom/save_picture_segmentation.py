@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .make_segmentation import segmentation_of
 from .save_segmentation import SaveImageDicomSegd
+from .segmentation_object import segmentation_of
 
 __all__ = ["SaveImagePictureSegd", "picture_segmentation"]
 
