@@ -12,6 +12,7 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
 from .at_temperature import at_temperature
+from .give_back import give_back
 from .sample_on_grid import fill_on_grid
 
 __all__ = [
@@ -127,8 +128,8 @@ class SegmentOnGridd(MapTransform):
         temperature: one number, or one per class; see `at_temperature`.
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
-        free_logits: give the logits' memory back, which an engine would hold until the case is done: whoever else has
-            the tensor finds it empty.
+        free_logits: give the logits' memory back, which an engine would hold until the case is done; see `give_back`.
+        free_grid: the same for the volume under `grid_key`, which is removed: for a mask that nobody reads afterwards.
     """
 
     backend = [TransformBackends.TORCH]
@@ -142,6 +143,7 @@ class SegmentOnGridd(MapTransform):
         temperature: float | Sequence[float] = 1.0,
         allow_missing_keys: bool = False,
         free_logits: bool = False,
+        free_grid: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
@@ -151,6 +153,7 @@ class SegmentOnGridd(MapTransform):
         self.probabilities = probabilities
         self.temperature = temperature
         self.free_logits = free_logits
+        self.free_grid = free_grid
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -158,12 +161,14 @@ class SegmentOnGridd(MapTransform):
             self._check(data, key)
             logits, grid = data[key], data[self.grid_key]
             affine, shape = logits.affine, grid.shape[1:]
+            if self.free_grid:  # before the results need memory
+                give_back(segmented.pop(self.grid_key))
             filled = _no_class(logits, shape)
             if self.probabilities:
                 filled = (*filled, _background(logits, shape))
             fill_on_grid(filled, logits.as_tensor(), affine, grid.affine, self._maps)
             if self.free_logits:
-                _empty(logits)
+                give_back(logits)
             results = dict(zip((key, self.uncertainty_key, "probabilities"), filled, strict=False))
             if "disagreement" in data:
                 results["disagreement"] = map_on_grid(data["disagreement"].as_tensor(), affine, grid.affine, shape)
@@ -183,10 +188,3 @@ class SegmentOnGridd(MapTransform):
         scaled = at_temperature(logits, self.temperature)
         maps = classes_and_uncertainty(scaled)
         return (*maps, _softmax(scaled)) if self.probabilities else maps
-
-
-def _empty(tensor: Tensor) -> None:
-    """Take the values out of a tensor, and out of the batch of which it is a part; other parts keep theirs."""
-    for holder in (tensor, tensor._base):
-        if holder is not None:
-            holder.data = torch.empty(0, dtype=holder.dtype, device=holder.device)
