@@ -15,8 +15,8 @@ class HoldVolumesOnce:
     """Once the network has seen a case, leave its volumes to the engine's state alone, and the image to the output.
 
     MONAI's engine also keeps the batch and the image in variables of its iteration until the case is done, so that
-    `ShownModalityd(free_image=True)` and `SegmentOnGridd(free_grid=True)` could not give memory back; with a GPU the
-    batch has a second image on the CPU. No values are copied.
+    `ShownModalityd(free_image=True)` and `LeaveGridd` could not give memory back; with a GPU the batch has a second
+    image on the CPU. No values are copied.
     """
 
     def attach(self, engine: Engine) -> None:

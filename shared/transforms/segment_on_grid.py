@@ -129,7 +129,6 @@ class SegmentOnGridd(MapTransform):
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
         free_logits: give the logits' memory back, which an engine would hold until the case is done; see `give_back`.
-        free_grid: the same for the volume under `grid_key`, which is removed: for a mask that nobody reads afterwards.
     """
 
     backend = [TransformBackends.TORCH]
@@ -143,7 +142,6 @@ class SegmentOnGridd(MapTransform):
         temperature: float | Sequence[float] = 1.0,
         allow_missing_keys: bool = False,
         free_logits: bool = False,
-        free_grid: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
@@ -153,7 +151,6 @@ class SegmentOnGridd(MapTransform):
         self.probabilities = probabilities
         self.temperature = temperature
         self.free_logits = free_logits
-        self.free_grid = free_grid
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -161,8 +158,6 @@ class SegmentOnGridd(MapTransform):
             self._check(data, key)
             logits, grid = data[key], data[self.grid_key]
             affine, shape = logits.affine, grid.shape[1:]
-            if self.free_grid:  # before the results need memory
-                give_back(segmented.pop(self.grid_key))
             filled = _no_class(logits, shape)
             if self.probabilities:
                 filled = (*filled, _background(logits, shape))

@@ -8,9 +8,10 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.data import DataLoader
 
 from shared.handlers import HoldVolumesOnce
-from shared.transforms import SegmentOnGridd, ShownModalityd
+from shared.transforms import LeaveGridd, SegmentOnGridd, ShownModalityd
 
 MODALITIES = ["t1", "flair"]
+AFFINE = torch.diag(torch.tensor([1.0, 2, 3, 1]))
 
 
 class Twice(Inferer):
@@ -24,7 +25,10 @@ class Twice(Inferer):
 def run(handlers, free):
     """Return what postprocessing gives, and what of [image, brain, logits] is in memory when it is done."""
     torch.manual_seed(0)
-    image, brain = MetaTensor(torch.randn(2, 5, 6, 7)), MetaTensor(torch.ones(1, 5, 6, 7, dtype=torch.uint8))
+    image, brain = (
+        MetaTensor(torch.randn(2, 5, 6, 7), AFFINE),
+        MetaTensor(torch.ones(1, 5, 6, 7, dtype=torch.uint8), AFFINE),
+    )
     inferer, memory, found = Twice(), [], {}
     case = {"image": image, "brain": brain, "case": "a"}
 
@@ -37,15 +41,15 @@ def run(handlers, free):
         found["in memory"] = [not volume.expired() for volume in memory]
         return data
 
-    shown, segment = ShownModalityd(MODALITIES, free_image=free), SegmentOnGridd("pred", "brain")
-    if free:
-        segment = SegmentOnGridd("pred", "brain", free_logits=True, free_grid=True)
+    leave = [LeaveGridd("brain")] if free else []
+    shown = ShownModalityd(MODALITIES, free_image=free)
+    segment = SegmentOnGridd("pred", "brain", free_logits=free)
     SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader([case], collate_fn=list_data_collate),
         network=torch.nn.Identity(),
         inferer=inferer,
-        postprocessing=Compose([note, shown, segment, look]),
+        postprocessing=Compose([note, *leave, shown, segment, look]),
         val_handlers=handlers,
     ).run()
     return found
@@ -55,9 +59,11 @@ def test_image_mask_and_logits_are_given_back_before_a_case_is_done_and_the_resu
     kept, freed = run([], free=False), run([HoldVolumesOnce()], free=True)
     assert kept["in memory"] == [True, True, True]
     assert freed["in memory"] == [False, False, False]
-    assert "brain" not in freed
+    assert freed["brain"].shape == kept["brain"].shape
+    assert freed["brain"].untyped_storage().nbytes() == 1
     for key in ("image", "pred", "uncertainty"):
         assert torch.equal(freed[key], kept[key])
+    for key in ("image", "pred", "uncertainty", "brain"):
         assert torch.equal(freed[key].affine, kept[key].affine)
     assert freed["image"].shape == (1, 5, 6, 7)
 
