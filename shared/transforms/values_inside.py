@@ -9,11 +9,11 @@ from torch import Tensor
 
 __all__ = ["rows_of_slab", "values_inside"]
 
-SLAB = 2**18  # voxels at a time
+SLAB = 2**20  # voxels at a time
 
 
 def rows_of_slab(volume: Tensor) -> int:
-    """Return how many rows along the first spatial axis of (x, y, z) make a slab of 2^18 voxels."""
+    """Return how many rows along the first spatial axis of (x, y, z) make a slab of some million voxels."""
     return max(1, SLAB // max(1, math.prod(volume.shape[1:])))
 
 
