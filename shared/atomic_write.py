@@ -20,13 +20,13 @@ MOST_BYTES = 255
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well, it becomes `path` in one step.
+    """Give a temporary path next to `path`; when the block ends well, it is renamed to `path` in one step.
 
     Until then, and if the block raises, `path` stays as it was. The temporary name keeps the suffixes of `path`, since
     writers (nibabel, Matplotlib) choose the format by them. Missing folders are made.
 
     Args:
-        path: where the finished file is to lie.
+        path: of the finished file.
 
     Raises:
         InputError: the folder cannot be made or written.
@@ -67,7 +67,7 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
 
 
 def _new_file(folder: Path, suffix: str, shown: Path) -> Path:
-    """Make an empty file, and the folder for it; `shown` stands in the error."""
+    """Make an empty file, and the folder for it; errors name `shown`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=suffix, dir=folder)

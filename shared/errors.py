@@ -81,7 +81,7 @@ class InputError(ValueError):
 
 
 def find_input_error(error: BaseException | None) -> InputError | None:
-    """Find the `InputError` that lies behind an exception, or return None.
+    """Find the `InputError` behind an exception, or return None.
 
     MONAI wraps what a transform raises; PyTorch hands what a worker process raised over as text.
     """
@@ -95,7 +95,7 @@ def find_input_error(error: BaseException | None) -> InputError | None:
 
 
 def causes_of(error: BaseException | None) -> Iterator[BaseException]:
-    """Walk from an exception to what it was raised from or amid."""
+    """Yield an exception and the chain of its causes and contexts."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         yield error

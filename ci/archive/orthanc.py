@@ -154,7 +154,7 @@ class Orthanc:
 
 
 def _check_length(announced: str | None, file: Path) -> None:
-    """Refuse an answer that ended early, of which copying says nothing."""
+    """Refuse an answer that ended early, which copying does not notice."""
     if announced is not None and file.stat().st_size != int(announced):
         raise ConnectionError("the connection ended within an image")
 

@@ -46,7 +46,7 @@ def case_of(study: Mapping[str, Any]) -> str:
 
 
 def state_of(series: Sequence[Mapping[str, Any]]) -> str:
-    """Return a hash of which images series have."""
+    """Return a hash of the images of all series."""
     instances = sorted(instance for one in series for instance in one["Instances"])
     return hashlib.sha256("\n".join(instances).encode()).hexdigest()
 

@@ -99,7 +99,8 @@ def main(first: str, second: str, out: str) -> None:
         for name, values in zip(("first", "second"), scores, strict=True):
             tables[f"{region}, {name}"] = [*(f"{mean:.1f}" for mean in values.mean(axis=1)), "", "", ""]
         rho, low, high, p = rank_correlation(*scores)
-        tables[f"{region}, first"][-3:] = [f"{rho:.2f}", f"{low:.2f} to {high:.2f}", f"{p:.3f}"]
+        significance = "< 0.001" if p < 0.001 else f"{p:.3f}"
+        tables[f"{region}, first"][-3:] = [f"{rho:.2f}", f"{low:.2f} to {high:.2f}", significance]
     from shared.reports.score_table import markdown_table, markdown_text, write_report  # imports MONAI
 
     table = DataFrame(tables, [*methods, "Spearman's rank correlation", "95 % interval", "p"])

@@ -1,4 +1,4 @@
-"""Tell a difference between methods from the differences that chance makes between the runs of one method."""
+"""Compare a difference between methods with the differences between runs of one method."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def method_rows(table: DataFrame, formats: Mapping[str, str]) -> DataFrame:
 
 
 def spread_sentence(table: DataFrame) -> str:
-    """Say what the mark means, or that there is nothing to tell chance by."""
+    """Explain the mark, or say that one run does not show how much chance does."""
     first = table.index[0][0]
     sentence = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
     return " ".join([*([sentence] if table["runs"].max() > 1 else []), *unknown_chance(table)])
 
 
 def unknown_chance(table: DataFrame) -> list[str]:
-    """Say of which methods nobody knows how much training runs differ by chance, if of any."""
+    """Return a sentence on what one run per method leaves unknown, if any."""
     runs = table["runs"]
     if runs.max() == 1:
         return ["One run per method: how much runs differ by chance is unknown, and so is what a difference means."]

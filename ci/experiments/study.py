@@ -3,7 +3,7 @@
     python -m ci study --bundle bundles/brats_mri_segmentation_pareto_vnet --out study --seeds 0,1 \
         --variants "ours; without rho: no_rho; baseline: baseline" --dataset_dir /data/brats --max_epochs 100
 
-A variant has a name and, behind the colon, the overlays that make it, joined by commas. `--variants table.json` reads
+A variant has a name and, after the colon, the overlays that make it, joined by commas. `--variants table.json` reads
 them from a file: {name: {"overlays": [...], further settings}}; there "seeds": [0] gives a variant seeds of its own.
 All other options are the bundle's settings, the same for every variant. With `--folds 0,1,2,3` (and `--num_folds 4`)
 the folds of a seed count as one run.

@@ -1,7 +1,7 @@
 """Lay out the scores of several methods on every subset of the modalities, as PGO (arXiv 2601.19365, 2026) does.
 
 Its Table 2 has a column per subset and one for the mean of the subsets; its Table 3 means and standard deviations by
-the number of missing modalities. Here a row is a region of a method; below it stands the range of its runs.
+the number of missing modalities. Here a row is a region of a method; the row below it is the range of its runs.
 """
 
 from __future__ import annotations

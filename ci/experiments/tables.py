@@ -118,7 +118,7 @@ def draw(path: Path, scores: DataFrame, title: str, label: str) -> None:
 
 
 def _words(names: list[str], num_cases: int, rows: str | None) -> tuple[str, str, str]:
-    """Return what the scores are of, what stands at the picture's axis, and below the table."""
+    """Return what the scores are of, the label of the figure's axis, and the note below the table."""
     cases = f"Cases: {num_cases}"
     runs = "mean over runs (smallest to largest run)."
     if POOLED_SCORE in names:

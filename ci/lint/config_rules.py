@@ -121,7 +121,7 @@ def absolute_path(config: Config) -> Faults:
 
 
 def macro(config: Config) -> Faults:
-    """The path in a `%` macro hangs on the working directory."""
+    """The path in a `%` macro depends on the working directory."""
     for at, text in config.texts:
         if text.startswith("%"):
             yield at, f"{text}: write the value or a reference (@) instead of a macro"

@@ -95,7 +95,7 @@ def data_key(config: Config) -> Faults:
 
 
 def safe_spacing(config: Config) -> Faults:
-    """Trap: MONAI 1.6's Spacingd fails in MONAI Label, which adds `image_path` beside `image`."""
+    """Trap: MONAI 1.6's Spacingd fails in MONAI Label, which adds `image_path` next to `image`."""
     for at, component in config.components:
         if component["_target_"].split(".")[-1] in {"Spacingd", "SpacingD", "SpacingDict"}:
             yield at, "use shared.transforms.SafeSpacingd instead of Spacingd"

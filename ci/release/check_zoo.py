@@ -76,7 +76,7 @@ def weights(folder: Path) -> Iterator[str]:
 
 
 def name(folder: Path) -> Iterator[str]:
-    """The folder's name holds the task, from which MONAI Label reads it."""
+    """MONAI Label reads the task from the folder's name."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", folder.name) or not TASKS & {*folder.name.split("_")}:
         yield f"{folder.name}: expected small letters, digits, underscores and one of {', '.join(sorted(TASKS))}"
 

@@ -76,7 +76,7 @@ def main(
         form: pt2, onnx or safetensors.
         out: file to write, with the form as suffix.
         ckpt_path: the trained weights; without it those of inference.json.
-        overlays: names of configurations behind inference.json, with commas.
+        overlays: names of configurations after inference.json, with commas.
         settings_may_differ: names of settings that differ from the training's on purpose.
         settings: of the bundle.
     """

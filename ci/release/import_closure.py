@@ -23,7 +23,7 @@ def import_closure(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
         names: dotted names of classes, functions or modules, such as ``shared.losses.ParetoFuzzyLoss``.
 
     Raises:
-        InputError: a name lies in no module; an ``__init__`` holds more than a docstring, relative imports of names
+        InputError: a name is in no module; an ``__init__`` holds more than a docstring, relative imports of names
             and ``__all__``; a module imports its own top-level package by its full name.
     """
     modules: dict[str, Path] = {}
@@ -83,7 +83,7 @@ def _is_package(root: Path, name: str) -> bool:
 
 
 def _split(root: Path, name: str) -> tuple[str, str]:
-    """Return the module that a dotted name lies in, and what is left: "" for the module itself.
+    """Return the module of a dotted name, and what is left: "" for the module itself.
 
     What a package exports hides a module of the same name, as in Python.
     """
@@ -97,7 +97,7 @@ def _split(root: Path, name: str) -> tuple[str, str]:
 
 
 def exports(root: Path, package: str) -> dict[str, str]:
-    """Return {name: dotted name that it stands for} of what a package's ``__init__`` imports.
+    """Return {name: its dotted name} of what a package's ``__init__`` imports.
 
     Raises:
         InputError: the file does something else as well.

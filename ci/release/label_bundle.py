@@ -21,7 +21,8 @@ import torch
 from monai.bundle import ConfigParser
 
 from ci.experiments.config_files import config_files, overlay_names
-from ci.release.pack import as_json, packed_files, with_library
+from ci.release.library_configs import as_json, with_library
+from ci.release.pack import packed_files
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.inferers.one_case import bundle_workflow
@@ -39,7 +40,7 @@ def label_bundle(
     """Write the folder, and return it: `<out>/<name>`.
 
     Args:
-        bundle: folder in ``bundles/``, beside which lies ``shared/``.
+        bundle: folder in ``bundles/``, next to ``shared/``.
         out: folder "model" of MONAI Label's application "monaibundle".
         overlays: names of configurations that follow inference.json.
         settings: of the bundle.

@@ -21,8 +21,6 @@ from shared.errors import InputError
 
 __all__ = ["bundle_entry", "release_notes"]
 
-MODEL = "models/model.pt"
-
 
 def bundle_entry(path: Path) -> dict[str, Any]:
     """Describe a packed bundle.

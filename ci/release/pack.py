@@ -14,116 +14,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ci.lint.config_files import absolute_paths, bundles_below, config_paths, read_json, texts, walk
+from ci.lint.config_files import bundles_below, config_paths, read_json, texts
+from ci.release.bundle_files import own_files
 from ci.release.import_closure import import_closure
+from ci.release.library_configs import custom_targets, packed_config
 from ci.release.pack_parts import pack_parts
 from ci.release.write_zip import write_zip
 from shared.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-HOOK = "add_bundle_to_path"
-# MONAI parses every expression that holds the word of an import statement as one, so this one must not hold it.
-HOOK_EXPRESSION = "$sys.path.insert(0, os.path.abspath(@bundle_root))"
 FOR_PROGRAMS = ["shared.inferers.Segmenter"]  # what no configuration names
-HOOK_NEEDS = ["$import os", "$import sys"]
-
-
-def custom_targets(config: Any) -> set[str]:
-    """Return the names under `shared.` that a configuration builds.
-
-    Raises:
-        InputError: an expression names `shared`; only a `_target_` may, since only those are rewritten.
-    """
-    for at, text in texts(config):
-        if text.startswith("$") and re.search(r"\bshared\b", text):
-            raise InputError(f"{at}: {text!r} reaches shared code in an expression; use _target_ (_mode_: callable).")
-    targets = (value["_target_"] for _, value in walk(config) if isinstance(value, dict) and "_target_" in value)
-    return {target for target in targets if isinstance(target, str) and target.startswith("shared.")}
-
-
-def vendored(item: Any, library: str) -> Any:
-    """Return a copy of a configuration whose components from `shared` come from `library` and require the hook."""
-    if isinstance(item, list):
-        return [vendored(value, library) for value in item]
-    if not isinstance(item, dict):
-        return item
-    item = {key: vendored(value, library) for key, value in item.items()}
-    target = item.get("_target_")
-    if isinstance(target, str) and target.startswith("shared."):
-        required = item.pop("_requires_", [])
-        required = required if isinstance(required, list) else [required]
-        requires = {"_target_": library + target.removeprefix("shared"), "_requires_": [f"@{HOOK}", *required]}
-        item = requires | {key: value for key, value in item.items() if key != "_target_"}
-    return item
-
-
-def packed_config(path: Path, library: str) -> bytes:
-    """Return the bytes of a configuration in the zip: its own where it needs no change.
-
-    Raises:
-        InputError: it holds an absolute path, or reaches `shared` in an expression.
-    """
-    config, _ = read_json(path)
-    for at, text in texts(config):
-        if absolute_paths(text):
-            raise InputError(f"{path}: {at}: {text!r} holds an absolute path; write it relative to @bundle_root.")
-    if not custom_targets(config) and "imports" not in config:
-        return path.read_bytes()
-    return as_json(with_library(config, library))
-
-
-def with_library(config: dict[str, Any], library: str) -> dict[str, Any]:
-    """Return a configuration as the zip has it: its components from `library`, with the hook that finds them."""
-    hook = {HOOK: HOOK_EXPRESSION} if custom_targets(config) else {}
-    config = vendored(config, library)
-    is_complete = "bundle_root" in config
-    imports = "imports" if is_complete or "imports" in config else "+imports"
-    before = config.pop(imports, [])
-    missing = [statement for statement in HOOK_NEEDS if statement not in before]
-    return {imports: before + missing} | hook | config
-
-
-def as_json(config: dict[str, Any]) -> bytes:
-    """Return the bytes of a configuration's file."""
-    return (json.dumps(config, indent=4, ensure_ascii=False) + "\n").encode()
-
-
-def _ignored_by_git(folder: Path) -> set[Path]:
-    """Return the files that git ignores; none outside a repository."""
-    if shutil.which("git") is None:
-        return set()
-    listing = ["git", "-C", str(folder), "ls-files", "--others", "--ignored", "--exclude-standard", "-z"]
-    listed = subprocess.run(listing, capture_output=True, check=False).stdout.decode()
-    return {folder / name for name in listed.split("\0") if name}
-
-
-def _weights_in_git(bundle: Path) -> list[Path]:
-    """Return the weights that the repository ships, if it does; what a training left there is ignored by git."""
-    if shutil.which("git") is None:
-        return []
-    listing = ["git", "-C", str(bundle), "ls-files", "-z", "models"]
-    listed = subprocess.run(listing, capture_output=True, check=False).stdout.decode()
-    return [bundle / name for name in listed.split("\0") if name]
-
-
-def own_files(bundle: Path) -> list[Path]:
-    """List the files of a bundle that are shared: licence, configs, documents, shipped weights; nothing a run left."""
-    found = [
-        bundle / "LICENSE",
-        bundle / "large_files.json",
-        *(bundle / "configs").iterdir(),
-        *(bundle / "docs").rglob("*"),
-        *_weights_in_git(bundle),
-    ]
-    ignored = _ignored_by_git(bundle)
-    left_out = ignored | {path for path in found if path.name == "MANIFEST.json" or path.name.startswith(".")}
-    return [path for path in found if path.is_file() and path not in left_out]
 
 
 def packed_files(bundle: Path) -> dict[str, bytes]:
@@ -182,7 +86,7 @@ def check_weights(bundle: Path, weights: Path, overlays: Sequence[str] = ()) -> 
     Args:
         bundle: its folder.
         weights: the file.
-        overlays: configurations behind inference.json that set the network's sizes.
+        overlays: configurations after inference.json that set the network's sizes.
 
     Raises:
         InputError: the file is missing, unreadable, or of another network.
@@ -203,7 +107,7 @@ def check_weights(bundle: Path, weights: Path, overlays: Sequence[str] = ()) -> 
 
 
 def listed_at(address: str, files: Mapping[str, bytes]) -> str:
-    """Write the large_files.json by which MONAI's `download_large_files` fetches files from below an address.
+    """Write the large_files.json with which MONAI's `download_large_files` fetches files from an address.
 
     MONAI reads YAML as well, but needs one more package for it.
     """
@@ -223,7 +127,7 @@ def pack(bundle: Path, out: Path, weights: Path | None = None, large_files: str 
     """Make ``<out>/<name>_v<version>.zip`` of a bundle and return its path.
 
     Args:
-        bundle: folder in ``bundles/``, beside which lies ``shared/``.
+        bundle: folder in ``bundles/``, next to ``shared/``.
         out: folder for the zip.
         weights: file that becomes ``models/model.pt``.
         large_files: address of a folder for the weights, which ``large_files.json`` then lists; they are not packed.

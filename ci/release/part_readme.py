@@ -1,4 +1,4 @@
-"""Write the README of a package of parts: how to use each one, and from which papers they come."""
+"""Write the README of a package of parts: how to use each one, and the papers that they come from."""
 
 from __future__ import annotations
 

@@ -98,14 +98,14 @@ def forms_of(text: str) -> list[str]:
                 f"forms: {form!r} is none; write fp32, fp16 or bf16, then channels-last, compiled or nothing."
             )
         if forms.count(form) > 1:
-            raise InputError(f"forms: {form!r} stands there twice.")
+            raise InputError(f"forms: {form!r} is there twice.")
     return forms
 
 
 def configuration(
     bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any], steps_alone: bool = True
 ) -> ConfigParser:
-    """Return train.json with overlays and settings, in a form; `steps_alone`: without what happens beside steps.
+    """Return train.json with overlays and settings, in a form; `steps_alone`: without what happens between steps.
 
     Raises:
         InputError: an overlay or a setting that there is not, or half precision without a GPU.

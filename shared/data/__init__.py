@@ -1,4 +1,4 @@
-"""Which files exist and how cases are dealt out."""
+"""Find the files of cases, and split cases into training, validation and test."""
 
 from .breast_cases import find_breast_cases
 from .breast_split import split_breast_cases

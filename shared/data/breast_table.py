@@ -13,7 +13,7 @@ from ..errors import InputError
 __all__ = ["NORMAL", "cases_of_table"]
 
 NORMAL = "normal"  # the class without a lesion
-SUMMARIES = ("mean", "standard deviation", "pooled")  # rows of an evaluation beside those of the cases
+SUMMARIES = ("mean", "standard deviation", "pooled")  # rows of an evaluation that are no cases
 COLUMNS = ("image", "mask", "class", "case", "group")
 
 

@@ -1,4 +1,4 @@
-"""Prepared cases in memory: says how much they take, and refuses to be empty."""
+"""Cache of prepared cases in memory that says how much they take, and refuses to be empty."""
 
 from __future__ import annotations
 

@@ -14,12 +14,14 @@ from .process_share import gathered
 
 __all__ = ["CaseStream"]
 
+MOST_NAMED = 20  # cases in one line
+
 
 class CaseStream(IterableDataset):
     """Transformed cases in order, without those that cannot be used.
 
     A case with which something goes wrong is logged and skipped, so that the rest of a cohort is done: an unusable
-    name (found before the first case is read), an image that cannot be read, or whatever else is told to `skip`.
+    name (found before the first case is read), an image that cannot be read, or anything else that `skip` is told.
     `raise_failures` at the end turns what was skipped into the status of the run. Cases whose numbers are in
     `finished` (see `SkipFinished`) are not read, and count as done. Read it in the process that
     predicts (`num_workers` 0).
@@ -27,7 +29,7 @@ class CaseStream(IterableDataset):
     Args:
         data: case items, all of them on every process.
         transform: reads and prepares one case.
-        case_names: "plain" where files will bear the cases' names, "hash" where they will bear a hash of them.
+        case_names: "plain" if files are called after the cases, "hash" if after a hash of the cases' names.
         longest_ending: of the names of a case's files, which tells how long the case's own name may be.
         hand_out: a function such as `hand_out`, which takes the names of all cases and yields the numbers of those for
             this process; None for all.
@@ -105,9 +107,8 @@ class CaseStream(IterableDataset):
     def raise_failures(self) -> None:
         """Raise one `InputError` that names every case that was skipped, if any was.
 
-        Where several processes share the cases, each waits here for the others, and all raise the same: a process
-        that ended before would make `torchrun` end the others amid their cases, and one that went on would wait for
-        those that ended.
+        Where several processes share the cases, each waits here for the others, and all raise the same: if one ended
+        earlier, `torchrun` would end the others in the middle of their cases.
         """
         skipped = [failure for part in gathered(self.failures) for failure in part.values()]
         if skipped:
@@ -131,9 +132,6 @@ class CaseStream(IterableDataset):
         if self.longest_ending is not None and (fault := fault_of_name(name, self.longest_ending)):
             raise InputError(fault)
         self.done_before[name] = case
-
-
-MOST_NAMED = 20  # cases in one line
 
 
 def _shown(case: Any) -> str:

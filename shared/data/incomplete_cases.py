@@ -1,4 +1,4 @@
-"""Incomplete training: cases from which modalities are taken away for good."""
+"""Incomplete training: modalities are taken away from cases for good."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .modality_subsets import modality_subsets
 
 __all__ = ["incomplete_cases", "subset_probabilities"]
 
-ALMOST_ONE = 1 + 1e-9  # expected number of modalities up to which exactly one stays
+ALMOST_ONE = 1 + 1e-9  # up to this expected number of modalities exactly one stays
 
 
 def incomplete_cases(

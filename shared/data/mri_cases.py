@@ -1,4 +1,4 @@
-"""Find the files of every case in a folder of MR images, whatever the organ."""
+"""Find the files of every case in a folder of MR images of any organ."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def picture_similarity(pictures: Sequence[str | os.PathLike]) -> np.ndarray:
 
     In 661 images of BUSI, all 196 pairs at 0.5 and above show the same scene; the pairs were looked at down to 0.4. The
     first that does not is at 0.493: two scenes of which only the form is alike. About ten pairs of one scene, moved by
-    more than the shifts or seen a little from aside, lie below 0.5 and are missed.
+    more than the shifts or seen a little from aside, are below 0.5 and are missed.
 
     Args:
         pictures: files.

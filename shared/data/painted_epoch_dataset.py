@@ -13,7 +13,7 @@ __all__ = ["PaintedEpochDataset"]
 
 
 class PaintedEpochDataset(EpochDataset):
-    """`EpochDataset` with painted cases, each of which is seen once: a function of the seed, the epoch and the index.
+    """`EpochDataset` with painted cases that are seen once each: a function of the seed, the epoch and the index.
 
     With real cases an epoch shows every one of them once, and as many painted ones as make up their share. Painted
     cases are made by whoever asks for them (a worker process), go through all transforms, and are not kept.

@@ -1,4 +1,4 @@
-"""Deal cases out to the processes of one run, and gather what they found."""
+"""Share cases among the processes of one run, and gather what they found."""
 
 from __future__ import annotations
 

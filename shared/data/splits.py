@@ -1,4 +1,4 @@
-"""Deal cases out to training, validation and test, by patient."""
+"""Split cases into training, validation and test, by patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules by which a series of a study is told to be a modality."""
+"""Rules that decide which series of a study is which modality."""
 
 from __future__ import annotations
 

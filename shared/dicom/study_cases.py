@@ -1,4 +1,4 @@
-"""Make the one case of a folder of DICOM files: a study whose series are told apart by rules."""
+"""Make the one case of a folder of DICOM files: a study whose series are identified by rules."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ def use_included_weights(setting: str, own_path: str, included_path: str, sizes_
         setting: name of the setting that holds the path of the weights, such as "ckpt_path".
         own_path: its default, where a training of the user's writes weights.
         included_path: weights that the bundle includes, or would include.
-        sizes_path: overlay with the sizes of their network, such as voxel size and number of features.
+        sizes_path: overlay with the sizes of their network, such as voxel size and number of features. Names that the
+            workflow does not have, such as a loss in inference, are left out.
 
     Raises:
         InputError: one of these sizes was given with another value.
@@ -45,7 +46,8 @@ def use_included_weights(setting: str, own_path: str, included_path: str, sizes_
     is_default = _is_left_at(own_path, parser, setting)
     if not (is_default or _is_named(included, parser, setting)):
         return
-    sizes = {name: value for name, value in _read(Path(sizes_path)).items() if not name.startswith("_")}
+    names = {name for name in parser.get() if not name.startswith("_")}
+    sizes = {name: value for name, value in _read(Path(sizes_path)).items() if name in names}
     different = {name: plain(parser[name]) for name in sizes if plain(parser[name]) != sizes[name]}
     for name in different.keys() & _given(parser.get()):
         raise InputError(

@@ -18,8 +18,8 @@ def prediction_files(
     Args:
         predictions: folder that holds them, itself or in a folder <case>.
         cases: names.
-        endings: what may be behind the name, such as "_seg".
-        suffixes: what may be behind that, such as ".png".
+        endings: what may follow the name, such as "_seg".
+        suffixes: what may follow that, such as ".png".
 
     Raises:
         InputError: no such folder, a case without a file or with several.

@@ -16,7 +16,7 @@ class PrepareBatchTargets(PrepareBatch):
 
     Args:
         target_keys: items of the batch that the loss reads, e.g. ``["label", "memberships"]``.
-        input_keys: further items for the network, as positional arguments behind the image, e.g. ``["keep"]``.
+        input_keys: further items for the network, as positional arguments after the image, e.g. ``["keep"]``.
     """
 
     def __init__(self, target_keys: Sequence[str], input_keys: Sequence[str] = ()) -> None:

@@ -56,7 +56,7 @@ def refuse_bad_paths(parser: ConfigParser, files: Sequence[Mapping[str, Any]]) -
 
 
 def typed_words() -> dict[str, str]:
-    """Return {setting: word} as they stand on the command line."""
+    """Return {setting: word} as typed on the command line."""
     words, found = sys.argv[1:], {}
     for index, word in enumerate(words):
         if not re.match(r"--?[A-Za-z]", word):

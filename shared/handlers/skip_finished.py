@@ -24,7 +24,7 @@ class SkipFinished:
     """Take a case out of a `CaseStream` if its record names the same files, weights and settings.
 
     The record is written last, so a case that has one is complete. A case whose record differs is done again. Runs
-    behind the `WeightsLoader`.
+    after the `WeightsLoader`.
 
     Args:
         stream: the cases.
@@ -33,7 +33,7 @@ class SkipFinished:
         settings: of this run, as records have them.
         inputs: entries of a case that name files, such as the modalities.
         case_names: "plain" or "hash".
-        skip_finished: False: all cases are done, whatever is there.
+        skip_finished: False: all cases are done, also those that have results.
     """
 
     def __init__(

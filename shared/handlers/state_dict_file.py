@@ -1,4 +1,4 @@
-"""Find a network's weights in a file of tensors, whatever prefix or wrapper they were saved with."""
+"""Find a network's weights in a file of tensors, with any prefix or wrapper."""
 
 from __future__ import annotations
 

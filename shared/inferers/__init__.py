@@ -1,4 +1,4 @@
-"""How to predict."""
+"""Inferers (sliding windows, ensembles, subsets of modalities) and inference from Python."""
 
 from .averaged_inferer import AveragedInferer, disagreement_of
 from .channel_groups import ChannelGroups

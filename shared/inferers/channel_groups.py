@@ -19,11 +19,11 @@ class ChannelGroups:
     """Which channels of a network's output are the logits of one distribution.
 
     Probabilities can be averaged, logits cannot: the mean of logits is a geometric mean. So averages are taken of
-    `probabilities`, and `logits` are what the transforms behind the network expect.
+    `probabilities`, and `logits` are what the transforms after the network expect.
 
     Args:
         groups: of successive channels: a number n of classes that exclude one another (softmax); 1 for one channel
-            with a sigmoid; a table (S, L) of the valid states of L labels, see `label_states`. Channels behind the last
+            with a sigmoid; a table (S, L) of the valid states of L labels, see `label_states`. Channels after the last
             group are no logits.
 
     Raises:

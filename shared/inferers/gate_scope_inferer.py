@@ -54,7 +54,7 @@ class GateScopeInferer(Inferer):
         return torch.cat(segmented)
 
     def weigh(self, image: Tensor, network: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the weights (1, M) and scores (1, M, scores) of the case, whatever the scope.
+        """Return the weights (1, M) and scores (1, M, scores) of the whole case.
 
         Args:
             image: (1, M, *spatial).

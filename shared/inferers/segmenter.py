@@ -85,7 +85,7 @@ class Segmenter:
         Args:
             image: the picture of a 2D bundle (see `picture_item`); of others, all modalities in one 4D file or tensor.
             case: name for the record and the files; by default that of the first file.
-            dicom_dir: a DICOM study whose series the bundle tells apart, in place of volumes.
+            dicom_dir: a DICOM study, in place of volumes; the bundle finds out which series is which modality.
             **volumes: any subset of the bundle's modalities by name, and "brain", a mask; see `volumes_item`.
 
         Raises:

@@ -34,8 +34,6 @@ class WholeOrWindowInferer(SlidingWindowInferer):
             padded by less than that: for networks that do not take every size. roi_size is to be a multiple itself.
         sw_device: where windows are predicted, if not where the image is.
         device: where they are stitched, if not where the image is.
-        cpu_thresh: images of more pixels are stitched in the main memory where no device is given.
-        progress: show a bar.
     """
 
     def __init__(
@@ -47,19 +45,8 @@ class WholeOrWindowInferer(SlidingWindowInferer):
         divisible_by: Sequence[int] | int = 1,
         sw_device: torch.device | str | None = None,
         device: torch.device | str | None = None,
-        cpu_thresh: int | None = None,
-        progress: bool = False,
     ) -> None:
-        super().__init__(
-            roi_size,
-            sw_batch_size,
-            overlap,
-            mode,
-            sw_device=sw_device,
-            device=device,
-            cpu_thresh=cpu_thresh,
-            progress=progress,
-        )
+        super().__init__(roi_size, sw_batch_size, overlap, mode, sw_device=sw_device, device=device)
         self.divisible_by = divisible_by
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:

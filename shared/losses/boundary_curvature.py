@@ -1,4 +1,4 @@
-"""Contours of the same curvature."""
+"""Boundary loss: difference in the curvature of contours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agreement of experts as a loss: over the whole image, and over a region."""
+"""Expert consistency losses: agreement of experts over the whole image (MEC) and over a region (REC)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-entropy that counts hard images more."""
+"""Focal cross-entropy: hard images count more."""
 
 from __future__ import annotations
 

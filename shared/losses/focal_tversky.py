@@ -1,4 +1,4 @@
-"""Overlap that counts missed pixels more than surplus ones, and hard batches more than easy ones."""
+"""Focal Tversky loss: missed pixels count more than surplus ones, and hard batches more than easy ones."""
 
 from __future__ import annotations
 

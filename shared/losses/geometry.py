@@ -1,4 +1,4 @@
-"""Smooth segmentations: neighbours of one label should be equally sure of it."""
+"""Geometry loss: neighbours of one label should be equally sure of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every label for itself: sigmoid cross-entropy on the labels of a hierarchy."""
+"""Mask loss on a hierarchy of labels: sigmoid cross-entropy of every label."""
 
 from __future__ import annotations
 

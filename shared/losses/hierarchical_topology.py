@@ -1,4 +1,4 @@
-"""The hierarchy as a hard constraint: cross-entropy over the valid combinations of labels."""
+"""Topology loss: cross-entropy over the valid combinations of labels."""
 
 from __future__ import annotations
 

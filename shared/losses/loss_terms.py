@@ -25,7 +25,7 @@ class Total(nn.Module):
 class LossWithTerms(Protocol):
     """A loss whose `forward` is `self.total(...)` of its named terms.
 
-    `terms` returns scalars by name, among them `total`, the value of the loss; a NaN stands for a term that this batch
+    `terms` returns scalars by name, among them `total`, the value of the loss; a NaN is a term that this batch
     does not have.
     """
 

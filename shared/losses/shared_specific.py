@@ -14,7 +14,7 @@ __all__ = ["SharedSpecificLoss", "shared_distance"]
 
 
 class SharedSpecificLoss(nn.Module):
-    r"""Shared features of all modalities become alike, specific features tell their modality.
+    r"""Shared features of all modalities become alike, specific features identify their modality.
 
     .. math:: \alpha \, \ell_{dao} + \beta \, \ell_{dco}
 

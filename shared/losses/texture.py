@@ -1,4 +1,4 @@
-"""Edges of the same strength."""
+"""Texture loss: difference in edge strength."""
 
 from __future__ import annotations
 

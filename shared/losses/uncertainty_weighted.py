@@ -46,7 +46,7 @@ class UncertaintyWeightedLoss(nn.Module):
         losses: modules by name, each called with a part of the prediction and of the target, each a scalar. One with
             parameters of its own trains them.
         inputs: for every name the key of the prediction and the key of the target that its loss reads, e.g.
-            ``{"class": ("class_logits", "grade")}``; None instead of a key stands for the whole of it.
+            ``{"class": ("class_logits", "grade")}``; None instead of a key means the whole of it.
         weights: lambda by name, at least 0, or None to learn that one; losses that it does not name are left out. By
             default all are learned.
         max_log_variance: the bound on learned s_i, or None for no bound. 3 lets weights be 0.05 to 20.

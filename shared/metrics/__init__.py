@@ -8,8 +8,9 @@ from .calibration_error import (
 )
 from .class_scores import class_scores, confusion_counts, one_vs_rest_auc, roc_points
 from .hausdorff_95 import Hausdorff95Metric, OneEmptyMetric, hausdorff_95
-from .lesion_wise import LesionScores, MatchedLesionScores, dilated_lesion_scores, matched_lesion_scores
+from .lesion_wise import dilated_lesion_scores, matched_lesion_scores
 from .lesion_wise_metric import LesionWiseMetric
+from .lesion_wise_scores import LesionScores, MatchedLesionScores
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
 from .surface_dice import SurfaceDiceInMmMetric, surface_dice

@@ -1,4 +1,4 @@
-"""How far a model's confidence is from how often it is right."""
+"""Expected calibration error: how far a model's confidence is from how often it is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of a classification: what is confused with what, precision, recall, F1, ROC."""
+"""Confusion matrix, precision, recall, F1 and ROC of a classification."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,8 +19,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from .hausdorff_95 import hausdorff_95
+from .lesion_wise_scores import LesionScores, MatchedLesionScores
 
-__all__ = ["LesionScores", "MatchedLesionScores", "dilated_lesion_scores", "matched_lesion_scores"]
+__all__ = ["dilated_lesion_scores", "matched_lesion_scores"]
 
 PENALTY_MM = 374.0  # of a missed lesion and of a false positive, BraTS 2023 and 2024
 ALL_NEIGHBOURS = generate_binary_structure(3, 3)  # 26
@@ -29,78 +29,6 @@ TOUCHING = generate_binary_structure(3, 2)  # 18
 LEAST_DICE = 1e-6  # of a match, since 2025
 
 Box = tuple[slice, ...]
-
-
-@dataclass(frozen=True)
-class LesionScores:
-    """What lesions and predicted components score, one number each; false positives and missed lesions included.
-
-    Attributes:
-        dice: Dice of each; first of the lesions that were met.
-        hausdorff_95_mm: HD95 of each.
-        surface_dice: normalised surface Dice of each; empty where the definition has none.
-        missed: number of lesions that nothing met.
-        false_positives: number of predicted components that met nothing.
-    """
-
-    dice: tuple[float, ...]
-    hausdorff_95_mm: tuple[float, ...]
-    surface_dice: tuple[float, ...]
-    missed: int
-    false_positives: int
-
-    @property
-    def mean_dice(self) -> float:
-        """Mean over lesions and false positives; 1 where there is neither."""
-        return float(np.mean(self.dice)) if self.dice else 1.0
-
-    @property
-    def mean_hausdorff_95_mm(self) -> float:
-        """Mean over lesions and false positives; 0 where there is neither."""
-        return float(np.mean(self.hausdorff_95_mm)) if self.hausdorff_95_mm else 0.0
-
-    @property
-    def mean_surface_dice(self) -> float:
-        """Mean over lesions and false positives; 1 where there is neither."""
-        return float(np.mean(self.surface_dice)) if self.surface_dice else 1.0
-
-    @property
-    def found(self) -> int:
-        """Number of lesions that something met; their numbers are the first ones."""
-        return len(self.dice) - self.missed - self.false_positives
-
-    def f1(self, least_dice: float = 0.0) -> float:
-        """F1 of detection; 1 where there is nothing to find and nothing found.
-
-        Args:
-            least_dice: a lesion that was met with a smaller Dice counts as missed; what met it is no false positive.
-        """
-        weak = sum(dice < least_dice for dice in self.dice[: self.found])
-        found = self.found - weak
-        return 2 * found / (2 * found + weak + self.missed + self.false_positives) if self.dice else 1.0
-
-
-class MatchedLesionScores(LesionScores):
-    """`LesionScores` whose means are those of the lesions that were found, as since 2025.
-
-    Missed lesions and false positives are in F1 alone. Where there are lesions or false positives, but no match, means
-    are 0, and that of HD95 is what each of them has.
-    """
-
-    @property
-    def mean_dice(self) -> float:
-        """Mean over matches; 1 where there is nothing to find and nothing found."""
-        return float(np.mean(self.dice[: self.found or None])) if self.dice else 1.0
-
-    @property
-    def mean_hausdorff_95_mm(self) -> float:
-        """Mean over matches; 0 where there is nothing to find and nothing found."""
-        return float(np.mean(self.hausdorff_95_mm[: self.found or None])) if self.dice else 0.0
-
-    @property
-    def mean_surface_dice(self) -> float:
-        """Mean over matches; 1 where there is nothing to find and nothing found."""
-        return float(np.mean(self.surface_dice[: self.found or None])) if self.dice else 1.0
 
 
 def dilated_lesion_scores(
@@ -228,7 +156,7 @@ def _dilated(region: np.ndarray, voxels: int) -> np.ndarray:
 
 
 def _joint(boxes: Sequence[Box]) -> Box:
-    """Smallest box around several; the way from a surface to the nearest point of the other lies in it."""
+    """Smallest box around several boxes; it contains the shortest way between two surfaces."""
     return tuple(slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
 
 

@@ -30,7 +30,7 @@ class ObjectSums:
         true_dice: the same over true objects.
         predicted_distance_um: sum over segmented objects of area times Hausdorff distance from the partner.
         true_distance_um: the same over true objects.
-        one_sided: number of images with objects on one side only, where the diagonal stands in for the distance.
+        one_sided: number of images with objects on one side only, where the diagonal replaces the distance.
     """
 
     predicted: int = 0
@@ -150,7 +150,7 @@ def _distances(
 
 
 def _joint(one: Window, other: Window) -> Window:
-    """Smallest window around two; the way from a pixel of one object to the nearest of the other lies in it."""
+    """Smallest window around two windows; it contains the shortest way between the two objects."""
     return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
 
 

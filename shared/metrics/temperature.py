@@ -87,7 +87,7 @@ def risk_coverage(
 ) -> np.ndarray:
     """Error and Dice of the most certain share of predictions (El-Yaniv and Wiener, JMLR 11, 2010).
 
-    If uncertainty tells where predictions are wrong, the error falls and Dice rises as fewer are kept.
+    If uncertainty shows where predictions are wrong, the error falls and Dice rises as fewer are kept.
 
     Args:
         uncertainty: (N,), of the predictions of one case.

@@ -1,4 +1,4 @@
-"""Return mask and class of an image in one tensor, as MONAI's inferers and exporters need it."""
+"""Append an image's class logits to its mask logits, in one tensor, as MONAI's inferers and exporters need it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class WithClassHead(nn.Module):
     ========================= ================================================ ==================================
 
     In training `forward` returns a dictionary, `pred` (B, C, H, W) and `class_logits` (B, `num_classes`); in
-    evaluation one tensor (B, C + `num_classes`, H, W), with the class logits constant over space behind the network's
+    evaluation one tensor (B, C + `num_classes`, H, W), with the class logits constant over space after the network's
     channels. On several GPUs `FlexibleUNet` and `BasicUNetPlusPlus` need `find_unused_parameters` of `distribute`: both
     have some.
 

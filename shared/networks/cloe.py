@@ -1,4 +1,4 @@
-"""Network of modality experts whose agreement decides how much each counts."""
+"""CLoE: experts of single modalities, whose agreement decides how much each modality counts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CLoE(nn.Module):
     - present, available, decoded: boolean (B, M); available is present and kept, decoded has an expert.
     - and what `DisentanglingBranches` returns, if there are `branches`.
 
-    Where training data lack modalities, and with keep unless `branches` or `all_experts` are on, several processes need
+    Where training data lack modalities, and with keep unless there are `branches`, several processes need
     `find_unused_parameters` of `distribute`.
 
     Args:
@@ -58,10 +58,6 @@ class CLoE(nn.Module):
         gate_scores: what the gate reads, "modality" (u of Eq. 6), "region" (v) or both.
         modality_bias: give the gate a number per modality, which acts with two modalities as well; see `ExpertGate`.
         region_map: predict the region map.
-        detach_scores: no gradient goes through the scores into the experts. Otherwise the segmentation loss could be
-            lowered by experts that agree on anything.
-        all_experts: in training also decode modalities that are present but not kept, as RFNet does. The paper sums
-            over the available ones.
         branches: what is computed for the contrastive representation loss in training; see `DisentanglingBranches`.
         dense: compute absent modalities, too, and mask them; see `ModalityEncoders`.
     """
@@ -75,15 +71,13 @@ class CLoE(nn.Module):
         gate_scores: Sequence[str] = SCORES,
         modality_bias: bool = False,
         region_map: bool = True,
-        detach_scores: bool = True,
-        all_experts: bool = False,
         branches: Sequence[str] = (),
         dense: bool = False,
     ) -> None:
         super().__init__()
         _check(in_channels, fusion, gate_scores, modality_bias, region_map)
         widths = level_widths(features, LEVELS)
-        self.encoders = modality_encoders(widths, in_channels, all_experts or bool(branches), dense)
+        self.encoders = modality_encoders(widths, in_channels, bool(branches), dense)
         self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.region_map = _region_map(features) if region_map else None
@@ -91,8 +85,6 @@ class CLoE(nn.Module):
         concat = (ModalityConcatConv(width, in_channels, width) for width in widths if fusion == "concat")
         self.concat = nn.ModuleList(concat)
         self.score_names = [name for name in SCORES if name in gate_scores]
-        self.detach_scores = detach_scores
-        self.all_experts = all_experts
         self.apply(kaiming_convolutions)
         self.branches = DisentanglingBranches(branches, in_channels, features) if branches else None
 
@@ -153,18 +145,17 @@ class CLoE(nn.Module):
         self, image: Tensor, encoded: EncodedModalities, packed: list[Tensor], weights: Tensor | None
     ) -> dict[str, Tensor]:
         """Return the dictionary of `forward`."""
-        decoded = encoded.present if self.all_experts and self.training else encoded.available
-        chosen = restrict(encoded, decoded)
+        chosen = restrict(encoded, encoded.available)
         expert_logits = self._decode_experts(chosen)
-        output = {"present": encoded.present, "available": encoded.available, "decoded": decoded}
-        output["experts"] = all_modalities(expert_logits, chosen, decoded)
+        output = {"present": encoded.present, "available": encoded.available, "decoded": encoded.available}
+        output["experts"] = all_modalities(expert_logits, chosen, encoded.available)
         region = None
         if self.region_map is not None:
             output["region"] = self.region_map(_mean(packed[0], encoded.filled))
             region = output["region"].float().sigmoid()
         slot_weights = _equal_weights(encoded.filled)
         if self.gate is not None:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach_scores):
+            with torch.no_grad():  # else the segmentation loss could be lowered by experts that agree on anything
                 probabilities = pack(expert_logits, chosen).float().softmax(dim=2)
                 scores = self._scores(probabilities, encoded.filled, region)
             output["scores"] = _at_modalities(scores, encoded)

@@ -1,4 +1,4 @@
-"""Attention between the maps of all levels of an encoder."""
+"""Context bridge of MISSFormer: attention between the maps of all levels of an encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disentangled contrastive learning on the region-aware fusion network."""
+"""DC-Seg: RFNet with disentangled contrastive learning."""
 
 from __future__ import annotations
 

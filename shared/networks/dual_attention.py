@@ -1,4 +1,4 @@
-"""Which channels, and which places."""
+"""Dual attention: a gate per channel and a gate per position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let a network that stacks the modalities at its input work with any subset of them."""
+"""Early fusion: a network that stacks the modalities at its input, for any subset of them."""
 
 from __future__ import annotations
 

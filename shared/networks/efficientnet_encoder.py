@@ -86,7 +86,7 @@ def encoder_errors(name: str) -> Iterator[None]:
 
 
 def _features(name: str, pretrained: bool) -> nn.Module:
-    """Return an EfficientNet without the layers behind the last map."""
+    """Return an EfficientNet without the layers after the last map."""
     if name in EfficientNetLiteEncoder.get_encoder_names():
         return EfficientNetLiteEncoder(name, pretrained)
     network = EfficientNetBNFeatures(name, pretrained=pretrained, norm=("batch", {"eps": 1e-3, "momentum": 0.1}))

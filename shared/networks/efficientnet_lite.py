@@ -27,7 +27,7 @@ STAGES = ("k3_s11_e1_i32_o16", "k3_s22_e6_i16_o24", "k5_s22_e6_i24_o40", "k3_s22
 STAGES += ("k5_s22_e6_i112_o192", "k3_s11_e6_i192_o320")
 
 
-CLASSIFIER = ("_conv_head", "_bn1", "_fc")  # layers with weights behind the last map
+CLASSIFIER = ("_conv_head", "_bn1", "_fc")  # layers with weights after the last map
 
 
 class EfficientNetLiteEncoder(EfficientNetBNFeatures, BaseEncoder):
@@ -93,7 +93,7 @@ class EfficientNetLiteEncoder(EfficientNetBNFeatures, BaseEncoder):
 
 
 def drop_classifier(network: EfficientNet) -> None:
-    """Remove the layers behind the last map, which an encoder does not need."""
+    """Remove the layers after the last map, which an encoder does not need."""
     for name in (*CLASSIFIER, "_conv_head_padding", "_avg_pooling", "_dropout"):
         delattr(network, name)
 

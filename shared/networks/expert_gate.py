@@ -20,7 +20,7 @@ class ExpertGate(nn.Module):
 
     Eq. 7 of Tong et al., "CLoE: Expert Consistency Learning for Missing Modality Segmentation" (2026). G is one
     perceptron for all modalities; its form is open in the paper. Here it reads -log(1 - u) and -log(1 - v), with
-    distances below 1e-4 as 1e-4: cosines of segmentations lie between 0.9 and 1, where raw scores differ too little for
+    distances below 1e-4 as 1e-4: cosines of segmentations are between 0.9 and 1, where raw scores differ too little for
     a gate to learn from. It has 16 hidden units. Its last layer starts at zero: the weights start equal. It has no
     bias, to which a softmax is blind.
 

@@ -1,4 +1,4 @@
-"""Fusion of modalities by a gate per modality and position."""
+"""Gated fusion of RobustSeg: a gate per modality and position."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GatedFusion(nn.Module):
         self.act = nn.LeakyReLU(0.2, inplace=True)
 
     def forward(self, encoded: EncodedModalities, level: int) -> Tensor:
-        """Return (B, C, *spatial) of one level, every axis of which has 2 voxels or more."""
+        """Return (B, C, *spatial) of one level, whose axes have 2 voxels or more."""
         packed, slots = pack(encoded.levels[level], encoded), encoded.slots
         padded = functional.pad(packed.flatten(1, 2), [1] * 6, mode="reflect")
         in_order = encoded.dense or (encoded.all_filled and slots.shape[1] == self.norm.num_features)

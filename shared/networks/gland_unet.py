@@ -28,7 +28,7 @@ class GlandUNet(nn.Module):
 
     In training `forward` returns a dictionary, `pred` (B, `out_channels`, H, W), the logits f_s of every label, and
     `class_logits` f_c (B, `num_classes`); in evaluation one tensor (B, `out_channels` + `num_classes`, H, W), with the
-    class logits constant over space behind the labels.
+    class logits constant over space after the labels.
 
     Args:
         in_channels: of the picture.

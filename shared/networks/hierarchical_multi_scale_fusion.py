@@ -1,4 +1,4 @@
-"""Three receptive fields at once, weighted per image."""
+"""Hierarchical multi-scale fusion (HMSF): three dilated convolutions, weighted per image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalise every image by itself."""
+"""Replace batch normalisation by instance normalisation."""
 
 from __future__ import annotations
 

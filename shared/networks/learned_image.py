@@ -1,4 +1,4 @@
-"""A learned image that stands in for absent modalities, at any place of the brain and on any grid."""
+"""A learned image that replaces absent modalities, at any position in the brain and on any grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""U-Net on stacked modalities in which a learned image stands in for the absent ones."""
+"""M3AE: U-Net on stacked modalities in which a learned image replaces the absent ones."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _block(channels: int) -> ResBlock:
 
 
 def _filled(image: Tensor, learned: Tensor, available: Tensor) -> Tensor:
-    """Put the learned image into the modalities that are not available, whatever stood there."""
+    """Replace the modalities that are not available by the learned image."""
     return torch.where(available.view(list(available.shape) + [1] * (image.ndim - 2)), image, learned)
 
 

@@ -1,4 +1,4 @@
-"""Hierarchical transformer with attention between all levels of its encoder."""
+"""MISSFormer: hierarchical transformer with attention between all levels of its encoder."""
 
 from __future__ import annotations
 

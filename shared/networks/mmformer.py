@@ -1,4 +1,4 @@
-"""Transformer for incomplete sets of MR modalities."""
+"""mmFormer: transformer for incomplete sets of MR modalities."""
 
 from __future__ import annotations
 
@@ -47,27 +47,7 @@ class MMFormer(nn.Module):
     A step in which no sample keeps a modality does not reach that modality's transformer: several processes need
     `find_unused_parameters` of `distribute`.
 
-    Names of the reference's state dict (YaoZhang93/mmFormer; l = 1 .. 5, m the place of a modality):
-
-    ============================================ ==================================================================
-    there                                        here
-    ============================================ ==================================================================
-    {flair,t1ce,t1,t2}_encoder.e{l}_c{1,2,3}     encoders.by_modality.{m}.levels.{l-1}.{enter,residual.0,residual.1}
-    {flair,..}_encode_conv, _pos                 within.{m}.enter, .positions (without its first axis)
-    {flair,..}_decode_conv                       left out, nothing uses them
-    {flair,..}_transformer                       within.{m}.transformer
-    multimodal_transformer                       across
-      .cross_attention_list.{j}.fn.norm            .layers.{j}.attention_norm
-      .cross_attention_list.{j}.fn.fn.{qkv,proj}   .layers.{j}.{qkv,projection.0}
-      .cross_ffn_list.{j}.fn.norm                  .layers.{j}.feed_forward.0
-      .cross_ffn_list.{j}.fn.fn.net.{0,3}          .layers.{j}.feed_forward.{1,4}
-    multimodal_decode_conv                       from_tokens
-    decoder_sep.d{l}_{c1,c2,out}, .seg_layer     expert_decoder.levels.{4-l}.{up.1,merge.0,merge.1}, .head
-    decoder_fuse.d{l}_{c1,c2,out}, .seg_layer    levels.{4-l}.{up.1,merge.0,merge.1}, head
-    decoder_fuse.RFM5, RFM{l}                    deepest, levels.{4-l}.skip
-      .fusion_layer.{0,1,2}                        .{enter,blocks.0,blocks.1} (".0.conv" to ".enter")
-    decoder_fuse.seg_d{l}                        regions.{4-l}
-    ============================================ ==================================================================
+    `ci/prepare/published_names.py` has the names of the published state dict (YaoZhang93/mmFormer) for those here.
 
     Args:
         in_channels: modalities M.
@@ -131,16 +111,7 @@ class MMFormer(nn.Module):
         self.apply(kaiming_convolutions)
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), every axis a multiple of 16, 32 or more; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, in training another than `img_size`, or a sample without any modality (traced and
-                exported: NaN).
-        """
+        """Segment images (B, M, H, W, D), in training of size `img_size`; `keep` as in `ModalityEncoders`."""
         encoded = self.encoders(image, keep)
         logits, lower = self._decode(self._attend(encoded), encoded)
         if not torch.jit.is_scripting() and self.training:

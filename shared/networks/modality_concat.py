@@ -11,7 +11,7 @@ __all__ = ["ConcatConvNormAct", "ConcatNormActConv", "ModalityConcatConv"]
 
 
 class ModalityConcatConv(nn.Conv3d):
-    """A 1 x 1 x 1 convolution of M x C concatenated channels, of which the filled slots alone are multiplied.
+    """A 1 x 1 x 1 convolution of M x C concatenated channels that multiplies the filled slots only.
 
     Its parameters are those of the convolution over all M modalities. Channels that are zero add nothing to its sum, so
     leaving them out changes no number.

@@ -77,7 +77,16 @@ class ModalityEncoders(nn.Module):
         self.shared = shared
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> EncodedModalities:
-        """Encode an image (B, M, *spatial) in which NaN marks absent modalities; see the networks for `keep`."""
+        """Encode images.
+
+        Args:
+            image: (B, M, *spatial), every axis a multiple of `stride`, twice as long or more; a modality with any NaN
+                is absent.
+            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
+
+        Raises:
+            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
+        """
         if not torch.jit.is_scripting():
             check_image(image, len(self.by_modality), self.stride)
         present, available = available_modalities(image, keep)

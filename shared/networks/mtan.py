@@ -32,7 +32,7 @@ class MTAN(nn.Module):
     distribution, as published. The dynamic weights of the losses (DWA) are not included: the weights are the bundle's.
 
     In training `forward` returns a dictionary, `pred` (B, `out_channels`, H, W) and `class_logits` (B, `num_classes`);
-    in evaluation one tensor (B, `out_channels` + `num_classes`, H, W), with the class logits constant over space behind
+    in evaluation one tensor (B, `out_channels` + `num_classes`, H, W), with the class logits constant over space after
     the mask. Sizes from 32 on, with five levels.
 
     Args:

@@ -27,7 +27,7 @@ class MTANet(nn.Module):
     In training `forward` returns a dictionary: `pred` (B, 1, H, W), `class_logits` (B, `num_classes`), and
     `side_outputs`, the three masks before the last correction, enlarged to (B, 1, H, W), coarse to fine; the paper
     supervises them, too. In evaluation it returns one tensor (B, 1 + `num_classes`, H, W), with the class logits
-    constant over space behind the mask. Sizes are multiples of 32. 29.7 million parameters.
+    constant over space after the mask. Sizes are multiples of 32. 29.7 million parameters.
 
     Args:
         in_channels: of the image.

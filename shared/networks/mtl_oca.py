@@ -37,7 +37,7 @@ class MTLOCA(nn.Module):
     In training `forward` returns a dictionary: `pred` (B, 1, H, W), `class_logits` (B, `num_classes`), and
     `side_outputs`, a list of one, the logit (B, 1, H, W) of the region "lesion" against "background"; the article
     supervises it with weight 0.4. In evaluation it returns one tensor (B, 1 + `num_classes`, H, W), with the class
-    logits constant over space behind the mask. Sizes are multiples of 16 with five levels, of 8 with fewer.
+    logits constant over space after the mask. Sizes are multiples of 16 with five levels, of 8 with fewer.
 
     Args:
         in_channels: of the image.

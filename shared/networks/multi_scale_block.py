@@ -1,4 +1,4 @@
-"""The residual block of the encoder's adapters and of the decoder's levels."""
+"""Residual block with multi-scale fusion, of the encoder's adapters and of the decoder's levels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MultiScaleBlock(nn.Module):
 
     In order: separable convolution - ReLU - batch normalisation - separable convolution - batch normalisation - fusion
     - attention, then the sum with the input (through a 1 x 1 convolution where the channels differ) and a ReLU. The
-    box beside the encoder in Fig. 1 of Al Shafi et al., "Multi-Level Bidirectional Decoder Interaction for
+    box next to the encoder in Fig. 1 of Al Shafi et al., "Multi-Level Bidirectional Decoder Interaction for
     Uncertainty-Aware Breast Ultrasound Analysis".
 
     Args:

@@ -19,7 +19,7 @@ class ReceptiveFieldBlock(nn.Module):
 
     Wu et al., "Cascaded Partial Decoder for Fast and Accurate Salient Object Detection", CVPR 2019, in the form of
     MTANet: each convolution is followed by ReLU and batch normalisation. A branch of size k has a 1 x k and a k x 1
-    convolution and a 3 x 3 convolution with dilation k behind its 1 x 1 convolution; one branch has the latter alone.
+    convolution and a 3 x 3 convolution with dilation k after its 1 x 1 convolution; one branch has the latter alone.
 
     Args:
         in_channels: of the map.

@@ -51,7 +51,7 @@ def available_modalities(image: Tensor, keep: Tensor | None = None) -> tuple[Ten
 
 
 def masked(features: Tensor, mask: Tensor) -> Tensor:
-    """Put zeros into features (B, E, ...) where the mask (B, E) is False, whatever stood there."""
+    """Put zeros into features (B, E, ...) where the mask (B, E) is False, also in place of NaN."""
     return torch.where(mask.view(list(mask.shape) + [1] * (features.ndim - 2)), features, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Fusion of modalities that differs from region to region."""
+"""Region-aware fusion of RFNet: modalities are weighed differently in each region."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RegionMaps(nn.Module):
 
 
 class RegionAwareFusion(nn.Module):
-    """Weigh the modalities in each region by what they show there, beside a plain fusion.
+    """Weigh the modalities in each region by what they show there, next to a plain fusion.
 
     The region-aware fusion module of RFNet (Ding et al., ICCV 2021): with features x_m and region probabilities p_r,
     the weights w_rm = sigmoid(g_r(x_1 p_r, ..., x_M p_r, p_r)), g_r of spatial means, and sum_m w_rm x_m p_r.

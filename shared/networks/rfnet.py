@@ -1,4 +1,4 @@
-"""Region-aware fusion network for incomplete sets of MR modalities."""
+"""RFNet: region-aware fusion network for incomplete sets of MR modalities."""
 
 from __future__ import annotations
 
@@ -35,23 +35,7 @@ class RFNet(nn.Module):
 
     Where training data lack modalities, several processes need `find_unused_parameters` of `distribute`.
 
-    Names of the reference's state dict (dyh127/RFNet; l = 1 .. 4, m and r the place of a modality and of a class;
-    the weights of `weight_layer` lose their last three axes):
-
-    ============================================ ==================================================================
-    there                                        here
-    ============================================ ==================================================================
-    {flair,t1ce,t1,t2}_encoder.e{l}_c{1,2,3}     encoders.by_modality.{m}.levels.{l-1}.{enter,residual.0,residual.1}
-    decoder_sep.d{l}_{c1,c2,out}, .seg_layer     expert_decoder.levels.{3-l}.{up.1,merge.0,merge.1}, .head
-    decoder_fuse.d{l}_{c1,c2,out}, .seg_layer    levels.{3-l}.{up.1,merge.0,merge.1}, head
-    decoder_fuse.prm_generator{l}                S.region_maps; S = deepest for l = 4, else levels.{3-l}.skip
-      .embedding_layer.{0,1,2}                     .embed.{enter,blocks.0,blocks.1} (".0.conv" to ".enter")
-      .prm_layer.{0,1}                             .head.{0,1}
-    decoder_fuse.RFM{l}                          S.fusion
-      .modal_fusion.{r}.weight_layer.{0,2}         .weigh.{r}.{0,2}
-      .region_fusion.fusion_layer.{0,1,2}          .regions.{0,1,2}
-      .short_cut.{0,1,2}                           .shortcut.{enter,blocks.0,blocks.1} (".0.conv" to ".enter")
-    ============================================ ==================================================================
+    `ci/prepare/published_names.py` has the names of the published state dict (dyh127/RFNet) for those here.
 
     Args:
         in_channels: modalities M.
@@ -71,15 +55,7 @@ class RFNet(nn.Module):
         self.apply(kaiming_convolutions)
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
-        """
+        """Segment images (B, M, H, W, D), every axis a multiple of 8, 16 or more; `keep` as in `ModalityEncoders`."""
         encoded = self.encoders(image, keep)
         logits, maps, deepest = self._decode(encoded)
         if not torch.jit.is_scripting() and self.training:

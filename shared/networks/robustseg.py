@@ -1,4 +1,4 @@
-"""Disentangled content and style of modalities, with gated fusion of the contents."""
+"""RobustSeg: disentangled content and style of modalities, with gated fusion of the contents."""
 
 from __future__ import annotations
 
@@ -65,15 +65,7 @@ class RobustSeg(nn.Module):
         self.branches = DisentanglingBranches(["images"], in_channels, features, style_values, upsampling="nearest")
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
-        """
+        """Segment images (B, M, H, W, D), every axis a multiple of 8, 16 or more; `keep` as in `ModalityEncoders`."""
         encoded = self.encoders(image, keep)
         fused: list[Tensor] = []
         for level, fusion in enumerate(self.fusions):

@@ -1,4 +1,4 @@
-"""Shared and specific features of modalities; the shared ones stand in for modalities that are absent."""
+"""ShaSpec: shared and specific features of modalities; the shared ones replace absent modalities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ShaSpec(nn.Module):
     """Segment from any non-empty subset of modalities by features that all share and features of each modality.
 
     Wang et al., "Multi-modal Learning with Missing Modality via Shared-Specific Feature Modelling", CVPR 2023. One
-    encoder is the same for all modalities, one belongs to each; all are 3D ResNet-50 with dilated convolutions behind.
+    encoder is the same for all modalities, one belongs to each; all are 3D ResNet-50 followed by dilated convolutions.
     A modality's shared and specific features are fused by a residual convolution (Eq. 2); a modality that is not
     available gets the mean of the shared features of those that are (Eq. 4). The decoder takes the fused features of
     all modalities, and as skip connections the shared encoder's. `SharedSpecificLoss` has the two auxiliary losses.
@@ -35,7 +35,7 @@ class ShaSpec(nn.Module):
     Unlike the published code (billhhh/ShaSpec):
 
     - Absent modalities are left out of the skip connections. There they are images of zeros, whose features are the
-      same at all positions but for the borders, and the instance normalisation behind removes such a constant.
+      same at all positions but for the borders, and the instance normalisation that follows removes such a constant.
     - The dilated convolutions have no branch for the mean over the image, for the same reason: what it adds is
       constant, and the instance normalisation removes it.
     - Eq. 4 is computed as printed; there the shared features of one available modality, drawn at random in training,
@@ -96,15 +96,7 @@ class ShaSpec(nn.Module):
         self.apply(_initialise)
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), any size; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
-        """
+        """Segment images (B, M, H, W, D) of any size; `keep` as in `ModalityEncoders`."""
         fits = False
         if not torch.jit.is_scripting():
             check_image(image, self.num_modalities, stride=1)
@@ -156,7 +148,7 @@ class _Encoder(nn.Module):
         with_standardized_weights(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Return the deepest features behind the feature maps of the skip connections, or behind their own mean.
+        """Return the deepest features after the feature maps of the skip connections, or after their own mean.
 
         The deepest features are (n, 4 F, *spatial / strides); the mean is (n, 4 F), in front of the dilations.
         """
@@ -198,7 +190,7 @@ def _completed(composed: Tensor, shared: Tensor, encoded: EncodedModalities) -> 
 
 
 def _padded(image: Tensor) -> Tensor:
-    """Pad with zeros behind every axis, to 32 voxels or more and to multiples of the strides, 32, 32 and 16.
+    """Pad with zeros at the end of every axis, to 32 voxels or more and to multiples of the strides, 32, 32 and 16.
 
     The deepest feature map then has two positions or more, and so a variance.
     """

@@ -1,4 +1,4 @@
-"""U-Net whose encoder and decoder are Swin transformers."""
+"""Swin-Unet: U-Net whose encoder and decoder are Swin transformers."""
 
 from __future__ import annotations
 

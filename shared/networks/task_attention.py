@@ -15,7 +15,7 @@ class TaskAttention(nn.Module):
 
     Eqs. 1 and 2 of Liu et al., "End-to-End Multi-Task Learning with Attention", CVPR 2019. u and p are two maps of the
     shared network on this level, f(a_{j-1}) the features that the task chose on the level before, already at this
-    level's size. g and h are 1 x 1 convolutions with batch normalisation, g with a ReLU and h with a sigmoid behind.
+    level's size. g and h are 1 x 1 convolutions with batch normalisation, g followed by a ReLU and h by a sigmoid.
     The first level has u alone.
 
     Args:

@@ -1,4 +1,4 @@
-"""Segmentation and classification features of one decoder level, each enhanced by the other."""
+"""Task interaction module (TIM): segmentation and classification features of one decoder level enhance each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TaskInteractionModule(nn.Module):
 
     Eqs. 1 to 5 of Al Shafi et al., "Multi-Level Bidirectional Decoder Interaction for Uncertainty-Aware Breast
     Ultrasound Analysis". Every MLP is one linear layer, psi a linear layer and a sigmoid. The paper writes
-    phi = BN o Dense; here a ReLU stands between the two, as in its authors' program. The 1 x 1 convolution halves the
+    phi = BN o Dense; here a ReLU is between the two, as in its authors' program. The 1 x 1 convolution halves the
     channels.
 
     Args:

@@ -35,7 +35,7 @@ class TaskInteractionUNet(nn.Module):
 
     In training `forward` returns a dictionary, `pred` (B, 1, H, W), the lesion's logit, and `class_logits`
     (B, `num_classes`); in evaluation one tensor (B, 1 + `num_classes`, H, W), with the class logits constant over space
-    behind the mask. Training takes batches of two images or more. Default settings: 23.9 million parameters.
+    after the mask. Training takes batches of two images or more. Default settings: 23.9 million parameters.
 
     The five rows of Table 2, by (fusion, interaction, proxy_attention): (no, no, no), (yes, no, no), (no, yes, no),
     (no, yes, yes), (yes, yes, yes).

@@ -1,4 +1,4 @@
-"""U-Net with a vision transformer on the deepest map of a ResNet."""
+"""TransUNet: U-Net with a vision transformer on the deepest map of a ResNet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hetero-modal U-Net: modalities meet in their mean and variance."""
+"""U-HeMIS: hetero-modal U-Net that fuses modalities by mean and variance."""
 
 from __future__ import annotations
 
@@ -46,15 +46,7 @@ class UHeMIS(nn.Module):
         self.apply(kaiming_convolutions)
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
-        """
+        """Segment images (B, M, H, W, D), every axis a multiple of 8, 16 or more; `keep` as in `ModalityEncoders`."""
         encoded = self.encoders(image, keep)
         logits = self.decoder([mean_and_variance(pack(level, encoded), encoded.filled) for level in encoded.levels])
         if not torch.jit.is_scripting() and self.training:

@@ -1,4 +1,4 @@
-"""Hetero-modal variational encoder-decoder: modalities meet in a product of Gaussians."""
+"""U-HVED: hetero-modal variational encoder-decoder that fuses modalities by a product of Gaussians."""
 
 from __future__ import annotations
 
@@ -55,15 +55,7 @@ class UHVED(nn.Module):
         self.apply(kaiming_convolutions)
 
     def forward(self, image: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Segment images; see the class for what is returned.
-
-        Args:
-            image: (B, M, H, W, D), every axis a multiple of 8, 16 or more; a modality with any NaN is absent.
-            keep: boolean (B, M); modalities where it is False are not used. Without it all that are there are used.
-
-        Raises:
-            ValueError: another shape, or a sample without any modality (traced and exported: NaN).
-        """
+        """Segment images (B, M, H, W, D), every axis a multiple of 8, 16 or more; `keep` as in `ModalityEncoders`."""
         encoded = self.encoders(image, keep)
         latent: list[Tensor] = []
         for level in encoded.levels:

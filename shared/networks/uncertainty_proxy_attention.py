@@ -1,4 +1,4 @@
-"""How much of an enhancement to take, read from the variance of the enhanced features."""
+"""Uncertainty proxy attention (UPA): the variance of enhanced features decides how much of them is used."""
 
 from __future__ import annotations
 

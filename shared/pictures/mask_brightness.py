@@ -28,7 +28,7 @@ def bright_part(picture: PictureFile) -> np.ndarray:
     everywhere, what is opaque counts as bright.
 
     Raises:
-        InputError: all of the mask is bright, or all of its corners, or nothing tells what is.
+        InputError: all of the mask is bright, or all of its corners, or nothing shows what is.
     """
     alpha = shape_in_alpha(picture)
     bright = _bright(_colours(picture), picture) if alpha is None else _inside(alpha, picture)

@@ -89,7 +89,7 @@ def _opened(path: Path, content: bytes) -> PictureFile:
     from PIL import Image, ImageOps
 
     _know_more_tiffs()
-    # By its name Pillow would map the file into memory, which reads a TIFF that lies on its side in the wrong order.
+    # By its name Pillow would map the file into memory, which reads a rotated TIFF in the wrong order.
     picture = Image.open(io.BytesIO(content))
     picture.tile = [_in_own_order(tile) for tile in picture.tile]
     tags = picture.tag_v2 if picture.format == "TIFF" else {}

@@ -1,4 +1,4 @@
-"""Pictures of a classification: confusion matrix, ROC curves, reliability."""
+"""Figures of a classification: confusion matrix, ROC curves, reliability."""
 
 from __future__ import annotations
 

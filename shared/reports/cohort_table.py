@@ -1,4 +1,4 @@
-"""Sum up the records of a cohort in one table: a row per case."""
+"""Table of a cohort: a row per case, from the cases' records."""
 
 from __future__ import annotations
 

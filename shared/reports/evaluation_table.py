@@ -1,4 +1,4 @@
-"""Write what an evaluation found: a row per case, mean and spread, as CSV, Markdown and a figure."""
+"""Evaluation table: a row per case, mean and spread, as CSV, Markdown and a figure."""
 
 from __future__ import annotations
 

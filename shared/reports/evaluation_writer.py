@@ -1,4 +1,4 @@
-"""Keep what an evaluation finds, case by case, for a table that is written at its end."""
+"""Base of the evaluation tables: collects scores case by case and writes them at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what an evaluation of segmented and graded images found, with scores that pool objects over images."""
+"""Evaluation table of segmented and graded gland images, with scores that pool objects over images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..metrics import confusion_counts
 from .evaluation_writer import EvaluationWriter
 from .gland_scores import gland_scores, score_glands
 from .mean_interval import INTERVAL, INTERVAL_NOTE, interval_texts
-from .score_table import count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
+from .score_table import Panel, count_cases, draw_points, markdown_table, mean_and_deviation, plus_minus
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -89,13 +89,7 @@ class GlandEvaluation(EvaluationWriter):
         shown.insert(0, "part", images["part"])
         pooled = {f"pooled {name}": gland_scores(members) for name, members in parts.items()}
         pooled = DataFrame({**pooled, "pooled": together}).T
-        averaged = {f"mean {name}": scores.loc[members.index] for name, members in parts.items()} | {"mean": scores}
-        means = {}
-        for name, members in averaged.items():
-            means[name] = plus_minus(members)
-            if len(members) > 1:
-                means[f"{name}, {INTERVAL}"] = interval_texts(members)
-        lines = markdown_table(concat([pooled, DataFrame(means).T]))
+        lines = markdown_table(concat([pooled, _means(scores, parts)]))
         count, sizes = count_cases(len(images)), ", ".join(f"{name} {len(members)}" for name, members in parts.items())
         self.logger.info("\n".join([f"{self.title}, {count}:", *lines]))
         one_sided = int(images["one_sided"].sum())
@@ -106,18 +100,29 @@ class GlandEvaluation(EvaluationWriter):
             *notes,
             *_confusion(images.dropna(subset="grade")),
         ]
-        groups = parts or {"all": images}
-        panels = [
-            (title, {name: (scores.loc[of.index, score], gland_scores(of)[score]) for name, of in groups.items()})
-            for score, title in DRAWN.items()
-        ]
-        self.write_files(
-            self.name,
-            shown,
-            concat([mean_and_deviation(cases), pooled]),
-            summary,
-            lambda path: draw_points(path, f"{self.title}: {count}, bar = pooled", panels),
-        )
+        heading, panels = f"{self.title}: {count}, bar = pooled", _panels(scores, parts or {"all": images})
+        below = concat([mean_and_deviation(cases), pooled])
+        self.write_files(self.name, shown, below, summary, lambda path: draw_points(path, heading, panels))
+
+
+def _means(scores: DataFrame, parts: Mapping[str, DataFrame]) -> DataFrame:
+    """Return mean ± deviation of every score, and its interval, as texts: rows for each part, then for all cases."""
+    from pandas import DataFrame
+
+    rows, groups = {}, {f"mean {name}": scores.loc[members.index] for name, members in parts.items()}
+    for name, members in {**groups, "mean": scores}.items():
+        rows[name] = plus_minus(members)
+        if len(members) > 1:
+            rows[f"{name}, {INTERVAL}"] = interval_texts(members)
+    return DataFrame(rows).T
+
+
+def _panels(scores: DataFrame, groups: Mapping[str, DataFrame]) -> list[Panel]:
+    """Return a panel per score that is drawn, with a column of points per group of images."""
+    return [
+        (title, {name: (scores.loc[of.index, score], gland_scores(of)[score]) for name, of in groups.items()})
+        for score, title in DRAWN.items()
+    ]
 
 
 def _confusion(images: DataFrame) -> list[str | list[str]]:

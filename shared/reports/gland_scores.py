@@ -1,4 +1,4 @@
-"""What one segmented and graded image contributes to an evaluation, and what many give together."""
+"""Counts of one gland image for an evaluation, and scores of many images together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What many images with a lesion mask and a class give together."""
+"""Scores of all images with a lesion mask and a class together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN = "class unknown"
 
 
 class LesionCohort:
-    """What images with a lesion mask and a class are together, whatever of it is known.
+    """Scores of images with a lesion mask and a class together, as far as they are known.
 
     Args:
         images: rows of `score_mask` by case, at least one.

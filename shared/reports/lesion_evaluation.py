@@ -1,4 +1,4 @@
-"""Write what an evaluation of lesion masks and image classes found."""
+"""Evaluation tables and figures of lesion masks and image classes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LesionEvaluation(EvaluationWriter):
     - ``evaluation.png``: the lesion scores and the true class's probability, a point per case;
     - ``confusion.png``, ``roc.png``, ``reliability.png``; the first two only if classes are known.
 
-    A lesion of which nothing was found has 0 in all four scores. Images without a lesion have none of them, but
+    A lesion that was missed has 0 in all four scores. Images without a lesion have none of them, but
     "lesion_found_in_normal". Confidence is the probability of the most probable class, and of the value that a pixel
     has in the mask.
 

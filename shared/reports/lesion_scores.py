@@ -1,4 +1,4 @@
-"""What one image with a lesion mask and a class contributes to an evaluation, and what many masks give together."""
+"""Counts of one image with a lesion mask and a class for an evaluation, and the lesion scores of many."""
 
 from __future__ import annotations
 

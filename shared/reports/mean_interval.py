@@ -1,4 +1,4 @@
-"""How far a mean over cases may be from that over all such cases."""
+"""95 % interval of a mean over cases, by the bootstrap."""
 
 from __future__ import annotations
 

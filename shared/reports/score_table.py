@@ -1,4 +1,4 @@
-"""What tables of scores have in common: mean and spread, CSV, Markdown, a figure of the points."""
+"""Parts of all tables of scores: mean and spread, CSV, Markdown, a figure of the points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score what a network makes of every subset of a case's modalities, and go on where an evaluation was stopped."""
+"""Evaluate a network on every subset of a case's modalities; a stopped evaluation continues."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SubsetEvaluation:
         region_names: R names.
         title: heading of the Markdown and of the picture.
         notes: sentences below the Markdown's tables, such as what a region's name means.
-        settings: name to value of all else that scores hang on and a person may change, such as the window's size.
+        settings: name to value of all other settings that change scores, such as the window's size.
         additional_metrics: name to a metric that is called with two lists of one (R, *spatial) `MetaTensor`, prediction
             and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`. Records of other numbers
             in its attributes do not count.

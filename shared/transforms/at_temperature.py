@@ -1,4 +1,4 @@
-"""Logits at a temperature."""
+"""Temperature scaling of logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks by which a raw head is told from an image as the brain bundles are trained on, and how to switch them off.
+"""The checks that recognise a raw head, on which the brain bundles are not trained, and how to switch them off.
 
 "air", "volume" and "skull" refuse, "atlas" only says so. That all modalities are on one grid is checked where they are
 stacked, and `--resample_modalities True` brings them onto one.

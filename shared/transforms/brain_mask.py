@@ -51,7 +51,7 @@ def _refuse_empty(brain: Tensor, source: str) -> None:
 def brain_of_normalized(image: Tensor) -> Tensor:
     """Say which values are those of brain, for `CropForegroundd(select_fn=...)` after `NormalizeInBraind`.
 
-    MONAI's default, values above 0, would lose whatever is darker than the brain's mean.
+    MONAI's default, values above 0, would lose all that is darker than the brain's mean.
 
     Args:
         image: (M, *spatial) with air at exactly 0 and absent modalities NaN.

@@ -1,4 +1,4 @@
-"""Collect what a calibration error is computed from."""
+"""Confidence and correctness of every voxel, for the calibration error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a case's results: one case has it, and one process at a time writes there."""
+"""The folder of a case's results: only one case and one process at a time may write there."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ def _texts(source: Any) -> Iterator[str]:
 
 
 def _first(inputs: Mapping[str, Any]) -> str:
-    """Return the file by which messages name a case."""
+    """Return the file that messages about a case name."""
     source = next(iter(inputs.values()))
     return str(source[0] if isinstance(source, (list, tuple)) and source else source)
 
 
 def _all(inputs: Mapping[str, Any]) -> str:
-    """Return what tells inputs apart whose first files are the same, such as "t2: a.nii, adc: b.nii"."""
+    """Return what distinguishes inputs with the same first file, such as "t2: a.nii, adc: b.nii"."""
     return ", ".join(f"{name}: {source}" for name, source in inputs.items())

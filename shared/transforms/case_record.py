@@ -31,7 +31,7 @@ NOTICE = "For research use only. Not for diagnosis."
 
 
 def name_of_case(data: Mapping[Hashable, Any], case_names: str = "plain") -> str:
-    """Return the name that a case's folder, files and figures bear.
+    """Return the name of a case's folder, files and figures.
 
     Args:
         data: holds "case".
@@ -39,7 +39,7 @@ def name_of_case(data: Mapping[Hashable, Any], case_names: str = "plain") -> str
             of a patient is in a figure or a file's name. (Who knows all names that may be can still find the one.)
 
     Raises:
-        InputError: "case" is missing, or no name that a folder can bear.
+        InputError: "case" is missing, or cannot be the name of a folder.
     """
     case = str(data.get("case", ""))
     if case_names == "hash" and case:

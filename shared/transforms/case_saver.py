@@ -1,4 +1,4 @@
-"""What all transforms do that write a case's results: folder, record, probabilities."""
+"""Base of the transforms that write a case's results: folder, record, probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notice zone labels whose numbers are the other way round."""
+"""Refuse zone labels whose numbers are swapped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say where a mask and a class that were found in one image exclude each other."""
+"""Say whether the mask and the class of one image contradict each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data set's own dataset.json says about the numbers in its labels."""
+"""Read from dataset.json what the numbers in labels mean."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def draw_experts(
     Args:
         image: (M, *spatial), 3D, 0 outside the brain, NaN where a modality is absent.
         segmentation: (1, *spatial), classes of the fusion, on the image's grid.
-        experts: of the same case, on whatever grid.
+        experts: of the same case, on any grid.
         path: of the PNG; written in place.
         modalities: names of the image's channels.
         class_names: names of the classes from 1 on.

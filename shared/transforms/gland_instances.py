@@ -1,4 +1,4 @@
-"""Tell the glands of a state map apart."""
+"""Separate the glands of a state map."""
 
 from __future__ import annotations
 

@@ -13,20 +13,16 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
 from ..errors import InputError
+from .bright_lumen import bright_parts, density_threshold, optical_density
 from .source_file import source_file
 
 __all__ = ["GlandRegionsd", "gland_regions"]
 
 STROMA, EPITHELIUM, LUMEN, CONTOUR = 0, 1, 2, 3
 METHODS = ("bright", "ring")
-SMOOTHING_UM = 0.93  # standard deviation of the Gaussian over the optical density
-OTSU_SHARE, DENSITY_RANGE = 0.55, (0.25, 0.40)  # Otsu's threshold itself would part pale cytoplasm from nuclei
 RIM_UM = 5.0  # epithelium is at least this wide ...
 RING_UM = 9.3  # ... and everywhere this wide in method "ring"
-CLOSING_UM = 2.5
-OPENING_UM = 1.25
-SMALLEST_UM2, SMALLEST_SHARE = 23.0, 0.005  # of a lumen: area, and share of its gland
-APART = 1.5  # pixels; nearer than this to the outside, one of the eight neighbours lies outside
+APART = 1.5  # pixels; nearer than this to the outside, one of the eight neighbours is outside
 
 
 def gland_regions(
@@ -36,12 +32,12 @@ def gland_regions(
 
     The published annotations (GlaS) outline whole glands; how BenTaieb & Hamarneh, MICCAI 2016, came to the lumen that
     their losses need is not published. Here lumen, goblet cells included, is what is bright in the inside of a gland
-    ("bright"): the mean optical density over the colours, -ln((I + 1) / 256), smoothed, lies below 0.55 of Otsu's
+    ("bright"): the mean optical density over the colours, -ln((I + 1) / 256), smoothed, is below 0.55 of Otsu's
     threshold over all gland pixels, limited to 0.25 to 0.40, so that a gland without a bright inside has no lumen;
-    closed, opened, holes filled, small parts removed. What lies in a lumen and reaches its wall, such as dead cells,
+    closed, opened, holes filled, small parts removed. What is in a lumen and reaches its wall, such as dead cells,
     counts as epithelium where it is dark. Or lumen is the inside as such ("ring").
 
-    The inside begins behind a rim of epithelium along a gland's border, also where it meets another gland, but not
+    The inside begins after a rim of epithelium along a gland's border, also where it meets another gland, but not
     where the image ends. So lumen never has stroma among its eight neighbours, at any pixel size.
 
     Args:
@@ -49,7 +45,7 @@ def gland_regions(
         instances: (1, H, W), number of the gland that a pixel belongs to, 0 for none.
         pixel_size_um: edge of a pixel in micrometres; all lengths are in this unit.
         method: "bright" or "ring".
-        contour_um: width of the contour, the epithelium along a gland's border, by which glands that touch are parted;
+        contour_um: width of the contour, the epithelium along a gland's border, which separates glands that touch;
             None for a map without it.
 
     Returns:
@@ -57,14 +53,14 @@ def gland_regions(
     """
     _check(image, instances, pixel_size_um, method, contour_um)
     glands = np.asarray(instances[0].cpu()).astype(np.int64)
-    density = _optical_density(np.asarray(image.cpu()), pixel_size_um) if method == "bright" else None
-    threshold = _density_threshold(density[glands > 0]) if method == "bright" and glands.any() else 0.0
+    density = optical_density(np.asarray(image.cpu()), pixel_size_um) if method == "bright" else None
+    threshold = density_threshold(density[glands > 0]) if method == "bright" and glands.any() else 0.0
     regions = np.where(glands > 0, EPITHELIUM, STROMA).astype(np.int8)
     for number, box in _boxes(glands):
         gland = glands[box] == number
         inside = _further_inside(gland, (RING_UM if method == "ring" else RIM_UM) / pixel_size_um)
         if method == "bright":
-            inside = _bright_parts(density[box] < threshold, gland, inside, pixel_size_um)
+            inside = bright_parts(density[box] < threshold, gland, inside, pixel_size_um)
         regions[box][inside] = LUMEN
     if contour_um is not None:
         _draw_contours(regions, glands, contour_um / pixel_size_um)
@@ -145,21 +141,6 @@ def _checked_label(label: Tensor) -> Tensor:
     return label.to(torch.int8)
 
 
-def _optical_density(image: np.ndarray, pixel_size_um: float) -> np.ndarray:
-    from scipy import ndimage
-
-    density = np.zeros(image.shape[1:], np.float32)
-    for colour in image:
-        density -= np.log((255 * colour + 1) / 256)
-    return ndimage.gaussian_filter(density / len(image), SMOOTHING_UM / pixel_size_um, mode="nearest")
-
-
-def _density_threshold(density: np.ndarray) -> float:
-    from skimage.filters import threshold_otsu
-
-    return float(np.clip(OTSU_SHARE * threshold_otsu(density), *DENSITY_RANGE))
-
-
 def _boxes(glands: np.ndarray) -> list[tuple[int, tuple[slice, slice]]]:
     """Return the number of each gland and the box around it, one pixel wider as far as the image reaches."""
     from scipy import ndimage
@@ -193,24 +174,3 @@ def _with_contours(label: Tensor, instances: Tensor, pixels: float) -> Tensor:
     regions = label[0].cpu().numpy().copy()
     _draw_contours(regions, instances[0].cpu().numpy().astype(np.int64), pixels)
     return convert_to_dst_type(regions[None], label, dtype=torch.int8)[0]
-
-
-def _bright_parts(bright: np.ndarray, gland: np.ndarray, inside: np.ndarray, pixel_size_um: float) -> np.ndarray:
-    """Clean what is bright inside a gland; the image's border is no border of a lumen."""
-    from scipy import ndimage
-
-    closing, opening = (_disc(length / pixel_size_um) for length in (CLOSING_UM, OPENING_UM))
-    lumen = ndimage.binary_dilation(bright & inside, closing)
-    lumen = ndimage.binary_erosion(lumen, closing, border_value=1)
-    lumen = ndimage.binary_dilation(ndimage.binary_erosion(lumen, opening, border_value=1), opening)
-    lumen = ndimage.binary_fill_holes(lumen & inside) & inside
-    parts, _ = ndimage.label(lumen, np.ones((3, 3)))
-    areas = np.bincount(parts.ravel())
-    large = areas >= max(SMALLEST_UM2 / pixel_size_um**2, SMALLEST_SHARE * gland.sum())
-    large[0] = False
-    return large[parts]
-
-
-def _disc(radius: float) -> np.ndarray:
-    across = np.arange(-int(radius), int(radius) + 1)
-    return across[:, None] ** 2 + across**2 <= radius**2

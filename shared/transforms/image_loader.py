@@ -1,4 +1,4 @@
-"""MONAI's loader, without its notes on a decoder that nobody asked for."""
+"""MONAI's image loader, without its warnings about a decoder that is not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell a constant image, which holds no information, from one with contrast."""
+"""Recognise a constant image, which holds no information."""
 
 from __future__ import annotations
 

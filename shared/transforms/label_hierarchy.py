@@ -21,7 +21,7 @@ def label_states(
     """List the valid states of a label hierarchy: the vectors S with V(S) = 1 in Eq. 7 of the gland paper.
 
     A pixel has at least one label, and may have several (BenTaieb and Hamarneh, "Uncertainty Driven Multi-Loss Fully
-    Convolutional Networks for Histopathology", 2017). The default is its hierarchy: the lumen lies within the
+    Convolutional Networks for Histopathology", 2017). The default is its hierarchy: the lumen is within the
     epithelial border, stroma excludes both. A label map holds the number of every pixel's state.
 
     Args:

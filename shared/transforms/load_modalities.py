@@ -40,7 +40,7 @@ class LoadImageModalitiesd(MapTransform):
     A modality is given as `{"flair": path}` or, in a 4D file, as `{"flair": [path, channel]}`; a folder is read as one
     DICOM series, and so is a list of its files in the order of the slices. Where no modality is named, "image" is
     taken apart: a path (a 3D file for one modality, a 4D file whose channels are `modalities` in this order), or a list
-    of one path per modality. None stands for an absent modality. What is a tensor already stays as it is, and so do all
+    of one path per modality. None means an absent modality. What is a tensor already stays as it is, and so do all
     other entries. "case" becomes the file's name where it is not given. Where there is "painted", a function, it is
     called, and the tensors that it returns by name join the case. (MONAI Deploy, which brings tensors, leaves out
     transforms named like this one.)

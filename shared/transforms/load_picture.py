@@ -32,7 +32,7 @@ class LoadPictured(MapTransform):
 
     `find_breast_cases` and `find_gland_cases` look at all files of a data set and leave two words in its items, which
     are gone afterwards: "highest_value", the largest number in all pictures of 16 bits, and "one_number", whether all
-    objects of a map bear one number and are told apart as connected components (8 neighbours). Without the second word
+    objects of a map have one number and are separated as connected components (8 neighbours). Without the second word
     the map alone decides: one number in several components.
 
     Args:

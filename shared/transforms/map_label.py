@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from .described_labels import described_labels
-from .label_conventions import conventions_of_name, describe_conventions, find_convention, label_table
+from .label_conventions import conventions_of_name, describe_conventions, find_convention
+from .label_tables import label_table
 from .label_values import round_values, values_of_files, values_of_label
 from .source_file import source_file
 

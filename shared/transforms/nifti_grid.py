@@ -1,4 +1,4 @@
-"""Describe a result's grid exactly as the file did from which the image was read."""
+"""Describe a result's grid exactly as the file of the image does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def nifti_on_grid(volume: Tensor, image: MetaTensor, dtype: DTypeLike) -> nibabe
     """Make a NIfTI image of a volume on the grid of an image.
 
     Programs differ in whether they believe a file's qform or its sform (MONAI takes the qform where the sform does not
-    fit the voxel size). If the image came from a NIfTI file and lies on its grid, both are copied from there bit by
+    fit the voxel size). If the image came from a NIfTI file and is on its grid, both are copied from there bit by
     bit, so that every program shows the two in one place; else (DICOM, NRRD, MetaImage) both say the image's affine.
 
     Args:

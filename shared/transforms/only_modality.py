@@ -1,4 +1,4 @@
-"""One volume without a name for a network of several modalities."""
+"""Name the one modality of a file that does not say which it is."""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import InputError
-from .label_conventions import find_convention, label_table
+from .label_conventions import find_convention
+from .label_tables import label_table
 
 __all__ = ["output_numbers"]
 

@@ -69,7 +69,7 @@ def _draw(
     class_names: Sequence[str],
     headings: Sequence[str],
 ) -> None:
-    """Draw a column per layer, the first of which is the image, and a row per plane.
+    """Draw a column per layer, the image first, and a row per plane.
 
     Places are computed here: Matplotlib's layout engines move things by a rounding error from run to run.
     """

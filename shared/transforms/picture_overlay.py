@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .planes import COLOURS, colour_of
+from .tinted_regions import region_colour, tinted_objects, tinted_regions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,10 +23,6 @@ __all__ = ["draw_picture_overlay"]
 
 LONGEST_SIDE = 2000  # pixels of a panel; larger images are drawn smaller
 PANEL_INCHES = 5.0
-OBJECT_COLOURS = tuple(code for code in COLOURS if code != "#CC79A7")  # which is that of stained tissue
-NEAR = 4  # objects whose gap is not wider, in drawn pixels, differ in colour
-MOST_PAIRS = 100_000  # of near objects; more are noise, in which no colours help
-TINT = 0.4
 BAR_SHARE = 0.25  # longest scale bar, as a share of the image's width
 
 
@@ -75,13 +70,13 @@ def draw_picture_overlay(
             raise ValueError(f"{name} must be (1, H, W) = {on_grid} as the image, got shape {tuple(layer.shape)}.")
     size = _drawn_size(image.shape[1:])
     shown = adaptive_avg_pool2d(image.float(), size).clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).cpu().numpy()
-    panels = {"image": shown, "regions": _regions(shown, _sampled(segmentation, size))}
+    panels = {"image": shown, "regions": tinted_regions(shown, _sampled(segmentation, size))}
     if reference is not None:
-        panels["reference regions"] = _regions(shown, _sampled(reference, size))
+        panels["reference regions"] = tinted_regions(shown, _sampled(reference, size))
     for name, objects in {"objects": instances, "reference objects": reference_instances}.items():
         if objects is not None:
             count = np.count_nonzero(np.unique(objects.detach().as_subclass(Tensor).cpu().numpy()))
-            panels[f"{name}: {count}"] = _objects(shown, _sampled(objects, size))
+            panels[f"{name}: {count}"] = tinted_objects(shown, _sampled(objects, size))
     if uncertainty is not None:
         unsure = adaptive_avg_pool2d(uncertainty.detach().as_subclass(Tensor).float(), size)[0].cpu().numpy()
         panels["uncertainty"] = unsure
@@ -102,69 +97,6 @@ def _sampled(layer: Tensor, size: tuple[int, int]) -> np.ndarray:
         ((torch.arange(drawn) + 0.5) * (length / drawn)).long() for drawn, length in zip(size, layer.shape, strict=True)
     )
     return layer[rows][:, columns].numpy()
-
-
-def _inner_edges(values: np.ndarray) -> np.ndarray:
-    """Mark the labelled pixels next to another value; the line grows with the image."""
-    width = 2 * max(1, round(max(values.shape) / 800)) + 1
-    beside_other = ndimage.minimum_filter(values, width, mode="nearest") != ndimage.maximum_filter(
-        values, width, mode="nearest"
-    )
-    return beside_other & (values > 0)
-
-
-def _regions(image: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    painted = image.copy()
-    edges = _inner_edges(regions)
-    for value in np.unique(regions[regions > 0]).tolist():
-        inside, colour = regions == value, _colour(value)
-        painted[inside] = (1 - TINT) * painted[inside] + TINT * colour
-        painted[inside & edges] = colour
-    return painted
-
-
-def _objects(image: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    numbers, places = np.unique(objects, return_inverse=True)
-    if numbers[0] != 0:
-        numbers, places = np.concatenate([[0], numbers]), places + 1
-    places = places.reshape(objects.shape)
-    colours = np.stack([np.zeros(3), *(_rgb(OBJECT_COLOURS[c]) for c in _distinct_colours(places, len(numbers)))])
-    tint = TINT * (places > 0)[..., None]
-    painted = (1 - tint) * image + tint * colours[places]
-    edges = _inner_edges(places)
-    painted[edges] = colours[places[edges]]
-    return painted
-
-
-def _distinct_colours(places: np.ndarray, count: int) -> list[int]:
-    """Choose a colour (0, 1, ...) for every object from 1 on that no near one has, or at least no touching one."""
-    gaps: list[dict[int, int]] = [{} for _ in range(count)]
-    for gap in range(1, NEAR + 2):
-        for one, other in ((places[gap:], places[:-gap]), (places[:, gap:], places[:, :-gap])):
-            between = (one != other) & (one > 0) & (other > 0)
-            pairs = np.unique(one[between] * count + other[between])
-            for pair in pairs.tolist() if len(pairs) <= MOST_PAIRS else ():
-                first, second = divmod(pair, count)
-                gaps[first].setdefault(second, gap)
-                gaps[second].setdefault(first, gap)
-    chosen: dict[int, int] = {}
-    for number in range(1, count):
-        clash = np.zeros(len(OBJECT_COLOURS))
-        for other, gap in gaps[number].items():
-            if other in chosen:
-                clash[chosen[other]] += 10.0**-gap
-        order = [(number + step) % len(clash) for step in range(len(clash))]
-        chosen[number] = min(order, key=clash.__getitem__)
-    return list(chosen.values())
-
-
-def _colour(value: int) -> np.ndarray:
-    """Return a region's RGB in [0, 1], as `draw_overlay` colours classes."""
-    return _rgb(colour_of(value))
-
-
-def _rgb(code: str) -> np.ndarray:
-    return np.array([int(code[start : start + 2], 16) for start in (1, 3, 5)], np.float32) / 255
 
 
 def _draw(
@@ -226,7 +158,7 @@ def _name_regions(figure: Figure, region_names: Sequence[str]) -> None:
 
     ground, *others = region_names
     patches = [Patch(facecolor="none", edgecolor="grey", label=f"{ground} (not tinted)")]
-    patches += [Patch(color=_colour(value), label=name) for value, name in enumerate(others, start=1)]
+    patches += [Patch(color=region_colour(value), label=name) for value, name in enumerate(others, start=1)]
     figure.legend(handles=patches, loc="lower center", ncols=len(patches), frameon=False, fontsize=10)
 
 

@@ -1,4 +1,4 @@
-"""How large the pixels of a picture are, where its file says so."""
+"""Areas of the pixels of a picture, where its file gives their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planes of a volume as a doctor looks at them: cut, laid, tinted and lettered."""
+"""Axial, coronal and sagittal planes of a volume in radiological display."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Planes:
     """One slice along every axis of a volume, in radiological display: the patient's right is on the left.
 
     Args:
-        affine: (4, 4), voxel indices to millimetres; says how the patient lies.
+        affine: (4, 4), voxel indices to millimetres; gives the orientation of the patient.
         around: boolean (x, y, z), how far the planes reach, plus a margin; an empty one means everywhere.
         through: boolean (x, y, z); every plane goes through the slice that holds most of it, of equal ones the middle.
     """

@@ -1,4 +1,4 @@
-"""From a brain's files to what a network takes, in one transform that can be undone."""
+"""Preprocessing of brain MRI, from files to the network's input, in one invertible transform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the preparation of every organ's images has in common, and how it is undone."""
+"""Base of the preprocessing of MRI, from files to the network's input, in one invertible transform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the files of a prostate MRI to what a network takes, in one transform that can be undone."""
+"""Preprocessing of prostate MRI, from files to the network's input, in one invertible transform."""
 
 from __future__ import annotations
 

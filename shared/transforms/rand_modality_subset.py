@@ -1,4 +1,4 @@
-"""Draw which of the modalities that are there a training sample may use."""
+"""Draw a random subset of the modalities for a training sample."""
 
 from __future__ import annotations
 

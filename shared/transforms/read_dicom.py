@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,12 @@ from monai.data import ITKReader
 
 from ..errors import InputError
 from .dicom_frames import PLACE_MM, Frames, check_planes, check_steps
+from .dicom_tags import frames_of, numbers_of, text_tags
 
 __all__ = ["DicomReader", "is_dicom"]
 
-TAGS = {  # name: group and element, how many numbers
-    "ImageOrientationPatient": (0x0020, 0x0037, 6),
-    "ImagePositionPatient": (0x0020, 0x0032, 3),
-    "PixelSpacing": (0x0028, 0x0030, 2),
-}
 THICKNESS, PHOTOMETRIC, PADDING = "0018|0050", "0028|0004", "0028|0120"
 INTERCEPT, SLOPE = "0028|1052", "0028|1053"
-FUNCTIONAL_GROUPS = (b"\x00\x52\x29\x92", b"\x00\x52\x30\x92")  # shared and per frame, of enhanced multi-frame images
-PIXEL_DATA = b"\xe0\x7f\x10\x00"
 
 
 class DicomReader(ITKReader):
@@ -47,7 +40,7 @@ class DicomReader(ITKReader):
         source = files[0]
         if len(files) == 1 and Path(source).is_dir():
             files = _files_of_series(source)
-        frames = Frames(*(np.concatenate(rows) for rows in zip(*map(_frames_of, files), strict=True)))
+        frames = Frames(*(np.concatenate(rows) for rows in zip(*map(frames_of, files), strict=True)))
         check_planes(source, frames)
         if len(frames.positions) > 1:
             check_steps(source, frames)
@@ -92,54 +85,10 @@ def _files_of_series(folder: str) -> list[str]:
     return files
 
 
-def _frames_of(file: str) -> Frames:
-    """Read the three tags of a slice, or of all frames of an enhanced multi-frame image."""
-    top_level, nested = {}, b""
-    try:
-        top_level = _header(file)
-    except RuntimeError:  # also where functional groups lack a tag
-        nested = _functional_groups(file)
-        if not nested:
-            raise
-    values = {}
-    for name, (group, element, count) in TAGS.items():
-        key = f"{group:04x}|{element:04x}"
-        if key in top_level:
-            texts = [top_level[key]]
-        else:
-            nested = nested or _functional_groups(file)
-            texts = _nested_texts(nested, group, element)
-        values[name] = [_numbers(text, count) for text in texts]
-        if not values[name] or any(numbers is None for numbers in values[name]):
-            raise InputError(
-                f"{file}: {name} is missing or not {count} numbers, so the position of the slice is unknown; "
-                "export the series again with this tag (anonymising may have removed it), or give NIfTI."
-            )
-    count = len(values["ImagePositionPatient"])
-    rows = {name: numbers * count if len(numbers) == 1 else numbers for name, numbers in values.items()}
-    if any(len(numbers) != count for numbers in rows.values()):
-        raise InputError(
-            f"{file}: {len(rows['ImageOrientationPatient'])} orientations and {len(rows['PixelSpacing'])} pixel "
-            f"spacings for {count} positions; export one file per slice, or give NIfTI."
-        )
-    return Frames(np.array([file] * count), *(np.array(rows[name]) for name in TAGS))
-
-
-def _header(file: str) -> dict[str, str]:
-    """Return the tags of a file that are texts and not nested, {"0020|0032": text}."""
-    import itk
-
-    reader = itk.GDCMImageIO.New()
-    reader.SetFileName(file)
-    reader.ReadImageInformation()
-    tags = reader.GetMetaDataDictionary()
-    return {key: tags[key] for key in tags.GetKeys() if isinstance(tags[key], str)}
-
-
 def _header_or_nothing(file: str) -> dict[str, str]:
     """Return the tags, none where ITK cannot read them, as in enhanced images without some of them."""
     try:
-        return _header(file)
+        return text_tags(file)
     except RuntimeError:
         return {}
 
@@ -148,8 +97,8 @@ def _remove_padding(source: str, image: Any, tags: Mapping[str, str]) -> None:
     """Give pixels that were not measured (PixelPaddingValue) the value 0, or the lowest where some are below 0."""
     import itk
 
-    stored = _numbers(tags[PADDING], 1)
-    slope, intercept = (_numbers(tags.get(tag, ""), 1) or [default] for tag, default in ((SLOPE, 1), (INTERCEPT, 0)))
+    stored = numbers_of(tags[PADDING], 1)
+    slope, intercept = (numbers_of(tags.get(tag, ""), 1) or [default] for tag, default in ((SLOPE, 1), (INTERCEPT, 0)))
     values = itk.array_view_from_image(image)
     padded = values == np.float32(stored[0] * slope[0] + intercept[0]) if stored else np.zeros_like(values, dtype=bool)
     if not padded.any() or padded.all():
@@ -176,33 +125,6 @@ def _is_scalar(file: str) -> bool:
     return reader.GetNumberOfComponents() == 1
 
 
-def _functional_groups(file: str) -> bytes:
-    """Return what a file holds between the start of the functional groups and the pixels; else nothing."""
-    content = Path(file).read_bytes()
-    content = content[: content.find(PIXEL_DATA)] if PIXEL_DATA in content else content
-    starts = [content.find(tag) for tag in FUNCTIONAL_GROUPS if tag in content]
-    return content[min(starts) :] if starts else b""
-
-
-def _nested_texts(content: bytes, group: int, element: int) -> list[str]:
-    """Return the values of a tag of type DS wherever it is in nested sequences, with or without explicit type."""
-    tag = re.escape(group.to_bytes(2, "little") + element.to_bytes(2, "little"))
-    pattern = re.compile(tag + rb"(?:DS(..)|(..)\x00\x00)", flags=re.DOTALL)
-    texts = []
-    for found in pattern.finditer(content):
-        length = int.from_bytes(found[1] or found[2], "little")
-        texts.append(content[found.end() : found.end() + length].decode("ascii", errors="replace"))
-    return texts
-
-
-def _numbers(text: str, count: int) -> list[float] | None:
-    try:
-        numbers = [float(part) for part in text.strip("\0 ").split("\\")]
-    except ValueError:
-        return None
-    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
-
-
 def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
     """Refuse slices that ITK places elsewhere than their tags."""
     import itk
@@ -226,6 +148,6 @@ def _check_places(source: str, positions: np.ndarray, image: Any) -> None:
 
 def _set_thickness(image: Any, file: str) -> None:
     """Give a single slice the thickness in its file, where ITK assumes 1 mm."""
-    thickness = _numbers(_header(file).get(THICKNESS, ""), 1)
+    thickness = numbers_of(text_tags(file).get(THICKNESS, ""), 1)
     if thickness and thickness[0] > 0 and image.GetImageDimension() == 3:
         image.SetSpacing([*list(image.GetSpacing())[:2], thickness[0]])

@@ -1,4 +1,4 @@
-"""Read NIfTI files whatever their unit of length and however they store channels."""
+"""Read NIfTI files with any unit of length and any storage of channels."""
 
 from __future__ import annotations
 

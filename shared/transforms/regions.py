@@ -1,4 +1,4 @@
-"""The overlapping regions in which brain tumour segmentation is scored."""
+"""Regions of brain tumours that are scored: WT, TC, ET."""
 
 from __future__ import annotations
 

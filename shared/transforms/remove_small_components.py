@@ -1,4 +1,4 @@
-"""Remove what is too small to be a finding from a label map."""
+"""Remove small connected components from a label map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what was found in a case, with what each expert says."""
+"""Write the results of a case, with the segmentation of each expert."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class SavePictureCased(CaseSaver):
     - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
-    Maps bear the pixel's size as their resolution; without one areas are in pixels and there is no scale bar. A DICOM
+    Maps store the pixel's size as their resolution; without one areas are in pixels and there is no scale bar. A DICOM
     case's areas are in mm2 too ("area_mm2"), null where the file does not say how large the pixels are. Where one
     class has no lesion, record and overlay say whether mask and class contradict each other ("contradiction", null if
     they do not). All but the times in the record is repeatable byte by byte.
@@ -199,7 +199,7 @@ class SavePictureCased(CaseSaver):
         return maps
 
     def _forget(self, folder: Path, case: str) -> None:
-        """Remove an older record, which must not vouch for the new files, and what they may not replace."""
+        """Remove an older record, which would not be about the new files, and files that they may not replace."""
         for name in (f"{case}.json", f"{case}_instances.png", f"{case}_instances.tif"):
             (folder / name).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Keep of an image what its results are drawn on."""
+"""Keep only the modality that figures show."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ ONE_FILE = re.compile(r"(\.nii|\.nii\.gz|\.mha|\.nrrd)$", re.IGNORECASE)  # othe
 
 
 def is_nifti(path: Path) -> bool:
-    """Tell NIfTI by the suffix, in whatever letters."""
+    """Recognise NIfTI by the suffix, in small or capital letters."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 

@@ -1,4 +1,4 @@
-"""Take the disagreement of an ensemble off the channels of a prediction."""
+"""Split the disagreement of an ensemble from the channels of a prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take what experts say off the channels of a prediction."""
+"""Split the output of the experts from the channels of a prediction."""
 
 from __future__ import annotations
 

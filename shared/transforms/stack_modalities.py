@@ -1,4 +1,4 @@
-"""Put the modalities of a case into one image in which an absent modality is a channel of NaN."""
+"""Stack the modalities of a case into one image, in which an absent modality is a channel of NaN."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class StackModalitiesd(MapTransform):
 
     @staticmethod
     def _is_present(volume: MetaTensor, name: Hashable, data: Mapping[Hashable, Any]) -> bool:
-        """Tell a modality from a channel of NaN or of one single value, and refuse what is neither."""
+        """Whether a channel is a modality or absent (NaN or one single value); refuse what is neither."""
         values = volume.as_tensor()
         strays = int((~values.isfinite()).sum())
         if strays == values.numel() and values.isnan().all():

@@ -1,4 +1,4 @@
-"""Gather a volume's values inside a mask without an index of every voxel."""
+"""Values of a volume inside a mask, without an index of every voxel."""
 
 from __future__ import annotations
 

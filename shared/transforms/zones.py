@@ -1,4 +1,4 @@
-"""The regions in which prostate segmentation is scored."""
+"""Regions of the prostate that are scored: PZ, TZ, gland."""
 
 from __future__ import annotations
 

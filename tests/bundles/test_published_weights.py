@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from ci.lint.lint_configs import lint_pair
 from ci.lint.merged_config import merged
-from ci.prepare.convert_checkpoint import PUBLISHED_ORDER
+from ci.prepare.published_names import PUBLISHED_ORDER
 from shared.networks import MMFormer, RFNet
 from shared.phantoms import paint_brats_phantoms
 

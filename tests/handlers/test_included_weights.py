@@ -65,6 +65,12 @@ def test_an_untrained_bundle_uses_the_included_weights_and_says_so_in_one_line(b
     ]
 
 
+def test_sizes_that_only_a_training_has_are_left_out(bundle):
+    sizes = {**FILES["painted_sizes"], "contrastive_loss": None}
+    (bundle / "configs" / "painted_sizes.json").write_text(json.dumps(sizes))
+    assert seen(bundle) == INCLUDED
+
+
 def test_nothing_changes_once_there_are_weights_of_a_training(bundle):
     (bundle / "models" / "model.pt").touch()
     assert seen(bundle) == ("model.pt", [1.0, 1.0], 8)

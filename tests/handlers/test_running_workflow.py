@@ -67,14 +67,20 @@ def refused(tmp_path, **override):
 def test_words_of_json_on_a_command_line_are_refused(tmp_path, word, value):
     """Python's command lines hand "false" on as a text, which counts as true."""
     assert refused(tmp_path, dataset_dir=word) == f"--dataset_dir: '{word}' is no value; write {value}, as in Python."
-    assert refused(tmp_path, nested={"_target_": "dict", "a": ["@size", word]}).startswith(f"--nested: '{word}' is no")
-    make_workflow(tmp_path, dataset_dir=f"{word}s", patch_size=[16, 24]).initialize()
-    assert refused(tmp_path, nested={"_target_": "dict", "a": ("@size", word)}).startswith(f"--nested: '{word}' is no")
+
+
+def test_words_of_json_are_refused_inside_a_value_but_not_as_a_part_of_a_word(tmp_path):
+    for items in (["@size", "true"], ("@size", "true")):
+        assert refused(tmp_path, nested={"_target_": "dict", "a": items}).startswith("--nested: 'true' is no")
+    make_workflow(tmp_path, dataset_dir="trues", patch_size=[16, 24]).initialize()
 
 
 @pytest.mark.parametrize("value", ["FALSE", "no", "off"])
 def test_a_text_where_the_file_has_a_boolean_is_refused(tmp_path, value):
     assert refused(tmp_path, is_on=value) == f"--is_on: {value!r} is no value; write True or False, as in Python."
+
+
+def test_booleans_expressions_and_references_are_booleans_and_none_is_not(tmp_path):
     for fine in (False, "$1 > 2", "@patch_size"):
         make_workflow(tmp_path, is_on=fine).initialize()
     assert refused(tmp_path, is_on=None) == "--is_on: expected True or False, got None; correct it."

@@ -308,22 +308,19 @@ def test_experts_and_weigh_give_what_the_network_does_inside():
         make(fusion="mean").weigh(probabilities, parts["available"])
 
 
-@pytest.mark.parametrize(("detach_scores", "reaches"), [(True, False), (False, True)])
-def test_gradient_goes_through_the_scores_only_if_asked_for(detach_scores, reaches):
-    network = make(detach_scores=detach_scores)
+def test_no_gradient_goes_through_the_scores():
+    network = make()
     network(volume())["pred"].square().mean().backward()
-    assert any(p.grad is not None and p.grad.any() for p in network.expert_decoder.parameters()) == reaches
+    assert not any(p.grad is not None and p.grad.any() for p in network.expert_decoder.parameters())
     assert all(p.grad.any() for p in network.gate.parameters())
 
 
-def test_hidden_modalities_are_decoded_only_if_asked_for():
+def test_hidden_modalities_are_not_decoded():
     image, keep = volume(), torch.tensor([[True, False, True, False]])
-    for all_experts in (False, True):
-        with torch.no_grad():
-            output = make(all_experts=all_experts)(image, keep)
-        expected = [[True] * 4] if all_experts else keep.tolist()
-        assert output["decoded"].tolist() == output["experts"].flatten(2).any(2).tolist() == expected
-        assert output["available"].tolist() == keep.tolist()
+    with torch.no_grad():
+        output = make()(image, keep)
+    assert output["experts"].flatten(2).any(2).tolist() == keep.tolist()
+    assert output["available"].tolist() == output["decoded"].tolist() == keep.tolist()
 
 
 def test_branches_see_complete_images_and_only_those_asked_for_exist():

@@ -5,7 +5,7 @@ import pytest
 from shared.errors import InputError
 from shared.transforms import MapLabel
 from shared.transforms.described_labels import described_labels
-from shared.transforms.label_conventions import label_table
+from shared.transforms.label_tables import label_table
 
 
 @pytest.mark.parametrize(

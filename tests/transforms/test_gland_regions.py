@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from shared.errors import InputError
 from shared.transforms import GlandRegionsd, LoadPictured, gland_regions
-from shared.transforms.gland_regions import _optical_density
+from shared.transforms.bright_lumen import optical_density
 
 DARK, BRIGHT = 100, 250  # optical densities 0.93 and 0.02
 
@@ -227,7 +227,7 @@ def test_smoothing_has_a_standard_deviation_in_micrometres():
     grey = np.full((81, 81), 254)
     grey[40, 40] = 253
     for pixel_size_um in (0.31, 0.62, 1.24):
-        density = _optical_density(picture(grey).numpy().astype(np.float64), pixel_size_um)
+        density = optical_density(picture(grey).numpy().astype(np.float64), pixel_size_um)
         spread = density - density.min()
         offset = np.arange(81) - 40
         width_um = np.sqrt((spread.sum(0) * offset**2).sum() / spread.sum()) * pixel_size_um

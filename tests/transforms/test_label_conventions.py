@@ -1,12 +1,7 @@
 import pytest
 
-from shared.transforms.label_conventions import (
-    LABEL_TABLES,
-    conventions_of_name,
-    describe_conventions,
-    find_convention,
-    label_table,
-)
+from shared.transforms.label_conventions import conventions_of_name, describe_conventions, find_convention
+from shared.transforms.label_tables import LABEL_TABLES, label_table
 
 GLIOMA, AFTER_TREATMENT = ("brats2023", "brats2024_glioma"), ("brats2024_glioma",)
 

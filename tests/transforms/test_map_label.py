@@ -17,7 +17,7 @@ from monai.transforms.utils import map_binary_to_indices
 
 from shared.errors import InputError
 from shared.transforms import MapLabel, MapLabeld
-from shared.transforms.label_conventions import label_table
+from shared.transforms.label_tables import label_table
 
 
 def label_of(values, dtype=torch.float32, name="a_seg.nii"):

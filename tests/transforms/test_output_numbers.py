@@ -5,7 +5,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.transforms import output_numbers
-from shared.transforms.label_conventions import LABEL_TABLES
+from shared.transforms.label_tables import LABEL_TABLES
 
 
 def test_numbers_of_known_data_sets():

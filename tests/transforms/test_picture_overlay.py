@@ -1,4 +1,3 @@
-import itertools
 import os
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from monai.data import MetaTensor
 from PIL import Image
 from scipy import ndimage
 
-from shared.transforms import draw_picture_overlay, picture_overlay
+from shared.transforms import draw_picture_overlay, picture_overlay, tinted_regions
 from shared.transforms.planes import COLOURS
 
 NAMES = ["stroma", "epithelium", "lumen"]
@@ -79,33 +78,6 @@ def test_touching_objects_are_told_apart(tmp_path):
     assert (np.abs(np.diff(middles, axis=1)).sum(axis=2) > 20).all()
 
 
-@pytest.mark.parametrize(("gap", "differ"), [(0, True), (4, True), (30, False)])
-def test_near_objects_differ_in_colour_as_far_as_colours_go(gap, differ):
-    """Two objects whose numbers would give them one colour."""
-    count = len(picture_overlay.OBJECT_COLOURS)
-    places = np.zeros((9, 60), int)
-    places[2:5, 5:10], places[2:5, 10 + gap : 15 + gap] = 1, 1 + count
-    first, *_, last = picture_overlay._distinct_colours(places, 2 + count)
-    assert (first != last) == differ
-
-
-def test_more_neighbours_than_colours():
-    """All touch the first and are near ten more: some near ones must share, but none that touch."""
-    places = np.ones((3, 40), int)
-    places[1] = np.arange(2, 42)
-    chosen = picture_overlay._distinct_colours(places, 42)
-    assert chosen[0] not in chosen[1:]
-    assert all(one != other for one, other in itertools.pairwise(chosen))
-
-
-def test_noise_is_coloured_by_number(monkeypatch):
-    """Beyond the number of neighbours that can be told apart, neighbours are not looked at."""
-    monkeypatch.setattr(picture_overlay, "MOST_PAIRS", 3)
-    places = np.arange(40).reshape(4, 10)
-    count = len(picture_overlay.OBJECT_COLOURS)
-    assert picture_overlay._distinct_colours(places, 40) == [number % count for number in range(1, 40)]
-
-
 def test_number_of_objects_counts_numbers_with_gaps(tmp_path, monkeypatch):
     image, regions, objects = tissue()
     seen = {}
@@ -119,7 +91,7 @@ def test_number_of_objects_counts_numbers_with_gaps(tmp_path, monkeypatch):
     np.testing.assert_array_equal(seen["reference objects: 0"], seen["image"])
     painted = seen["objects: 2"]
     np.testing.assert_array_equal((painted != seen["image"]).any(axis=2), objects[0] > 0)
-    pure = [picture_overlay._rgb(code).tolist() for code in picture_overlay.OBJECT_COLOURS]
+    pure = [tinted_regions._rgb(code).tolist() for code in tinted_regions.OBJECT_COLOURS]
     assert [painted[down, 20].tolist() in pure for down in (10, 11, 20, 28, 29)] == [True, False, False, False, True]
     np.testing.assert_array_equal(seen["reference regions"], seen["regions"])
 

@@ -64,6 +64,15 @@ def test_tables_of_two_studies_are_compared(tmp_path, capsys):
     assert "means over 2 and 3 cases" in capsys.readouterr().out
 
 
+def test_a_small_p_is_not_written_as_zero(tmp_path):
+    """8 methods in one order, exactly: 2 of 40320 pairings reach 1."""
+    for number in range(8):
+        write(tmp_path, f"method{number}", number / 10)
+    pattern = str(tmp_path / "*" / "seed*" / "subsets.csv")
+    rank_agreement.main(pattern, pattern, out=str(tmp_path / "order"))
+    assert (tmp_path / "order.md").read_text().splitlines()[12] == "| p | < 0.001 |  | < 0.001 |  |"
+
+
 def test_what_cannot_be_compared_is_named(tmp_path):
     pattern = str(tmp_path / "*" / "seed*" / "subsets.csv")
     with pytest.raises(InputError, match="first: no file fits"):

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ci.prepare import convert_checkpoint
-from ci.prepare.convert_checkpoint import PUBLISHED_ORDER, converted, published_name
+from ci.prepare.convert_checkpoint import converted
+from ci.prepare.published_names import PUBLISHED_ORDER, published_name
 from shared.errors import InputError
 from shared.networks import MMFormer, RFNet
 
