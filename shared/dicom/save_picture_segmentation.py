@@ -60,12 +60,7 @@ class SaveImagePictureSegd(SaveImageDicomSegd):
 
 
 def picture_segmentation(
-    labels: np.ndarray,
-    file: str,
-    frame: int,
-    codes: Mapping[str, Mapping[str, Sequence[str]]],
-    name: str,
-    version: str,
+    labels: np.ndarray, file: str, frame: int, codes: Mapping[str, Mapping[str, Sequence[str]]], name: str, version: str
 ) -> Any:
     """Make a Segmentation of one picture.
 
