@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from ..errors import InputError
 from .choose_series import Choice
-from .stacks import Stack, grids_differ, uncovered
+from .stack_grids import grids_differ, uncovered
+from .stacks import Stack
 
 __all__ = ["check_together"]
 

@@ -13,12 +13,11 @@ from ..errors import InputError
 from ..transforms.dicom_frames import Frames, check_planes, check_steps
 from .headers import GEOMETRY, Header
 
-__all__ = ["Stack", "find_stacks", "grids_differ", "uncovered"]
+__all__ = ["Stack", "find_stacks"]
 
 PLANES = ("sagittal", "coronal", "axial")  # by the axis that the normal is nearest to
 MOST = 0.8  # of the slices: if fewer have one plane, the series shows several (a localizer), else slices are damaged
 FEW = 3  # numbers in one line
-GRID = 0.01  # of a pixel: how far two slices may be apart and count as one
 
 
 @dataclass(frozen=True)
@@ -170,30 +169,3 @@ def _height(header: Header) -> tuple[float, str]:
         return 0.0, header.name
     axes, place = header.geometry["ImageOrientationPatient"][0], header.geometry["ImagePositionPatient"][0]
     return float(np.cross(axes[:3], axes[3:]) @ place), header.name
-
-
-def uncovered(one: Stack, other: Stack) -> tuple[float, float]:
-    """Return how many millimetres of another checked stack's slices are beyond the two ends of a checked stack.
-
-    Both are measured along the normal of the first, from the outer faces of the slices.
-    """
-    axes = one.frames.orientations[0]
-    normal = np.cross(axes[:3], axes[3:])
-    (low, high), (other_low, other_high) = (_ends(stack.frames.positions @ normal) for stack in (one, other))
-    return max(0.0, low - other_low), max(0.0, other_high - high)
-
-
-def _ends(heights: np.ndarray) -> tuple[float, float]:
-    step = np.ptp(heights) / max(1, len(heights) - 1)
-    return float(heights.min() - step / 2), float(heights.max() + step / 2)
-
-
-def grids_differ(one: Stack, other: Stack) -> bool:
-    """Whether two checked stacks are not on one voxel grid."""
-    if one.first.size != other.first.size or len(one.frames.positions) != len(other.frames.positions):
-        return True
-    near = GRID * one.frames.spacings.min()
-    far = np.abs(one.frames.positions - other.frames.positions).max()
-    turned = np.abs(one.frames.orientations - other.frames.orientations).max() * max(one.first.size)
-    finer = np.abs(one.frames.spacings - other.frames.spacings).max() * max(one.first.size)
-    return bool(max(far, turned * one.frames.spacings.max(), finer) > near)
