@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["find_bundle", "library_of"]
+__all__ = ["CONFIG", "find_bundle", "library_of"]
 
 CONFIG = Path("configs", "inference.json")
 

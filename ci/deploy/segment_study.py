@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,28 @@ from monai.deploy.core import (
     OperatorSpec,
     OutputContext,
 )
-from packed_bundle import library_of
+from packed_bundle import CONFIG, library_of
 
 __all__ = ["SegmentStudyOperator"]
 
+DEFAULTS = {"dicom_seg": True, "resample_modalities": True}
+
 
 class SegmentStudyOperator(Operator):
-    """Segment a study with a packed bundle, all modalities together.
+    """Segment a study with a packed bundle: all MR modalities together, or every picture of an ultrasound study.
 
     The bundle reads the series, tells them apart and writes the Segmentation, as its inference.json does. The SDK's own
     operators hand one image of one channel to a network, and choose series by rules of their own.
 
-    Output "results": folder of the case; nothing has to receive it.
+    Output "results": list of the cases' folders; nothing has to receive it.
 
     Args:
         fragment: the application.
         bundle: folder of the packed bundle.
         study: folder of the study.
         output: folder in which the case's folder is made.
-        settings: of the bundle's `Segmenter`: overlays, weights, device, and any setting of inference.json.
+        settings: of the bundle's `Segmenter`: overlays, weights, device, and any setting of inference.json. `DEFAULTS`
+            are added where the bundle has such a setting.
 
     Raises:
         InputError: of the bundle's library: weights or a setting that cannot be used.
@@ -49,7 +53,9 @@ class SegmentStudyOperator(Operator):
         name: str,
     ) -> None:
         self.study, self.output = study, output
-        self.segmenter = library_of(bundle, "inferers").Segmenter(bundle, **{"dicom_seg": True, **settings})
+        known = json.loads((bundle / CONFIG).read_text(encoding="utf-8"))
+        settings = {name: value for name, value in DEFAULTS.items() if name in known} | settings
+        self.segmenter = library_of(bundle, "inferers").Segmenter(bundle, **settings)
         super().__init__(fragment, *args, name=name)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -62,4 +68,4 @@ class SegmentStudyOperator(Operator):
         Raises:
             InputError: of the bundle's library: what is wrong with the study.
         """
-        op_output.emit(self.segmenter(dicom_dir=self.study).save(self.output), "results")
+        op_output.emit([result.save(self.output) for result in self.segmenter.study(self.study)], "results")

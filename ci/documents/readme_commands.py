@@ -1,11 +1,12 @@
 """Run every command of the READMEs at small settings and write a table of what came of it.
 
-    python -m ci readme-commands --out commands
+    python -m ci readme-commands --out commands [--documents ci/README.md] [--table ci/commands.md]
 
 Each README runs in a copy of the repository of its own: its blocks in their order, on painted data, every bundle with
 the settings of its tiny.json. `ci/documents/readme_rules.py` has the rules: which commands are shortened, and which
-are not run and why. Results: commands/commands.md and .csv, and the output of every command in commands/logs/. Status
-1 if one fails.
+are not run and why. Results: commands/commands.md and .csv, and the output of every command in commands/logs/. Rows of
+READMEs that are not run stay as they are in the Markdown table, which is whole after every README. Status 1 if a
+command fails.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ from shared.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("bash", "python")
 SECONDS_TO_END = 10.0
+HEAD = """\
+# Commands of the READMEs
+
+By `python -m ci readme-commands`: every block of the READMEs in its order, at small settings, on painted data.
+{counts}.
+
+| README | command | outcome | s | why |
+|---|---|---|---:|---|
+"""
 
 
 @dataclass(frozen=True)
@@ -149,27 +159,56 @@ def run_copied(document: str, out: Path, timeout_s: float) -> list[Outcome]:
         return list(run_document(document, copy, out / "logs", timeout_s))
 
 
-def write_table(outcomes: list[Outcome], out: Path) -> None:
-    """Write commands.csv and commands.md."""
+def write_list(outcomes: list[Outcome], path: Path) -> None:
+    """Write a CSV file with the lines of the READMEs, which name the logs."""
     names = [field.name for field in fields(Outcome)]
-    with atomic_write(out / "commands.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([names, *map(astuple, outcomes)])
-    counts = [f"{sum(found.outcome == kind for found in outcomes)} {kind}" for kind in ("done", "failed", "skipped")]
-    rows = [names, ["---"] * len(names)]
+
+
+def row_start(document: str, command: str) -> str:
+    """Return what a row of the table begins with; the rest is the outcome of this command."""
+    return f"| {document} | `{escaped(command)}` | "
+
+
+def escaped(text: str) -> str:
+    """Return a text for a cell of a table."""
+    return text.replace("|", "\\|")
+
+
+def write_table(outcomes: list[Outcome], path: Path, known: list[str]) -> None:
+    """Write a Markdown table in the order of the READMEs; rows of other READMEs in it are kept.
+
+    Args:
+        outcomes: of whole READMEs.
+        path: the file.
+        known: all READMEs.
+    """
+    rows = {document: [] for document in known}
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in before:
+        if (document := line.removeprefix("| ").split(" | ")[0]) in rows:
+            rows[document].append(line)
+    rows |= {found.document: [] for found in outcomes}
     for found in outcomes:
-        cells = ["" if cell is None else str(cell).replace("|", "\\|") for cell in astuple(found)]
-        rows.append([cells[0], cells[1], f"`{cells[2]}`", *cells[3:]])
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    with atomic_write(out / "commands.md") as path:
-        path.write_text(f"# Commands of the READMEs\n\n{', '.join(counts)}.\n\n{table}\n", encoding="utf-8")
+        seconds = "" if found.seconds is None else found.seconds
+        start = row_start(found.document, found.command)
+        rows[found.document].append(f"{start}{found.outcome} | {seconds} | {escaped(found.why)} |")
+    lines = [line for document in known for line in rows[document]]
+    counts = [f"{sum(f'` | {kind} | ' in line for line in lines)} {kind}" for kind in ("done", "failed", "skipped")]
+    with atomic_write(path) as temporary:
+        temporary.write_text(HEAD.format(counts=", ".join(counts)) + "\n".join(lines) + "\n", encoding="utf-8")
 
 
-def main(*, out: str, documents: str | None = None, jobs: int = 1, timeout_s: float = 900.0) -> None:
+def main(
+    *, out: str, documents: str | None = None, table: str | None = None, jobs: int = 1, timeout_s: float = 900.0
+) -> None:
     """Run the commands and write the table.
 
     Args:
         out: folder for table and logs.
         documents: READMEs, separated by commas, as "README.md,ci/README.md"; all of them if it is not given.
+        table: Markdown file of the table; commands.md in `out` if it is not given.
         jobs: READMEs that run at a time.
         timeout_s: seconds after which a command is killed and counts as failed.
 
@@ -180,12 +219,14 @@ def main(*, out: str, documents: str | None = None, jobs: int = 1, timeout_s: fl
     chosen = known if documents is None else documents.split(",")
     if unknown := [name for name in chosen if name not in known]:
         raise InputError(f"documents: {unknown[0]} is no README of this repository; choose from {', '.join(known)}.")
+    shown = Path(out, "commands.md") if table is None else Path(table)
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(jobs) as pool:
         each = pool.map if jobs > 1 else map  # without a thread an interruption ends the command
         for found in each(lambda document: run_copied(document, Path(out), timeout_s), chosen):
             outcomes += found
-            write_table(outcomes, Path(out))
+            write_list(outcomes, Path(out, "commands.csv"))
+            write_table(outcomes, shown, known)
     failed = [f"{found.document}:{found.line}" for found in outcomes if found.outcome == "failed"]
     if failed:
-        raise InputError(f"{Path(out, 'commands.md')}: {len(failed)} commands fail, {', '.join(failed)}; mend them.")
+        raise InputError(f"{shown}: {len(failed)} commands fail, {', '.join(failed)}; mend them.")

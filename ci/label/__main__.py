@@ -6,6 +6,7 @@ The application is MONAI Label's own, "monaibundle". It is copied to `out`, and 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ from ci.experiments.config_files import overlay_names
 from ci.release.label_bundle import label_bundle
 from shared.errors import InputError, install_excepthook
 
+IMAGES = ["*.nii.gz", "*.nii", "*.nrrd", "*.png", "*.bmp", "*.jpg", "*.jpeg", "*.tif", "*.tiff"]  # in `studies`
 OPTIONS = {"zoo_source": "none", "sam2": "false", "skip_trainers": "true"}  # of the application
 
 
@@ -35,7 +37,7 @@ def main(
 
     Args:
         bundle: folder in bundles/.
-        studies: folder with 3D images; MONAI Label keeps its list of them, and labels, there.
+        studies: folder with images; MONAI Label keeps its list of them, and labels, there.
         out: folder for the application and its logs, which name the images.
         port: of the server on 127.0.0.1.
         overlays: configurations that follow inference.json, with commas.
@@ -54,6 +56,7 @@ def main(
     for name, value in {"models": folder.name, **OPTIONS}.items():
         command += ["--conf", name, value]
     os.environ.pop("PYTHONPATH", None)
+    os.environ.setdefault("MONAI_LABEL_DATASTORE_FILE_EXT", json.dumps(IMAGES))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "monailabel.main", *command])
 
 

@@ -1,11 +1,12 @@
 """Check packed bundles by the rules of the MONAI Model Zoo.
 
-    python -m ci check-zoo --dist dist [--forward True]
+    python -m ci check-zoo --dist dist [--forward True] [--verify_bundle ZOO/ci/verify_bundle.py]
 
 The table has a row per zip and a column per rule; the faults follow, one a line. Status 1 if there is one. A bundle
 without models/model.pt is no fault, but the zoo then wants its name in a list of exceptions. The table has
 "no model.pt" there, or "painted.pt" where these weights are included instead. `--forward True` also runs a network once
-(`verify_net_in_out`), on the CPU, which takes a minute and gigabytes for the large ones.
+(`verify_net_in_out`) and scripts it, on the CPU. "traced only" means another list of exceptions. `--verify_bundle` also
+runs the zoo's own script, which you have in a checkout of the zoo: everything but downloads, installs and GPUs.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jsonschema
-from monai.bundle import verify_net_in_out
 
 from ci.lint.merged_config import merged
 from ci.lint.zoo_rules import ZOO_RULES, nan_mark
 from ci.release.pack import check_weights
+from ci.release.zoo_programs import SCHEMA, TRACED, by_verify_bundle, code, shapes, torchscript
 from shared.errors import InputError
 
 __all__ = ["REMARKS", "RULES", "check_zip"]
 
-SCHEMA = Path(__file__).resolve().parents[2] / "tests" / "bundles" / "meta_schema_20240725.json"  # MONAI's, Apache-2.0
 FILES = ["LICENSE", "configs/inference.json", "configs/logging.conf", "configs/train.json", "docs/README.md"]
 FILES += ["docs/data_license.txt"]
 TASKS = {"segmentation", "detection", "classification"}
 VERSION = r"\d\.\d\.\d"  # MONAI sorts versions as text
 LARGEST_MB = 25
-REMARKS = (NO_WEIGHTS, PAINTED) = ("no model.pt", "painted.pt")  # in place of model.pt; no faults
+NO_WEIGHTS, PAINTED = "no model.pt", "painted.pt"  # in place of model.pt
+REMARKS = (NO_WEIGHTS, PAINTED, TRACED)  # no faults
 
 
 def files(folder: Path) -> Iterator[str]:
@@ -98,6 +99,8 @@ def version(folder: Path) -> Iterator[str]:
 def metadata(folder: Path) -> Iterator[str]:
     """MONAI's schema of 2024-07-25, without a download."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    if not str(_metadata(folder).get("schema")).endswith(f"/{SCHEMA.name}"):
+        yield f"schema: expected the address of {SCHEMA.name}, by which the zoo checks"
     for error in jsonschema.Draft201909Validator(schema).iter_errors(_metadata(folder)):
         yield f"{'.'.join(map(str, error.absolute_path)) or 'metadata.json'}: {error.message[:200]}"
 
@@ -123,16 +126,6 @@ def configs(folder: Path) -> Iterator[str]:
             yield from (f"{file}: {at}: {what}" for at, what in found)
 
 
-def forward(folder: Path) -> Iterator[str]:
-    """The network takes and gives what the metadata says."""
-    paths = {"meta_file": folder / "configs" / "metadata.json", "config_file": folder / "configs" / "inference.json"}
-    texts = {key: str(path) for key, path in paths.items()}
-    try:
-        verify_net_in_out("network_def", bundle_root=str(folder), device="cpu", **texts)
-    except Exception as error:  # of the network, whatever it is
-        yield " ".join(f"verify_net_in_out: {error}".split())[:200]
-
-
 RULES: list[Callable[[Path], Iterator[str]]] = [files, manifest, weights, name, version, metadata, channels, configs]
 
 
@@ -145,8 +138,12 @@ def _large_files(folder: Path) -> list[dict]:
     return json.loads(path.read_text(encoding="utf-8"))["large_files"] if path.is_file() else []
 
 
-def check_zip(path: Path, with_forward: bool = False) -> dict[str, list[str]]:
+def check_zip(path: Path, more: Sequence[Callable[[Path], Iterator[str]]] = ()) -> dict[str, list[str]]:
     """Return the faults of a packed bundle by rule.
+
+    Args:
+        path: of the zip.
+        more: rules behind RULES.
 
     Raises:
         InputError: the zip is damaged, or holds other than one bundle of its own name.
@@ -160,7 +157,7 @@ def check_zip(path: Path, with_forward: bool = False) -> dict[str, list[str]]:
             folder = Path(temporary).resolve() / root
             if not (folder / "configs" / "metadata.json").is_file():
                 raise InputError(f"{path}: not a packed bundle, it has no configs/metadata.json.")
-            faults = {rule.__name__: list(rule(folder)) for rule in [*RULES, *([forward] if with_forward else [])]}
+            faults = {rule.__name__: list(rule(folder)) for rule in [*RULES, *more]}
             listed = [entry.get("path") for entry in _large_files(folder)]
             if "models/model.pt" not in listed and not (folder / "models" / "model.pt").is_file():
                 faults["weights"].append(PAINTED if (folder / "models" / PAINTED).is_file() else NO_WEIGHTS)
@@ -171,17 +168,22 @@ def check_zip(path: Path, with_forward: bool = False) -> dict[str, list[str]]:
         raise InputError(f"{path}: a file is no JSON ({error}); pack the bundle again.") from error
 
 
-def main(dist: str = "dist", forward: bool = False) -> None:
+def main(dist: str = "dist", forward: bool = False, verify_bundle: str | None = None) -> None:
     """Check every packed bundle of a folder.
 
     Args:
         dist: folder of the zips.
-        forward: also run each network once.
+        forward: also run each network once, and script it.
+        verify_bundle: the zoo's own script, ci/verify_bundle.py in a checkout of it; with `forward` in its full mode.
     """
+    script = None if verify_bundle is None else Path(verify_bundle)
+    if script is not None and not script.is_file():
+        raise InputError(f"--verify_bundle {script}: no such file; name ci/verify_bundle.py in a checkout of the zoo.")
     zips = sorted(Path(dist).glob("*_v*.zip"))
     if not zips:
         raise InputError(f"{dist}: no packed bundle (<name>_v<version>.zip) here; run `python -m ci pack --all` first.")
-    rows = {path.name: check_zip(path, forward) for path in zips}
+    more = [code, *([shapes, torchscript] if forward else [])]
+    rows = {path.name: check_zip(path, more) for path in zips}
     columns = list(rows[zips[0].name])
     lines = [f"| zip | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     faults = []
@@ -190,5 +192,9 @@ def main(dist: str = "dist", forward: bool = False) -> None:
         cells = [len(wrong[rule]) or (found[rule] or ["ok"])[0] for rule in columns]
         lines.append(f"| `{zip_name}` | {' | '.join(map(str, cells))} |")
         faults += [f"{zip_name}: {rule}: {what}" for rule in columns for what in wrong[rule]]
+    for path in zips if script else []:
+        outcome = by_verify_bundle(path, script, mode="full" if forward else "min")
+        text = f"{path.name}: {script.name}: {outcome}"
+        (lines if outcome.startswith("ok") else faults).append(text)
     print("\n".join([*lines, "", *faults, f"{len(zips)} bundles, {len(faults)} faults"]))
     sys.exit(1 if faults else 0)

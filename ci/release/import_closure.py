@@ -11,6 +11,8 @@ from shared.errors import InputError
 
 __all__ = ["definition", "exports", "import_closure"]
 
+LINE_LENGTH = 120
+
 
 def import_closure(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
     """Return {file relative to `root`: content} of all that importing `names` needs from their top-level package.
@@ -143,6 +145,15 @@ def _trimmed(root: Path, package: str, used: set[str]) -> str:
             lines.append(ast.get_source_segment(text, node) + "\n")
         elif isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
-            lines += [ast.unparse(node)] if node.names else []
-    names = "".join(f'    "{name}",\n' for name in sorted(used))
-    return "\n".join([*lines, *([f"\n__all__ = [\n{names}]"] if used else [])]) + "\n" if lines else ""
+            names = [ast.unparse(alias) for alias in node.names]
+            lines += [_listed(f"from .{node.module} import ", "()", names)] if names else []
+    names = [f'"{name}"' for name in sorted(used)]
+    return "\n".join([*lines, *(["", _listed("__all__ = ", "[]", names)] if used else [])]) + "\n" if lines else ""
+
+
+def _listed(start: str, brackets: str, names: list[str]) -> str:
+    """Return an import or a list as black writes it: with a name per line, if one line is too long for all."""
+    line = start + (", ".join(names) if brackets == "()" else f"[{', '.join(names)}]")
+    if len(line) <= LINE_LENGTH:
+        return line
+    return "\n".join([start + brackets[0], *(f"    {name}," for name in names), brackets[1]])

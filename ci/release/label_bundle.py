@@ -8,6 +8,9 @@ models/model.pt, else its included models/painted.pt with the sizes of their net
 weights of other settings are refused here. Options beyond these are the bundle's settings. A viewer sends one 3D image
 without a name: `--only_modality` says which modality it is, and the others are absent. It becomes an option of the
 viewer, so that another image can be of another modality.
+
+The answer for a picture is a PNG of its regions, and, where a bundle also classifies pictures, the probabilities of the
+classes.
 """
 
 from __future__ import annotations
@@ -32,6 +35,18 @@ __all__ = ["label_bundle"]
 SET_HERE = ("bundle_root", "ckpt_path", "device")  # by the folder, --weights and the viewer's request
 KEPT = ("initialize", "bundle_root", "ckpt_path")  # as the file has them
 OPTIONS = "displayable_configs"  # MONAI Label's name for settings that a request may change
+# MONAI Label takes pictures as (column, row), and a JPEG's name would make the answer a JPEG, whose values change.
+FOR_PICTURES = [
+    {"_target_": "SqueezeDimd", "keys": "pred", "dim": 0},
+    {"_target_": "Transposed", "keys": "pred", "indices": [1, 0]},
+    {"_target_": "ToNumpyd", "keys": ["pred", "image"]},  # an image without a size that does not fit the turned map
+    {
+        "_target_": "Lambdad",
+        "keys": "class_probabilities",
+        "func": "$lambda values: {'class_probabilities': dict(zip(@class_names, values.tolist()))}",
+        "overwrite": "result",
+    },
+]
 
 
 def label_bundle(
@@ -47,7 +62,7 @@ def label_bundle(
         weights: one file, a plain state dict.
 
     Raises:
-        InputError: a bundle of 2D images; no such overlay or setting; no weights, or weights that do not fit.
+        InputError: no such overlay or setting; no weights, or weights that do not fit.
     """
     bundle = bundle.resolve()
     metadata_path = bundle / "configs" / "metadata.json"
@@ -55,8 +70,6 @@ def label_bundle(
         raise InputError(f"{bundle}: not a bundle, it has no configs/metadata.json.")
     metadata = json.loads(metadata_path.read_text(encoding="utf-8"))
     data_format = metadata["network_data_format"]
-    if len(data_format["inputs"]["image"]["spatial_shape"]) != 3:
-        raise InputError(f"{bundle}: takes 2D images; MONAI Label is served with bundles of 3D images only.")
     if here := [name for name in SET_HERE if name in settings]:
         raise InputError(f"--{here[0]}: is set by this command; leave it out (--weights names weights).")
     files = config_files(bundle, ["inference", *overlays], "--overlays")
@@ -66,7 +79,12 @@ def label_bundle(
     if config.get("only_modality") is not None:
         config = {OPTIONS: {"only_modality": config["only_modality"]}} | config
         config["only_modality"] = f"@{OPTIONS}::only_modality"
-    names = ["background", *parser.get_parsed_content("class_names")]
+    if len(data_format["inputs"]["image"]["spatial_shape"]) == 2:
+        config["postprocessing"]["transforms"] += FOR_PICTURES
+        config = {OPTIONS: {"result_extension": ".png"}} | config
+        names = ["background", *parser.get_parsed_content("region_names")[1:]]
+    else:
+        names = ["background", *parser.get_parsed_content("class_names")]
     data_format["outputs"]["pred"]["channel_def"] = {str(value): name for value, name in enumerate(names)}
     contents = {name: content for name, content in packed_files(bundle).items() if not _left_out(name)}
     contents["configs/inference.json"] = as_json(with_library(config, f"{bundle.name}_lib"))
@@ -116,7 +134,7 @@ def main(
     """Write the folder and print it.
 
     Args:
-        bundle: folder of a bundle of 3D images.
+        bundle: folder of a bundle.
         out: folder "model" of MONAI Label's application "monaibundle".
         overlays: configurations that follow inference.json, with commas.
         weights: a plain state dict.

@@ -8,11 +8,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import torch
+from monai.bundle import ConfigWorkflow
 from torch import nn
 
 from shared.inferers.one_case import bundle_workflow
 
-__all__ = ["inference_megabytes", "megabytes_allowed"]
+__all__ = ["inference_megabytes", "large_case", "megabytes_allowed"]
 
 BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "brats_mri_segmentation_pareto_mmformer"
 MODALITIES = ("t1", "t1ce", "t2", "flair")
@@ -36,28 +37,37 @@ def inference_megabytes(save_probabilities: bool = False) -> float:
         save_probabilities: see inference.json.
     """
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        _paint(root / "data" / "BraTS2021_00001")
-        torch.manual_seed(0)
-        network = {"_target_": "torch.nn.Conv3d", "in_channels": 4, "out_channels": 4, "kernel_size": 1}
-        torch.save(nn.Conv3d(4, 4, 1).state_dict(), root / "model.pt")
-        settings = {
-            "bundle_root": str(BUNDLE),
-            "dataset_dir": str(root / "data"),
-            "output_dir": str(root / "out"),
-            "ckpt_path": str(root / "model.pt"),
-            "network_def": network,
-            "checks": NO_CHECKS,
-            "device": "$torch.device('cpu')",
-            "save_probabilities": save_probabilities,
-        }
-        workflow = bundle_workflow(BUNDLE, (), settings)
-        workflow.initialize()
+        workflow = large_case(Path(folder), save_probabilities)
         evaluator, dataset = (workflow.parser.get_parsed_content(name) for name in ("evaluator", "dataset"))
         before = _megabytes("VmRSS")
         evaluator.run()
         dataset.raise_failures()
         return _megabytes("VmHWM") - before
+
+
+def large_case(root: Path, save_probabilities: bool = False) -> ConfigWorkflow:
+    """Write the case into a folder, and return the inference that segments it.
+
+    Args:
+        root: an empty folder.
+        save_probabilities: see inference.json.
+    """
+    _paint(root / "data" / "BraTS2021_00001")
+    network = {"_target_": "torch.nn.PReLU", "num_parameters": 4}  # a convolution on two threads copies its input
+    torch.save(nn.PReLU(4).state_dict(), root / "model.pt")
+    settings = {
+        "bundle_root": str(BUNDLE),
+        "dataset_dir": str(root / "data"),
+        "output_dir": str(root / "out"),
+        "ckpt_path": str(root / "model.pt"),
+        "network_def": network,
+        "checks": NO_CHECKS,
+        "device": "$torch.device('cpu')",
+        "save_probabilities": save_probabilities,
+    }
+    workflow = bundle_workflow(BUNDLE, (), settings)
+    workflow.initialize()
+    return workflow
 
 
 def _paint(case: Path) -> None:

@@ -89,9 +89,7 @@ def _sort(root: Path) -> tuple[dict[str, str], dict[str, str]]:
         )
     if strays := sorted(set(annotations) - set(pictures)):
         logging.getLogger(__name__).warning(
-            "%d annotations have no image and are left out, the first is %s.",
-            len(strays),
-            annotations[strays[0]],
+            "%d annotations have no image and are left out, the first is %s.", len(strays), annotations[strays[0]]
         )
     return pictures, annotations
 

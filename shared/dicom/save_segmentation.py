@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from ..atomic_write import atomic_write
@@ -80,12 +79,10 @@ class SaveImageDicomSegd(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case, image = name_of_case(data, self.case_names), data[self.image_key]
         inputs = files_read(data, image)
-        files = next((files for files in inputs.values() if files and files[0] == source_file(image, "")), None)
-        if files is None:
-            raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
         labels = np.asarray(data[self.pred_key][0].detach().cpu()).astype(np.uint8)
+        files = self._files(data, inputs)
         with without_words():
-            objects = self._objects(labels, image, files)
+            objects = self._objects(labels, data, files)
         with case_place(self.folder, case, inputs) as folder:
             (folder / f"{case}.json").unlink(missing_ok=True)  # an older record would not be about the new files
             for kind, dataset in objects.items():
@@ -95,7 +92,16 @@ class SaveImageDicomSegd(Transform):
         note = {**json.loads(data["dicom"]), **names, "uid": str(objects["segmentation"].SOPInstanceUID)}
         return {**data, "dicom": json.dumps(note)}
 
-    def _objects(self, labels: np.ndarray, image: MetaTensor, files: Sequence[str]) -> dict[str, Any]:
+    def _files(self, data: Mapping[Hashable, Any], inputs: Mapping[str, Any]) -> Sequence[str]:
+        """Return the files of the series on whose grid the image is."""
+        image = data[self.image_key]
+        files = next((files for files in inputs.values() if files and files[0] == source_file(image, "")), None)
+        if files is None:
+            case = name_of_case(data, self.case_names)
+            raise InputError(f"case {case}: is on the grid of no series that was read; leave --dicom_seg out.")
+        return files
+
+    def _objects(self, labels: np.ndarray, data: Mapping[Hashable, Any], files: Sequence[str]) -> dict[str, Any]:
         """Make the Segmentation, and the report where it is wanted.
 
         Raises:
@@ -105,15 +111,7 @@ class SaveImageDicomSegd(Transform):
         import pydicom
 
         try:
-            objects = {"segmentation": dicom_segmentation(labels, image, files, self.codes, **self.bundle)}
-            if self.report:
-                voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine, dtype=float)[:3, :3]))) / 1000
-                counts = np.bincount(labels.ravel(), minlength=1 + len(self.codes))[1:]
-                volumes_ml = {label: float(count) * voxel_ml for label, count in zip(self.codes, counts, strict=True)}
-                source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
-                objects["report"] = volume_report(
-                    objects["segmentation"], source, volumes_ml, self.codes, **self.bundle
-                )
+            return self._made(labels, data, files)
         except InputError:
             raise
         except ValueError as error:
@@ -122,6 +120,18 @@ class SaveImageDicomSegd(Transform):
                 f"the series' {tags[0] if tags else 'tags'} cannot be copied into a DICOM Segmentation, since DICOM "
                 "does not allow the value; correct it where the study comes from, or leave --dicom_seg out."
             ) from None
+
+    def _made(self, labels: np.ndarray, data: Mapping[Hashable, Any], files: Sequence[str]) -> dict[str, Any]:
+        import pydicom
+
+        image = data[self.image_key]
+        objects = {"segmentation": dicom_segmentation(labels, image, files, self.codes, **self.bundle)}
+        if self.report:
+            voxel_ml = abs(float(np.linalg.det(np.asarray(image.affine, dtype=float)[:3, :3]))) / 1000
+            counts = np.bincount(labels.ravel(), minlength=1 + len(self.codes))[1:]
+            volumes_ml = {label: float(count) * voxel_ml for label, count in zip(self.codes, counts, strict=True)}
+            source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+            objects["report"] = volume_report(objects["segmentation"], source, volumes_ml, self.codes, **self.bundle)
         return objects
 
 

@@ -13,7 +13,7 @@ from monai.data.utils import orientation_ras_lps
 from ..errors import InputError
 from .volume_report import MOST_LETTERS
 
-__all__ = ["dicom_segmentation"]
+__all__ = ["dicom_segmentation", "segmentation_of"]
 
 PLACE_MM = 0.2  # a slice of the label map may be this far from that of the series
 SERIES_NUMBER = 1000
@@ -43,13 +43,39 @@ def dicom_segmentation(
     Raises:
         InputError: the slices of the label map are not where those of the series are.
     """
-    import highdicom
     import pydicom
-    from pydicom.sr.codedict import codes as known_codes
 
     source = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     frames = labels.transpose(2, 1, 0)  # slices, rows, columns
     _check_places(np.asarray(image.affine, dtype=float), frames.shape, source)
+    return segmentation_of(frames, source, codes, [str(source[0].SeriesInstanceUID)], name, version)
+
+
+def segmentation_of(
+    frames: np.ndarray,
+    source: Sequence[Any],
+    codes: Mapping[str, Mapping[str, Sequence[str]]],
+    entropy: Sequence[str],
+    name: str,
+    version: str,
+) -> Any:
+    """Make a Segmentation of frames that are those of their source.
+
+    Args:
+        frames: (frames, rows, columns), 0 and the classes from 1 on.
+        source: headers of the images.
+        codes: as in `dicom_segmentation`.
+        entropy: tells what was segmented, for the UIDs.
+        name: of the algorithm.
+        version: of the algorithm.
+
+    Returns:
+        The dataset, highdicom's `Segmentation`.
+    """
+    import highdicom
+    import pydicom
+    from pydicom.sr.codedict import codes as known_codes
+
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=name[:MOST_LETTERS], family=known_codes.DCM.ArtificialIntelligence, version=version
     )
@@ -64,7 +90,7 @@ def dicom_segmentation(
         )
         for number, (label, code) in enumerate(codes.items(), start=1)
     ]
-    entropy = [str(source[0].SeriesInstanceUID), name, version, hashlib.sha256(frames.tobytes()).hexdigest()]
+    entropy = [*entropy, name, version, hashlib.sha256(frames.tobytes()).hexdigest()]
     return highdicom.seg.Segmentation(
         source_images=source,
         pixel_array=np.stack([frames == number for number in range(1, 1 + len(codes))], axis=-1),

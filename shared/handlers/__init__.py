@@ -8,6 +8,7 @@ from .early_stopping import EarlyStopping
 from .epoch_seed import EpochSeed
 from .gradient_clip import GradientClip
 from .gradient_statistics import GradientStatistics
+from .hold_volumes_once import HoldVolumesOnce
 from .included_weights import use_included_weights
 from .initial_weights import InitialWeights
 from .model_settings import read_model_settings, with_model_settings
@@ -34,6 +35,7 @@ __all__ = [
     "ExponentialDecay",
     "GradientClip",
     "GradientStatistics",
+    "HoldVolumesOnce",
     "InitialWeights",
     "LinearDecay",
     "LinearRamp",

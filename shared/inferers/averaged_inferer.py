@@ -74,17 +74,30 @@ class AveragedInferer(Inferer):
         for number, member in enumerate(networks):
             of_member = None
             for axes in self.mirrored:
-                turned = [2 + axis for axis in axes]
-                output = self.inferer(plain.flip(turned), member, *args, **kwargs).flip(turned).float()
+                output = self._mirrored(plain, member, axes, *args, **kwargs)
                 if self.temperatures:
                     output = self.groups.at_temperatures(output, self.temperatures[number])
                 of_member = _added(of_member, self.groups.probabilities(output).div_(len(self.mirrored)))
-            entropy = entropy + _entropy(self.groups.first(of_member)) / len(networks)
+                del output  # before the next one is made
+            if len(networks) > 1:
+                entropy = entropy + _entropy(self.groups.first(of_member)) / len(networks)
             mean = _added(mean, of_member.div_(len(networks)))
+            del of_member
+        disagreement = disagreement_of(self.groups.first(mean), entropy) if len(networks) > 1 else None
         output = self.groups.logits(mean)
-        if len(networks) > 1:
-            output = torch.cat([output, disagreement_of(self.groups.first(mean), entropy)], dim=1)
+        del mean
+        if disagreement is not None:
+            output = torch.cat([output, disagreement], dim=1)
         return convert_to_dst_type(output, inputs, dtype=output.dtype, device=output.device)[0]
+
+    def _mirrored(
+        self, image: Tensor, network: Callable[..., Tensor], axes: Sequence[int], *args: Any, **kwargs: Any
+    ) -> Tensor:
+        """Return the output for an image that is mirrored along some axes, mirrored back."""
+        if not axes:
+            return self.inferer(image, network, *args, **kwargs).float()
+        turned = [2 + axis for axis in axes]
+        return self.inferer(image.flip(turned), network, *args, **kwargs).flip(turned).float()
 
 
 def disagreement_of(mean: Tensor, entropy: Tensor) -> Tensor:

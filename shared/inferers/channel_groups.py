@@ -45,13 +45,13 @@ class ChannelGroups:
                 found.append(state_log_probabilities(logits, group.to(logits.device)).exp())
             else:
                 found.append(torch.cat([-logits, logits], dim=1).sigmoid() if group == 1 else logits.softmax(dim=1))
-        return torch.cat([*found, rest], dim=1)
+        return _joined([*found, rest])
 
     def at_temperatures(self, output: Tensor, temperatures: Sequence[Any]) -> Tensor:
         """Return an output at one temperature per group; see `at_temperature`."""
         *parts, rest = output.split([*self.channels, output.shape[1] - sum(self.channels)], dim=1)
         scaled = [at_temperature(part, value, dim=1) for part, value in zip(parts, temperatures, strict=True)]
-        return torch.cat([*scaled, rest], dim=1)
+        return _joined([*scaled, rest])
 
     def first(self, probabilities: Tensor) -> Tensor:
         """Return the probabilities of the first group, (B, outcomes, *spatial)."""
@@ -62,12 +62,18 @@ class ChannelGroups:
         *parts, rest = probabilities.split([*self.outcomes, probabilities.shape[1] - sum(self.outcomes)], dim=1)
         found = []
         for group, inverse, part in zip(self.groups, self.inverses, parts, strict=True):
-            logarithms = part.clamp_min(SMALLEST).log()
+            logarithms = part.clamp_min(SMALLEST).log_()
             if inverse is not None:
                 found.append(torch.einsum("ls,bs...->bl...", inverse.to(logarithms), logarithms))
             else:
                 found.append(logarithms[:, 1:] - logarithms[:, :1] if group == 1 else logarithms)
-        return torch.cat([*found, rest], dim=1)
+        return _joined([*found, rest])
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Join channels; where one part has them all, it is that part, without a copy."""
+    parts = [part for part in parts if part.shape[1]]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _inverse(states: Tensor) -> Tensor:

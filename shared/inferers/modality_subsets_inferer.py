@@ -33,12 +33,7 @@ class ModalitySubsetsInferer(Inferer):
         self.inferer = inferer
 
     def __call__(
-        self,
-        inputs: Tensor,
-        network: Callable[..., Tensor],
-        *args: Any,
-        grid: MetaTensor | None = None,
-        **kwargs: Any,
+        self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, grid: MetaTensor | None = None, **kwargs: Any
     ) -> Tensor:
         """Segment images in which an absent modality is a channel with NaN.
 

@@ -91,24 +91,47 @@ class Segmenter:
         Raises:
             InputError: what is wrong with the case, as `inference.json` would say it.
         """
-        config: dict[str, Any] = {}
-        if dicom_dir is not None:
-            self._check_study(image, volumes)
-            config = {"dicom_dir": os.fspath(dicom_dir), "datalist": self._config["_study_"], "dataset_dir": ""}
-            item = None
-        else:
-            item = self._item(image, volumes, case)
-        return self._segment(item, config)
+        if dicom_dir is None:
+            return self._segment(self._item(image, volumes, case), {})
+        self._check_study(image, volumes)
+        cases = self._cases_of(dicom_dir)
+        if len(cases) > 1:
+            raise InputError(
+                f"dicom_dir: the study has {len(cases)} pictures, but this segments one; take segmenter.study(...), "
+                "which segments all, or give a folder with one."
+            )
+        return self._segment(cases[0], {"dicom_dir": os.fspath(dicom_dir)})
 
-    def _segment(self, item: dict[str, Any] | None, changes: Mapping[str, Any]) -> Segmentation:
+    def study(self, dicom_dir: str | os.PathLike) -> Iterator[Segmentation]:
+        """Segment a DICOM study: all pictures one after the other, or the one case that its volumes are.
+
+        Raises:
+            InputError: what is wrong with the study; or, after all other pictures, which ones cannot be segmented.
+        """
+        self._check_study(None, {})
+        cases, failures = self._cases_of(dicom_dir), []
+        for case in cases:
+            try:
+                result = self._segment(case, {"dicom_dir": os.fspath(dicom_dir)})
+            except InputError as error:
+                if len(cases) == 1:
+                    raise
+                failures.append(f"{case['case']}: {error}")
+            else:
+                yield result
+        if failures:
+            done = f"{len(cases) - len(failures)} of {len(cases)} pictures done"
+            raise InputError(f"{done}; not done: {' | '.join(failures)}")
+
+    def _cases_of(self, dicom_dir: str | os.PathLike) -> list[dict[str, Any]]:
+        changes = {"dicom_dir": os.fspath(dicom_dir), "datalist": self._config["_study_"], "dataset_dir": ""}
+        with _only_the_line():
+            return self._parser([], changes).get_parsed_content("datalist")
+
+    def _segment(self, item: dict[str, Any], changes: Mapping[str, Any]) -> Segmentation:
         parser = self._parser([item], changes)
         found: dict[str, Any] = {}
         with _only_the_line():
-            if item is None and (number := len(parser.get_parsed_content("datalist"))) > 1:
-                raise InputError(
-                    f"dicom_dir: the study has {number} pictures, but one at a time is segmented; give a folder with "
-                    "one, or run inference.json on the study."
-                )
             evaluator = parser.get_parsed_content("evaluator")
             evaluator.logger = _silent()
             evaluator.add_event_handler(Events.ITERATION_STARTED, self.loader.note_weights)
@@ -150,7 +173,8 @@ class Segmenter:
 
     def _check_study(self, image: Any, volumes: Mapping[str, Any]) -> None:
         if not self._takes_studies:
-            raise InputError(f"dicom_dir: {self.bundle.name} reads no DICOM studies; give a folder per modality.")
+            inputs = "pictures" if self.modalities is None else "a file per modality"
+            raise InputError(f"dicom_dir: {self.bundle.name} reads no DICOM studies; give {inputs}.")
         if image is not None or volumes:
             raise InputError("dicom_dir: a study has all volumes; leave the others out.")
 

@@ -31,9 +31,11 @@ class LossWithTerms(Protocol):
 
     total: Total
 
-    def __call__(self, prediction: Any, target: Any) -> Tensor: ...
+    def __call__(self, prediction: Any, target: Any) -> Tensor:
+        """Return the value of the loss."""
 
-    def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]: ...
+    def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]:
+        """Return the terms by name, and `total`."""
 
 
 class CompletionLoss(Protocol):
@@ -42,4 +44,5 @@ class CompletionLoss(Protocol):
     `terms` returns scalars by name, among them `completion`, the value of the loss, weighted.
     """
 
-    def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]: ...
+    def terms(self, prediction: Any, target: Any) -> dict[str, Tensor]:
+        """Return the terms by name, and `completion`."""

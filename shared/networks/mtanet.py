@@ -37,11 +37,7 @@ class MTANet(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 3,
-        encoder: str = "pvt-v2-b2",
-        decoder_channels: int = 32,
+        self, in_channels: int = 3, num_classes: int = 3, encoder: str = "pvt-v2-b2", decoder_channels: int = 32
     ) -> None:
         super().__init__()
         self.in_channels = in_channels

@@ -74,9 +74,7 @@ class MTLOCA(nn.Module):
         self.context = ObjectContextAttention(channels[0], key_channels, regions=2)
         self.mask_head = nn.Conv2d(channels[0], 1, kernel_size=1)
         self.class_head = nn.Sequential(
-            nn.Linear(GRID**2 * channels[0], HIDDEN),
-            nn.ReLU(inplace=True),
-            nn.Linear(HIDDEN, num_classes),
+            nn.Linear(GRID**2 * channels[0], HIDDEN), nn.ReLU(inplace=True), nn.Linear(HIDDEN, num_classes)
         )
 
     def forward(self, image: Tensor) -> dict[str, Tensor | list[Tensor]] | Tensor:

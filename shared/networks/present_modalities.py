@@ -7,13 +7,7 @@ from torch import Tensor
 
 from ..errors import InputError
 
-__all__ = [
-    "available_modalities",
-    "is_tracing_or_exporting",
-    "masked",
-    "nan_without_modalities",
-    "present_modalities",
-]
+__all__ = ["available_modalities", "is_tracing_or_exporting", "masked", "nan_without_modalities", "present_modalities"]
 
 
 def present_modalities(image: Tensor) -> Tensor:

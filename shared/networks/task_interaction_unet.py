@@ -86,10 +86,7 @@ class TaskInteractionUNet(nn.Module):
         )
         finest = decoder_channels[-1]
         self.mask_head = nn.Sequential(
-            _upsample(finest, finest // 2),
-            nn.Conv2d(finest // 2, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 1, 1),
+            _upsample(finest, finest // 2), nn.Conv2d(finest // 2, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 1, 1)
         )
         self.class_head = nn.Sequential(
             nn.Linear(sum(widths[1:]) + len(decoder_channels) * CLASS_FEATURES, CLASS_FEATURES),

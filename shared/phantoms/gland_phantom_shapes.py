@@ -107,10 +107,7 @@ def _ellipses(generator: np.random.Generator, kind: GlandKind) -> list[tuple[np.
 
 
 def _box_around(
-    parts: Sequence[tuple[np.ndarray, np.ndarray, float]],
-    place: np.ndarray,
-    shape: Sequence[int],
-    pixel_size_um: float,
+    parts: Sequence[tuple[np.ndarray, np.ndarray, float]], place: np.ndarray, shape: Sequence[int], pixel_size_um: float
 ) -> Box:
     reach = max(np.abs(centre).max() + axes.max() for centre, axes, _ in parts) * 1.4 / pixel_size_um + 2
     low = np.maximum(place - reach, 0).astype(int)

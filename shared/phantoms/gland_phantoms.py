@@ -99,13 +99,7 @@ def paint_gland_phantoms(
 
 
 def _check(
-    num_train: int,
-    num_test_a: int,
-    num_test_b: int,
-    seed: int,
-    size: Sequence[int],
-    pixel_size_um: float,
-    suffix: str,
+    num_train: int, num_test_a: int, num_test_b: int, seed: int, size: Sequence[int], pixel_size_um: float, suffix: str
 ) -> None:
     whole = all(isinstance(number, int) for number in (num_train, num_test_a, num_test_b, seed))
     if not whole or num_train < 1 or min(num_test_a, num_test_b, seed) < 0:

@@ -16,6 +16,7 @@ from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
 from .label_conventions import values_of_classes
 from .label_hierarchy import label_states, state_log_probabilities
+from .leave_grid import LeaveGridd
 from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
 from .map_label import MapLabel, MapLabeld
@@ -62,6 +63,7 @@ __all__ = [
     "GlandRegionsd",
     "HierarchicalSegmentationd",
     "JoinMasksd",
+    "LeaveGridd",
     "LoadImageModalitiesd",
     "LoadPictured",
     "MapLabel",

@@ -78,9 +78,7 @@ class LoadPictured(MapTransform):
             numbers, pieces = number_components(numbers)
             if pieces > 1 and one_number is None:
                 logging.getLogger(__name__).warning(
-                    "%s: all objects have one number; the %d connected components are taken as objects.",
-                    path,
-                    pieces,
+                    "%s: all objects have one number; the %d connected components are taken as objects.", path, pieces
                 )
         if objects and len(corners := np.unique(numbers[[0, 0, -1, -1], [0, -1, 0, -1]])) == 1 and corners[0]:
             raise InputError(

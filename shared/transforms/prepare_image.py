@@ -7,14 +7,7 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import (
-    CastToTyped,
-    Compose,
-    InvertibleTransform,
-    MapTransform,
-    Orientationd,
-    Transform,
-)
+from monai.transforms import CastToTyped, Compose, InvertibleTransform, MapTransform, Orientationd, Transform
 from monai.transforms.utils import allow_missing_keys_mode
 from monai.utils import ensure_tuple
 

@@ -106,11 +106,7 @@ def _remove_padding(source: str, image: Any, tags: Mapping[str, str]) -> None:
     instead = min(0.0, float(values[~padded].min()))
     if (values[padded] != instead).any():
         logging.getLogger(__name__).warning(
-            "%s: %d voxels have the padding value %g and become %g.",
-            source,
-            padded.sum(),
-            values[padded][0],
-            instead,
+            "%s: %d voxels have the padding value %g and become %g.", source, padded.sum(), values[padded][0], instead
         )
         values[padded] = instead
 

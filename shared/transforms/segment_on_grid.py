@@ -12,15 +12,10 @@ from monai.utils import TransformBackends, convert_to_dst_type
 from torch import Tensor
 
 from .at_temperature import at_temperature
+from .give_back import give_back
 from .sample_on_grid import fill_on_grid
 
-__all__ = [
-    "SegmentOnGridd",
-    "classes_and_uncertainty",
-    "map_on_grid",
-    "probabilities_on_grid",
-    "segment_on_grid",
-]
+__all__ = ["SegmentOnGridd", "classes_and_uncertainty", "map_on_grid", "probabilities_on_grid", "segment_on_grid"]
 
 
 def classes_and_uncertainty(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,8 +122,7 @@ class SegmentOnGridd(MapTransform):
         temperature: one number, or one per class; see `at_temperature`.
         probabilities: put the classes' probabilities under "probabilities", too: see `probabilities_on_grid`.
         allow_missing_keys: skip absent keys instead of raising.
-        free_logits: give the logits' memory back, which an engine would hold until the case is done: whoever else has
-            the tensor finds it empty.
+        free_logits: give the logits' memory back, which an engine would hold until the case is done; see `give_back`.
     """
 
     backend = [TransformBackends.TORCH]
@@ -163,7 +157,7 @@ class SegmentOnGridd(MapTransform):
                 filled = (*filled, _background(logits, shape))
             fill_on_grid(filled, logits.as_tensor(), affine, grid.affine, self._maps)
             if self.free_logits:
-                _empty(logits)
+                give_back(logits)
             results = dict(zip((key, self.uncertainty_key, "probabilities"), filled, strict=False))
             if "disagreement" in data:
                 results["disagreement"] = map_on_grid(data["disagreement"].as_tensor(), affine, grid.affine, shape)
@@ -183,10 +177,3 @@ class SegmentOnGridd(MapTransform):
         scaled = at_temperature(logits, self.temperature)
         maps = classes_and_uncertainty(scaled)
         return (*maps, _softmax(scaled)) if self.probabilities else maps
-
-
-def _empty(tensor: Tensor) -> None:
-    """Take the values out of a tensor, and out of the batch of which it is a part; other parts keep theirs."""
-    for holder in (tensor, tensor._base):
-        if holder is not None:
-            holder.data = torch.empty(0, dtype=holder.dtype, device=holder.device)

@@ -7,6 +7,7 @@ from pathlib import Path
 import highdicom
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from tiny_bundle import BUNDLES, tried_on
@@ -114,7 +115,8 @@ def test_frames_of_ultrasound_give_the_masks_of_the_same_pictures(trained, tmp_p
     for index, picture in enumerate(pictures):
         Image.fromarray(picture).save(tmp_path / "png" / f"{index}.png")
     outputs = {kind: tmp_path / f"of_{kind}" for kind in ("study", "png")}
-    trained.run("inference", output_dir=str(outputs["study"]), dataset_dir="", dicom_dir=str(tmp_path / "study"))
+    given = {"dataset_dir": "", "dicom_dir": str(tmp_path / "study"), "dicom_seg": True}
+    trained.run("inference", output_dir=str(outputs["study"]), **given)
     trained.run("inference", output_dir=str(outputs["png"]), dataset_dir=str(tmp_path / "png"))
     masks = {kind: sorted(folder.glob("*/*_seg.png")) for kind, folder in outputs.items()}
     records = [
@@ -126,8 +128,17 @@ def test_frames_of_ultrasound_give_the_masks_of_the_same_pictures(trained, tmp_p
         np.testing.assert_array_equal(mask, np.asarray(Image.open(of_picture)))
         assert record["regions"][1]["area_mm2"] == pytest.approx(0.04 * (mask == 1).sum(), abs=0.01)
         assert record["dicom"]["burned_in_annotation"] == "NO"
+        segmentation = pydicom.dcmread(of_frame.with_name(record["dicom"]["segmentation"]))
+        np.testing.assert_array_equal(segmentation.pixel_array.squeeze(), mask == 1)
     assert sum(record["regions"][1]["area_px"] for record in records) > 0
     assert [record["dicom"]["frame"] for record in records] == [1, 2]
     segmenter = Segmenter(trained.root, trained.out / "models" / "model.pt", "cpu", ["inference_tiny"])
-    with pytest.raises(InputError, match="the study has 2 pictures, but one at a time is segmented"):
+    with pytest.raises(InputError, match="has 2 pictures, but this segments one; take"):
         segmenter(dicom_dir=tmp_path / "study")
+    for result, of_picture in zip(segmenter.study(tmp_path / "study"), masks["png"], strict=True):
+        np.testing.assert_array_equal(np.asarray(result.label[0]), np.asarray(Image.open(of_picture)))
+    write_ultrasound(tmp_path / "study", pictures[0], number=0, photometric="PALETTE COLOR")  # without a palette
+    results = segmenter.study(tmp_path / "study")
+    assert [next(results).label.shape, next(results).label.shape] == [(1, 96, 128)] * 2
+    with pytest.raises(InputError, match=r"^2 of 3 pictures done; not done: study_\w+_001: .*frame 1 cannot be read"):
+        next(results)

@@ -66,6 +66,19 @@ def test_brains_are_scored_as_in_the_bundle_that_is_tried(bundle):
     assert scored == expected
 
 
+@pytest.mark.parametrize(
+    "bundle", [bundle for bundle in BUNDLES if "pareto" in bundle.name], ids=lambda path: path.name
+)
+def test_memory_is_given_back_before_further_volumes_are_made(bundle):
+    """Documented by the benchmark `peak memory`; tests/ci/timing/test_inference_memory.py runs one of the bundles."""
+    inference = json.loads((bundle / "configs" / "inference.json").read_text())
+    names = [step["_target_"].split(".")[-1] for step in inference["postprocessing"]["transforms"]]
+    assert names[1:4] == ["LeaveGridd", "ShownModalityd", "SegmentOnGridd"]
+    assert inference["postprocessing"]["transforms"][2]["free_image"]
+    assert inference["postprocessing"]["transforms"][3]["free_logits"]
+    assert inference["handlers"][-1] == {"_target_": "shared.handlers.HoldVolumesOnce"}
+
+
 def temperature_parts(bundle):
     """calibrate.json without what names the organ or the network, and how inference finds and uses the temperature."""
     calibrate = json.loads((bundle / "configs" / "calibrate.json").read_text())

@@ -1,63 +1,129 @@
-"""Scripts that make an environment of their own, with a stand-in for Python."""
+"""Scripts that make an environment, with a stand-in for Python."""
 
 import os
+import re
+import shutil
+import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
-SCRIPTS = {"ci/deploy.sh": "DEPLOY_ENVIRONMENT", "ci/label.sh": "LABEL_ENVIRONMENT"}
+SCRIPTS = {"ci/deploy.sh": ".venv-deploy", "ci/label.sh": ".venv-label", "ci/environment.sh": ".venv"}
+REQUIREMENTS = {"ci/deploy.sh": "ci/deploy/requirements.txt", "ci/label.sh": "ci/label/requirements.txt"}
 PYTHON = """#!/bin/sh
+echo "$*" >>"{log}"
 case "$*" in
     -c*version_info*) exit {other_version} ;;
-    "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
-    *"pip install"*) exit {pip_fails} ;;
+    "-m venv "*) case "$*" in *--clear) rm -rf "$3" ;; esac; mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+    *"pip install"*) sleep {pip_sleeps}; exit {pip_fails} ;;
     -c*sysconfig*) dirname "$0" ;;
 esac
 """
 
 
-@pytest.fixture(params=SCRIPTS)
-def install(request, tmp_path):
-    environment = tmp_path / "environment"
+class Site:
+    """A copy of the scripts, and a Python that does as it is told."""
 
-    def run(**answers):
-        python = tmp_path / "python"
-        python.write_text(PYTHON.format(**{"other_version": 0, "pip_fails": 0} | answers))
+    def __init__(self, script, folder):
+        self.script, self.folder = script, folder
+        self.environment = folder / SCRIPTS[script]
+        self.requirements = folder / REQUIREMENTS.get(script, "requirements.txt")
+        for name in ("ci/environment_of.sh", script, self.requirements.relative_to(folder)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(name, folder / name)
+
+    def start(self, **answers):
+        """Start the script."""
+        (self.folder / "log").write_text("")
+        python = self.folder / "python"
+        told = {"other_version": 0, "pip_fails": 0, "pip_sleeps": 0, "log": self.folder / "log"} | answers
+        python.write_text(PYTHON.format(**told))
         python.chmod(0o755)
-        variables = {**os.environ, "PYTHON": str(python), SCRIPTS[request.param]: str(environment)}
-        ended = subprocess.run(["bash", request.param], env=variables, capture_output=True, text=True, check=False)
-        return ended.returncode, ended.stderr
+        return subprocess.Popen(
+            ["bash", "-e", self.script],
+            cwd=self.folder,
+            env={name: value for name, value in os.environ.items() if not name.endswith("_ENVIRONMENT")}
+            | {"PYTHON": str(python)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
-    return environment, run
+    def run(self, **answers):
+        """Run the script; return its status, and what it said of errors."""
+        process = self.start(**answers)
+        _, errors = process.communicate()
+        return process.returncode, errors
+
+    def calls(self):
+        """What Python was asked for."""
+        return (self.folder / "log").read_text().splitlines()
 
 
-def test_another_python_is_refused(install):
-    environment, run = install
-    status, said = run(other_version=1)
+@pytest.fixture(params=SCRIPTS)
+def site(request, tmp_path):
+    return Site(request.param, tmp_path)
+
+
+def test_another_python_is_refused(site):
+    status, said = site.run(other_version=1)
     assert status == 1
-    assert said.startswith("Error: Python 3.11")
-    assert not environment.exists()
+    assert re.fullmatch(r"Error: Python 3\.11( to 3\.13| or newer)? is needed: PYTHON=python3\.11 bash .*\n", said)
+    assert not site.environment.exists()
 
 
-def test_an_install_that_fails_leaves_nothing_and_is_tried_again(install):
-    environment, run = install
-    status, said = run(pip_fails=1)
+def test_an_install_that_fails_leaves_nothing_and_is_tried_again(site):
+    status, said = site.run(pip_fails=1)
     assert status == 1
     assert said.splitlines()[-1].startswith("Error: pip cannot install")
-    assert not environment.exists()
-    assert run() == (0, "")
-    assert (environment / "requirements.txt").is_file()
+    assert not site.environment.exists()
+    assert site.run() == (0, "")
+    assert (site.environment / "requirements.txt").read_bytes() == site.requirements.read_bytes()
+    assert not (site.environment / "incomplete").exists()
 
 
-def test_an_update_that_fails_keeps_the_folder_and_is_tried_again(install):
-    environment, run = install
-    environment.mkdir()
-    (environment / "requirements.txt").write_text("older")
-    assert run(pip_fails=1)[0] == 1
-    assert [path.name for path in environment.iterdir()] == ["bin"]
-    assert run() == (0, "")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_install_is_not_taken_for_complete_and_starts_again_with_an_empty_folder(site, number):
+    """pip takes a half-written package for a whole one. A script that is killed outright cannot remove the folder."""
+    process = site.start(pip_sleeps=30)
+    while not any("pip install" in call for call in site.calls()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    half = site.environment / "half_a_package"
+    half.touch()
+    os.killpg(process.pid, number)
+    process.communicate()
+    assert process.returncode == -number
+    assert half.exists() == (number == signal.SIGKILL)
+    assert not (site.environment / "requirements.txt").exists()
+    assert site.run() == (0, "")
+    assert not half.exists()
+    assert (site.environment / "requirements.txt").is_file()
 
 
-def test_a_second_time_nothing_is_installed(install):
-    _, run = install
-    assert run() == run(other_version=1, pip_fails=1) == (0, "")
+def test_an_update_that_fails_keeps_the_folder_and_is_tried_again(site):
+    site.environment.mkdir()
+    (site.environment / "requirements.txt").write_text("older")
+    (site.environment / "own_package").touch()
+    assert site.run(pip_fails=1)[0] == 1
+    assert {path.name for path in site.environment.iterdir()} == {"bin", "incomplete", "own_package"}
+    assert site.run() == (0, "")
+
+
+def test_a_second_time_nothing_is_installed_unless_the_file_of_requirements_has_changed(site):
+    assert site.run() == (0, "")
+    assert site.run(other_version=1, pip_fails=1) == (0, "")
+    assert site.calls() == []
+    site.requirements.write_text(site.requirements.read_text() + "another==1.0\n")
+    assert site.run() == (0, "")
+    assert any("pip install" in call and "requirements.txt" in call for call in site.calls())
+    assert "another" in (site.environment / "requirements.txt").read_text()
+
+
+def test_the_file_of_requirements_names_the_version_that_label_installs_apart():
+    """So an environment with another version is rebuilt."""
+    version = re.search(r"monailabel==(\S+)", Path("ci/label.sh").read_text())[1]
+    assert f"monailabel {version} " in Path("ci/label/requirements.txt").read_text()

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -16,20 +17,27 @@ import numpy as np
 import pydicom
 import pytest
 from entry_points import save_tiny_weights
+from PIL import Image
 
 from ci.deploy.packed_bundle import find_bundle, library_of
 from ci.release.pack import pack
-from shared.phantoms import paint_dicom_phantoms
+from shared.phantoms import paint_breast, paint_dicom_phantoms
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "dicom"))
+from test_ultrasound import write as write_ultrasound
 
 FOLDER = Path("ci/deploy")
 BUNDLES = {
     "prostate": "prostate_mri_segmentation_expert_consistency",
     "brain": "brats_mri_segmentation_expert_consistency",
+    "vnet": "brats_mri_segmentation_pareto_vnet",
+    "mmformer": "brats_mri_segmentation_pareto_mmformer",
+    "breast": "breast_ultrasound_segmentation_interaction",
+    "gland": "colon_gland_segmentation_multiloss",
 }
-SIZES = {
-    "prostate": {"size": (24, 26, 14), "spacing_mm": (4.0, 4.0, 5.0)},
-    "brain": {"size": (20, 24, 18), "spacing_mm": (7.0, 7.0, 7.0)},
-}
+INCLUDED_WEIGHTS = ("mmformer", "breast")
+PROSTATE = {"size": (24, 26, 14), "spacing_mm": (4.0, 4.0, 5.0)}
+BRAIN = {"size": (20, 24, 18), "spacing_mm": (7.0, 7.0, 7.0)}
 ENVIRONMENT = Path(os.environ.get("DEPLOY_ENVIRONMENT", ".venv-deploy")).absolute()
 needs_sdk = pytest.mark.skipif(
     not (ENVIRONMENT / "requirements.txt").is_file(),
@@ -39,8 +47,11 @@ SEGMENTER = """
 class Segmenter:
     def __init__(self, bundle, **settings):
         self.done = [("bundle", bundle), ("settings", settings)]
-    def __call__(self, dicom_dir=None, case=None, **volumes):
+    def study(self, dicom_dir):
         self.done.append(("study", dicom_dir))
+        yield self
+        yield self
+    def __call__(self, case=None, **volumes):
         self.volumes = volumes
         self.label = [array > 4 for array, _ in volumes.values()][:1]
         return self
@@ -55,7 +66,11 @@ def toy(tmp_path, monkeypatch):
     """A folder that looks like a packed bundle, with a segmenter that notes what it is asked for."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     bundle = tmp_path / "models" / "toy"
-    files = {"configs/inference.json": "{}", "toy_lib/__init__.py": "", "toy_lib/inferers.py": SEGMENTER}
+    files = {
+        "configs/inference.json": json.dumps({"dicom_seg": False}),
+        "toy_lib/__init__.py": "",
+        "toy_lib/inferers.py": SEGMENTER,
+    }
     files["toy_lib/errors.py"] = "class InputError(ValueError):\n    pass\n"
     for file, text in files.items():
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
@@ -103,17 +118,19 @@ def without_sdk(monkeypatch):
 
 
 def test_the_operator_asks_the_bundles_own_segmenter(toy, without_sdk):
-    study, output, settings = toy.parent / "study", toy.parent / "out", {"resample_modalities": True}
+    """Of the settings that it adds the bundle has one."""
+    study, output, settings = toy.parent / "study", toy.parent / "out", {"overlap": 0.25}
     operator = without_sdk("segment_study").SegmentStudyOperator(
         None, bundle=toy, study=study, output=output, settings=settings, name="segment_study"
     )
     emitted = []
     operator.compute(None, types.SimpleNamespace(emit=lambda *what: emitted.append(what)), None)
-    assert emitted == [(output / "case", "results")]
+    assert emitted == [([output / "case"] * 2, "results")]
     assert operator.segmenter.done == [
         ("bundle", toy),
-        ("settings", {"dicom_seg": True, "resample_modalities": True}),
+        ("settings", {"dicom_seg": True, "overlap": 0.25}),
         ("study", study),
+        ("output", output),
         ("output", output),
     ]
 
@@ -164,16 +181,29 @@ def test_versions_are_those_of_the_repository_and_of_the_bundles():
     assert of_sdk < set(pins)
 
 
-@pytest.fixture(params=BUNDLES)
+def paint_study(kind, folder):
+    """Paint a study; of ultrasound an image and one of two frames."""
+    if kind in ("breast", "gland"):
+        (folder / "study").mkdir()
+        one, two, three = (paint_breast((0, 1, number), (96, 128), kind="benign")[0] for number in range(3))
+        write_ultrasound(folder / "study", one, number=1)
+        write_ultrasound(folder / "study", np.stack([two, three]), number=2, frames=2)
+        return folder / "study"
+    kind, size = ("prostate", PROSTATE) if kind == "prostate" else ("brain", BRAIN)
+    return paint_dicom_phantoms(folder / "painted", kind, **size) / "Phantom_000" / "dicom"
+
+
+@pytest.fixture(params=["prostate", "brain", "vnet", "mmformer", "breast"])
 def site(request, tmp_path):
-    """A packed bundle with small weights that are not trained, a painted study for it, and its settings."""
+    """A packed bundle with its weights, or with small ones that are not trained, a painted study, and the settings."""
     bundle = Path("bundles", BUNDLES[request.param]).resolve()
     with zipfile.ZipFile(pack(bundle, tmp_path)) as packed:
         packed.extractall(tmp_path / "models")
-    weights = save_tiny_weights(bundle, tmp_path / "tiny.pt")
-    study = paint_dicom_phantoms(tmp_path / "painted", request.param, **SIZES[request.param]) / "Phantom_000" / "dicom"
-    (tmp_path / "app.yaml").write_text(f"segmenter:\n  overlays: [inference_tiny]\n  weights: {weights}\n")
-    return tmp_path, tmp_path / "models" / bundle.name, study
+    settings = "  overlays: []\n"
+    if request.param not in INCLUDED_WEIGHTS:
+        settings = f"  overlays: [inference_tiny]\n  weights: {save_tiny_weights(bundle, tmp_path / 'tiny.pt')}\n"
+    (tmp_path / "app.yaml").write_text(f"segmenter:\n{settings}")
+    return tmp_path, tmp_path / "models" / bundle.name, paint_study(request.param, tmp_path)
 
 
 def application(folder, study, model):
@@ -195,23 +225,49 @@ def on_the_grid_of(label_map, segmentation):
     return classes
 
 
+def inference_of(bundle, folder, study, python):
+    """Run the bundle's own inference.json on the study, into <folder>/own."""
+    tiny = folder / "tiny.pt"
+    names = ("inference", "inference_tiny") if tiny.is_file() else ("inference",)
+    options = {"bundle_root": bundle, "dicom_dir": study, "output_dir": folder / "own", "dicom_seg": True}
+    options |= {"ckpt_path": tiny} if tiny.is_file() else {}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    files = [str(bundle / "configs" / f"{name}.json") for name in names]
+    ended = python.run(["-m", "monai.bundle", "run", "--config_file", str(files), *words])
+    assert ended.status == 0, ended.output + ended.errors
+
+
 @needs_sdk
 def test_the_segmentation_is_the_label_map_of_inference_json(site, forked_python):
+    """Of ultrasound there is one of every picture, whose pixels are those of the image that it refers to."""
     folder, bundle, study = site
     status, lines = application(folder, study, folder / "models")
     assert status == 0, lines
-    files = [str(bundle / "configs" / f"{name}.json") for name in ("inference", "inference_tiny")]
-    options = {"bundle_root": bundle, "dicom_dir": study, "ckpt_path": folder / "tiny.pt", "output_dir": folder / "own"}
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    ended = forked_python.run(["-m", "monai.bundle", "run", "--config_file", str(files), *words, "--dicom_seg", "True"])
-    assert ended.status == 0, ended.output + ended.errors
-    (expected,), (found,) = (folder / "own").glob("*/*_seg.nii.gz"), (folder / "out").glob("*/*_seg.nii.gz")
-    label_map, classes = nibabel.load(expected), np.asarray(nibabel.load(expected).dataobj)
-    assert len(np.unique(classes)) > 2
-    np.testing.assert_array_equal(np.asarray(nibabel.load(found).dataobj), classes)
-    np.testing.assert_array_equal(on_the_grid_of(label_map, next((folder / "out").glob("*/*_seg.dcm"))), classes)
-    one, other = (pydicom.dcmread(next((folder / name).glob("*/*_seg.dcm"))) for name in ("out", "own"))
-    assert one.SOPInstanceUID == other.SOPInstanceUID  # a function of series, bundle and label map
+    inference_of(bundle, folder, study, forked_python)
+    expected, found = (sorted((folder / kind).glob("*/*_seg.*")) for kind in ("own", "out"))
+    assert [file.name for file in found] == [file.name for file in expected]
+    assert len(found) == (6 if "ultrasound" in bundle.name else 2)
+    for written, own, file in zip(found[::2], expected[::2], found[1::2], strict=True):
+        one, other = pydicom.dcmread(written), pydicom.dcmread(own)
+        assert one.SOPInstanceUID == other.SOPInstanceUID  # a function of images, bundle and label map
+        if file.suffix == ".png":
+            regions = np.asarray(Image.open(file))
+            np.testing.assert_array_equal(regions, np.asarray(Image.open(own.with_suffix(".png"))))
+            np.testing.assert_array_equal(one.pixel_array.squeeze(), regions)
+        else:
+            label_map = nibabel.load(own.with_suffix("").with_suffix(".nii.gz"))
+            classes = np.asarray(label_map.dataobj)
+            assert len(np.unique(classes)) > 2
+            np.testing.assert_array_equal(np.asarray(nibabel.load(file).dataobj), classes)
+            np.testing.assert_array_equal(on_the_grid_of(label_map, written), classes)
+
+
+@needs_sdk
+@pytest.mark.parametrize("site", ["gland"], indirect=True)
+def test_a_bundle_of_pictures_without_dicom_is_refused(site):
+    folder, bundle, study = site
+    status, lines = application(folder, study, bundle)
+    assert (status, lines[-1]) == (1, f"Error: dicom_dir: {bundle.name} reads no DICOM studies; give pictures.")
 
 
 @needs_sdk

@@ -9,12 +9,15 @@ from ci.documents import readme_commands
 from ci.documents.command_blocks import blocks_of
 from ci.documents.readme_commands import (
     ROOT,
+    Outcome,
     documents_below,
     main,
     reason_to_skip,
+    row_start,
     run_block,
     run_document,
     shorter,
+    write_list,
     write_table,
 )
 from ci.documents.readme_rules import SHORTER, SKIPPED
@@ -44,6 +47,9 @@ assert open("made").read() == "one\\n" + word
 """
 
 
+TABLE_HEAD = "\n| README | command | outcome | s | why |\n|---|---|---|---:|---|\n"
+
+
 def all_blocks():
     return [block for name in documents_below(ROOT) for block in blocks_of((ROOT / name).read_text(encoding="utf-8"))]
 
@@ -59,12 +65,42 @@ def test_blocks_run_in_order_and_the_table_says_what_came_of_each(tmp_path, monk
     assert outcomes[4].why == "no command"
     assert outcomes[3].seconds is None
     assert "the last line" in (tmp_path / "logs" / f"README-{outcomes[2].line}.txt").read_text()
-    write_table(outcomes, tmp_path)
+    write_list(outcomes, tmp_path / "commands.csv")
+    write_table(outcomes, tmp_path / "commands.md", ["README.md"])
     text = (tmp_path / "commands.md").read_text()
-    assert "3 done, 1 failed, 2 skipped." in text
+    assert "\n3 done, 1 failed, 2 skipped.\n" in text
     assert "`cat made; echo $B \\| grep -q one`" in text
     with (tmp_path / "commands.csv").open() as file:
         assert [row["line"] for row in csv.DictReader(file)] == [str(found.line) for found in outcomes]
+
+
+def test_a_table_keeps_the_rows_of_other_readmes_and_replaces_those_of_a_new_run(tmp_path):
+    path, known = tmp_path / "commands.md", ["README.md", "ci/README.md"]
+    write_table([Outcome("ci/README.md", 3, "a | b", "failed", 1.5, "status 1: no")], path, known)
+    write_table([Outcome("README.md", 7, "c", "skipped", None, "no command")], path, known)
+    rows = [
+        "| README.md | `c` | skipped |  | no command |",
+        "| ci/README.md | `a \\| b` | failed | 1.5 | status 1: no |",
+    ]
+    assert path.read_text().endswith("\n0 done, 1 failed, 1 skipped.\n" + TABLE_HEAD + "\n".join(rows) + "\n")
+    write_table([Outcome("ci/README.md", 3, "d", "done", 2.0, "")], path, known)
+    assert path.read_text().splitlines()[-2:] == [rows[0], "| ci/README.md | `d` | done | 2.0 |  |"]
+    write_table([Outcome("README.md", 7, "c", "done", 1.0, "")], path, ["README.md"])
+    assert "ci/README.md" not in path.read_text(), "it is no README any more"
+
+
+def test_the_kept_table_has_every_command_of_every_readme_and_none_failed():
+    kept = [
+        line for line in (ROOT / "ci" / "commands.md").read_text(encoding="utf-8").splitlines() if "README.md |" in line
+    ]
+    for name in documents_below(ROOT):
+        rows = [line for line in kept if line.startswith(f"| {name} |")]
+        starts = [row_start(name, block.shown) for block in blocks_of((ROOT / name).read_text(encoding="utf-8"))]
+        differ = [start for start in starts if not any(row.startswith(start) for row in rows)]
+        advice = f"run `python -m ci readme-commands --documents {name} --out commands --table ci/commands.md`"
+        assert not differ, f"ci/commands.md lacks {differ}; {advice}"
+        assert len(rows) == len(starts), f"ci/commands.md has commands that {name} has no more; {advice}"
+    assert not [line for line in kept if "` | failed | " in line]
 
 
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):

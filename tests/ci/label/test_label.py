@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -15,9 +16,32 @@ import nibabel
 import numpy as np
 import pytest
 from entry_points import save_tiny_weights
+from PIL import Image
 from tiny_phantoms import paint_tiny_phantoms
 
-BUNDLE = Path("bundles/prostate_mri_segmentation_expert_consistency").resolve()
+from shared.phantoms import paint_breast, paint_dicom_phantoms
+
+NAMES = {
+    "prostate": "prostate_mri_segmentation_expert_consistency",
+    "mmformer": "brats_mri_segmentation_pareto_mmformer",
+    "vnet": "brats_mri_segmentation_pareto_vnet",
+    "breast": "breast_ultrasound_segmentation_interaction",
+    "gland": "colon_gland_segmentation_multiloss",
+}
+BUNDLES = {short: Path("bundles", name).resolve() for short, name in NAMES.items()}
+NOT_TRAINED = ("prostate", "vnet", "gland")  # bundles without included weights get small ones
+MODALITIES = {"prostate": "t2", "mmformer": "flair"}  # that the server is started with
+REQUESTS = [  # server, image, modality of the request
+    ("prostate", "one_t2.nii.gz", None),
+    ("prostate", "one_adc.nii.gz", "adc"),
+    ("mmformer", "one_flair.nii.gz", None),
+    ("mmformer", "one_t1ce.nii.gz", "t1ce"),
+    ("vnet", "one_flair.nii.gz", None),
+    ("breast", "lossless.png", None),
+    ("breast", "lossy.jpg", None),
+    ("gland", "gland.bmp", None),
+]
+of_prostate = pytest.mark.parametrize("server", ["prostate"], indirect=True)
 ENVIRONMENT = Path(os.environ.get("LABEL_ENVIRONMENT", ".venv-label")).absolute()
 needs_label = pytest.mark.skipif(
     not (ENVIRONMENT / "requirements.txt").is_file(),
@@ -48,26 +72,38 @@ def ask(url, data=None, **query):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with small weights that are not trained, and a folder with an image of each modality."""
+    """A folder with small weights that are not trained, and a folder with images."""
     folder = tmp_path_factory.mktemp("label")
-    (folder / "studies").mkdir()
-    painted = nibabel.load(next(paint_tiny_phantoms(BUNDLE, folder / "painted", num_cases=1).glob("imagesTr/*")))
+    studies = folder / "studies"
+    studies.mkdir()
+    painted = nibabel.load(next(paint_tiny_phantoms(BUNDLES["prostate"], folder / "p", 1).glob("imagesTr/*")))
     for channel, name in enumerate(("t2", "adc")):
         image = nibabel.Nifti1Image(painted.dataobj[..., channel], painted.affine)
-        nibabel.save(image, folder / "studies" / f"one_{name}.nii.gz")
-    (folder / "studies" / "damaged.nii.gz").write_bytes(b"no image")
-    save_tiny_weights(BUNDLE, folder / "tiny.pt")
+        nibabel.save(image, studies / f"one_{name}.nii.gz")
+    paint_dicom_phantoms(folder / "brain", "brain", size=(20, 24, 18), spacing_mm=(7.0, 7.0, 7.0))
+    for name in ("flair", "t1ce"):
+        shutil.copy(folder / "brain" / "Phantom_000" / "nifti" / f"{name}.nii.gz", studies / f"one_{name}.nii.gz")
+    for name in ("lossless.png", "lossy.jpg"):
+        Image.fromarray(paint_breast((0, 1, 1), (96, 128), kind="benign")[0]).save(studies / name)
+    shutil.copy(paint_tiny_phantoms(BUNDLES["gland"], folder / "gland") / "testA_1.bmp", studies / "gland.bmp")
+    (studies / "damaged.nii.gz").write_bytes(b"no image")
+    for short in NOT_TRAINED:
+        save_tiny_weights(BUNDLES[short], folder / f"{short}.pt")
     return folder
 
 
 @pytest.fixture(scope="module")
-def server(place):
-    """MONAI Label on this machine, with the bundle for T2; ended after the tests."""
+def server(place, request):
+    """MONAI Label on this machine, with one bundle; ended after the bundle's tests."""
+    short = request.param
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = {"bundle": BUNDLE, "studies": place / "studies", "out": place / "out", "port": port}
-    options |= {"overlays": "inference_tiny", "weights": place / "tiny.pt", "only_modality": "t2"}
+    options = {"bundle": BUNDLES[short], "studies": place / "studies", "out": place / f"out_{short}", "port": port}
+    if short in NOT_TRAINED:
+        options |= {"overlays": "inference_tiny", "weights": place / f"{short}.pt"}
+    if short in MODALITIES:
+        options["only_modality"] = MODALITIES[short]
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     with (place / "log").open("w") as log:
         environment = {**os.environ, "LABEL_ENVIRONMENT": str(ENVIRONMENT)}
@@ -88,46 +124,65 @@ def server(place):
 
 
 @needs_label
+@of_prostate
 def test_the_server_has_the_bundle_with_its_labels_and_the_option(server):
     _, answer = ask(f"{server}/info/")
     found = json.loads(answer)
-    assert found["models"].keys() == {BUNDLE.name}
+    assert found["models"].keys() == {NAMES["prostate"]}
     assert found["trainers"] == {}
-    model = found["models"][BUNDLE.name]
+    model = found["models"][NAMES["prostate"]]
     assert model["labels"] == {"peripheral zone": 1, "transition zone": 2}
     assert (model["type"], model["dimension"], model["config"]["only_modality"]) == ("segmentation", 3, "t2")
 
 
 @needs_label
-@pytest.mark.parametrize("modality", ["t2", "adc"])
-def test_the_label_map_is_that_of_inference_json(server, place, forked_python, tmp_path, modality):
-    image = f"one_{modality}"
-    fields = {} if modality == "t2" else {"params": json.dumps({"only_modality": modality})}
-    status, answer = ask(f"{server}/infer/{BUNDLE.name}", fields, image=image, output="image")
+@pytest.mark.parametrize(("server", "image", "modality"), REQUESTS, indirect=["server"])
+def test_the_label_map_is_that_of_inference_json(server, image, modality, request, place, forked_python, tmp_path):
+    """Of a picture it is a PNG, and the answer as JSON has the classes' probabilities."""
+    short = request.node.callspec.params["server"]
+    bundle, is_picture = BUNDLES[short], short in ("breast", "gland")
+    fields = {} if modality is None else {"params": json.dumps({"only_modality": modality})}
+    name = image.removesuffix(".gz").rsplit(".", 1)[0]
+    status, answer = ask(f"{server}/infer/{bundle.name}", fields, image=name, output="image")
     assert status == 200, (place / "log").read_text()[-2000:]
-    (tmp_path / "answer.nii.gz").write_bytes(answer)
-    files = [str(BUNDLE / "configs" / f"{name}.json") for name in ("inference", "inference_tiny")]
-    options = {"bundle_root": BUNDLE, "ckpt_path": place / "tiny.pt", "output_dir": tmp_path / "own"}
-    options |= {"datalist": [{"image": str(place / "studies" / f"{image}.nii.gz")}], "only_modality": modality}
+    found_path = tmp_path / ("answer.png" if is_picture else "answer.nii.gz")
+    found_path.write_bytes(answer)
+    configs = ["inference", "inference_tiny"] if short in NOT_TRAINED else ["inference"]
+    options = {"bundle_root": bundle, "output_dir": tmp_path / "own"}
+    options |= {"datalist": [{"image": str(place / "studies" / image)}]}
+    options |= {"ckpt_path": place / f"{short}.pt"} if short in NOT_TRAINED else {}
+    options |= {"only_modality": modality or MODALITIES[short]} if short in MODALITIES else {}
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    files = [str(bundle / "configs" / f"{config}.json") for config in configs]
     command = ["-m", "monai.bundle", "run", "--config_file", str(files), *words]
     ended = forked_python.run(command, on_path=str(Path.cwd()))
     assert ended.status == 0, ended.output + ended.errors
-    found, own = (nibabel.load(file) for file in (tmp_path / "answer.nii.gz", *tmp_path.glob("own/*/*_seg.nii.gz")))
-    assert len(np.unique(own.dataobj)) > 1
-    np.testing.assert_array_equal(np.asarray(found.dataobj), np.asarray(own.dataobj))
-    np.testing.assert_allclose(found.affine, own.affine, atol=1e-5)
+    (own_path,) = tmp_path.glob("own/*/*_seg.png" if is_picture else "own/*/*_seg.nii.gz")
+    found, own = (
+        np.asarray(Image.open(path) if is_picture else nibabel.load(path).dataobj) for path in (found_path, own_path)
+    )
+    assert len(np.unique(own)) > 1
+    np.testing.assert_array_equal(found, own)
+    if is_picture:
+        said = json.loads(ask(f"{server}/infer/{bundle.name}", {}, image=name, output="json")[1])
+        record = json.loads(next(tmp_path.glob("own/*/*.json")).read_text())
+        assert said["class_probabilities"] == pytest.approx(record["class_probabilities"], abs=1e-5)
+    else:
+        np.testing.assert_allclose(nibabel.load(found_path).affine, nibabel.load(own_path).affine, atol=1e-5)
 
 
 @needs_label
+@of_prostate
 def test_a_damaged_image_is_named_in_the_log_and_the_server_goes_on(server, place):
     """The server logs what was raised after it has answered."""
-    assert ask(f"{server}/infer/{BUNDLE.name}", {}, image="damaged", output="json")[0] == 500
-    assert ask(f"{server}/infer/{BUNDLE.name}", {}, image="one_t2", output="json")[0] == 200
+    assert ask(f"{server}/infer/{NAMES['prostate']}", {}, image="damaged", output="json")[0] == 500
+    assert ask(f"{server}/infer/{NAMES['prostate']}", {}, image="one_t2", output="json")[0] == 200
     assert re.search(r"InputError: .*damaged\.nii\.gz: cannot be read as an image", (place / "log").read_text())
 
 
 @needs_label
+@of_prostate
 def test_nothing_of_a_case_is_left_in_the_bundle(server, place):
-    folder = place / "out" / "monaibundle" / "model" / BUNDLE.name
-    assert {path.name for path in folder.iterdir()} == {"LICENSE", "configs", "docs", "models", f"{BUNDLE.name}_lib"}
+    name = NAMES["prostate"]
+    folder = place / "out_prostate" / "monaibundle" / "model" / name
+    assert {path.name for path in folder.iterdir()} == {"LICENSE", "configs", "docs", "models", f"{name}_lib"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ci.release import check_zoo
 from ci.release.check_zoo import RULES, check_zip, main
 from ci.release.pack import network_of, pack
 from ci.release.write_zip import write_zip
@@ -85,6 +86,11 @@ def test_a_packed_bundle_has_no_fault_and_no_weights(packed):
         ),
         ("metadata", edit_json("metadata.json", lambda content: content.pop("task")), "'task' is a required property"),
         (
+            "metadata",
+            edit_json("metadata.json", lambda content: content.update(schema="https://a/meta_schema_20220324.json")),
+            "expected the address of meta_schema_20240725.json",
+        ),
+        (
             "channels",
             edit_json(
                 "metadata.json",
@@ -147,8 +153,22 @@ def test_the_table_has_a_row_per_zip_and_the_status_tells_of_faults(packed, tmp_
         main(str(packed.parent))
     assert ended.value.code == 0
     rows = capsys.readouterr().out.splitlines()
-    assert rows[0] == "| zip | files | manifest | weights | name | version | metadata | channels | configs |"
-    assert rows[2] == f"| `{packed.name}` | ok | ok | no model.pt | ok | ok | ok | ok | ok |"
+    assert rows[0] == "| zip | files | manifest | weights | name | version | metadata | channels | configs | code |"
+    assert rows[2] == f"| `{packed.name}` | ok | ok | no model.pt | ok | ok | ok | ok | ok | ok |"
     assert rows[-1] == "1 bundles, 0 faults"
     with pytest.raises(InputError, match=r"no packed bundle .* here; run `python -m ci pack --all` first"):
         main(str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"--verify_bundle a\.py: no such file; name ci/verify_bundle\.py in a checkout"
+    ):
+        main(str(packed.parent), verify_bundle="a.py")
+
+
+def test_the_table_ends_with_what_the_script_of_the_zoo_says(packed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(check_zoo, "by_verify_bundle", lambda path, script, mode: f"{outcome} in mode {mode}")
+    (tmp_path / "verify_bundle.py").touch()
+    for outcome, status in (("ok", 0), ("ValueError: no", 1)):
+        with pytest.raises(SystemExit) as ended:
+            main(str(packed.parent), verify_bundle=str(tmp_path / "verify_bundle.py"))
+        assert ended.value.code == status
+        assert f"\n{packed.name}: verify_bundle.py: {outcome} in mode min\n" in capsys.readouterr().out

@@ -13,14 +13,17 @@ import torch
 from entry_points import save_tiny_weights
 from monai.bundle import ConfigParser
 from monai.transforms import SaveImaged
+from PIL import Image
 from tiny_phantoms import paint_tiny_phantoms
 
 from ci.release.label_bundle import label_bundle
 from shared.errors import InputError, find_input_error
 from shared.inferers import Segmenter
+from shared.phantoms import paint_breast
 
 PROSTATE = Path("bundles/prostate_mri_segmentation_expert_consistency").resolve()
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer").resolve()
+BREAST = Path("bundles/breast_ultrasound_segmentation_interaction").resolve()
 TINY = ["inference_tiny"]
 
 
@@ -36,10 +39,12 @@ def folder(weights):
 
 @pytest.fixture
 def found_in_process():
-    """The bundle's library is imported anew, not from the folder of another test, and is taken out again."""
+    """A bundle's library is imported anew, not from the folder of another test, and is taken out again."""
 
     def forget():
-        for name in [name for name in sys.modules if name.split(".")[0] == f"{PROSTATE.name}_lib"]:
+        for name in [
+            name for name in sys.modules if name.split(".")[0] in (f"{PROSTATE.name}_lib", f"{BREAST.name}_lib")
+        ]:
             del sys.modules[name]
 
     path = list(sys.path)
@@ -72,23 +77,17 @@ def test_labels_are_the_classes_of_the_label_map(folder):
     assert names == {"0": "background", "1": "peripheral zone", "2": "transition zone"}
 
 
-@pytest.mark.parametrize("modality", ["t2", "adc"])
-def test_one_unnamed_image_gives_the_label_map_of_inference_json(folder, weights, tmp_path, found_in_process, modality):
-    """What `BundleInferTask` of MONAI Label 0.8.5 does with the two files that it reads, in its order.
-
-    The folder is for T2; a request may name another modality.
-    """
-    painted = nibabel.load(next(paint_tiny_phantoms(PROSTATE, tmp_path, num_cases=1).glob("imagesTr/*")))
-    case = tmp_path / "an_image.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(painted.dataobj[..., ["t2", "adc"].index(modality)], painted.affine), case)
+def of_monai_label(folder, case, **options):
+    """What `BundleInferTask` of MONAI Label 0.8.5 does with the two files that it reads, in its order."""
     sys.path.insert(0, str(folder))
     parser = ConfigParser()
     parser.read_config(folder / "configs" / "inference.json")
     parser.config["bundle_root"] = str(folder)
     network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(folder / "models" / "model.pt"))
-    data = {"model": folder.name, "image": str(case), "image_path": str(case), "only_modality": modality}
-    parser["displayable_configs"].update({"only_modality": data["only_modality"]})
+    data = {"model": folder.name, "image": str(case), "image_path": str(case)}
+    data |= parser.get_parsed_content("displayable_configs") | options
+    parser["displayable_configs"].update({name: data[name] for name in parser["displayable_configs"]})
     parser.parse()
     for step in parser.get_parsed_content("preprocessing").transforms:
         data = step(data)
@@ -96,12 +95,40 @@ def test_one_unnamed_image_gives_the_label_map_of_inference_json(folder, weights
         data["pred"] = parser.get_parsed_content("inferer")(data["image"][None], network)[0]
     for step in parser.get_parsed_content("postprocessing").transforms:
         data = data if isinstance(step, SaveImaged) else step(data)
+    return data
+
+
+@pytest.mark.parametrize("modality", ["t2", "adc"])
+def test_one_unnamed_image_gives_the_label_map_of_inference_json(folder, weights, tmp_path, found_in_process, modality):
+    """The folder is for T2; a request may name another modality."""
+    painted = nibabel.load(next(paint_tiny_phantoms(PROSTATE, tmp_path, num_cases=1).glob("imagesTr/*")))
+    case = tmp_path / "an_image.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(painted.dataobj[..., ["t2", "adc"].index(modality)], painted.affine), case)
+    answer = of_monai_label(folder, case, only_modality=modality)
     own = Segmenter(PROSTATE, weights, "cpu", TINY, only_modality=modality)(str(case))
     assert len(np.unique(own.label)) > 1
-    np.testing.assert_array_equal(np.asarray(data["pred"]), np.asarray(own.label))
-    np.testing.assert_allclose(data["image"].meta["original_affine"], own.label.affine)
+    np.testing.assert_array_equal(np.asarray(answer["pred"]), np.asarray(own.label))
+    np.testing.assert_allclose(answer["image"].meta["original_affine"], own.label.affine)
     assert own.record["modalities_found"] == [modality]
     assert not (folder / "eval").exists()
+
+
+def test_a_picture_gives_its_regions_column_first_and_its_class(tmp_path, found_in_process):
+    """MONAI Label resizes to the image's "spatial_shape" where that is another one, and writes a PNG of columns."""
+    Image.fromarray(paint_breast((0, 1, 1), (96, 128), kind="benign")[0]).save(tmp_path / "picture.jpg")
+    folder = label_bundle(BREAST, tmp_path / "app", [], {})
+    answer = of_monai_label(folder, tmp_path / "picture.jpg")
+    own = Segmenter(BREAST, device="cpu")(tmp_path / "picture.jpg")
+    assert own.label.any()
+    np.testing.assert_array_equal(answer["pred"], np.asarray(own.label[0]).T)
+    assert answer["pred"].dtype == np.uint8
+    assert not hasattr(answer["image"], "meta")
+    assert answer["result_extension"] == ".png"
+    probabilities = answer["result"]["class_probabilities"]
+    assert list(probabilities) == ["normal", "benign", "malignant"]
+    np.testing.assert_allclose(list(probabilities.values()), np.asarray(own.class_probabilities), atol=1e-6)
+    names = read(folder, "metadata")["network_data_format"]["outputs"]["pred"]["channel_def"]
+    assert names == {"0": "background", "1": "lesion"}
 
 
 def test_included_weights_come_with_the_sizes_of_their_network(tmp_path):
@@ -128,9 +155,7 @@ def test_settings_are_checked_before_anything_is_written(weights, tmp_path, sett
     assert not (tmp_path / "app").exists()
 
 
-def test_bundles_of_2d_images_and_wrapped_or_missing_weights_are_refused(weights, tmp_path):
-    with pytest.raises(InputError, match=r"takes 2D images; MONAI Label is served with bundles of 3D images only"):
-        label_bundle(next(PROSTATE.parent.glob("breast*")), tmp_path, [], {})
+def test_wrapped_or_missing_weights_are_refused(weights, tmp_path):
     wrapped = tmp_path / "wrapped.pt"
     torch.save({"state_dict": torch.load(weights)}, wrapped)
     with pytest.raises(InputError, match=r"wrapped\.pt: MONAI Label takes a plain state dict of the network"):

@@ -80,7 +80,7 @@ def test_a_folder_s_init_keeps_the_names_that_are_used(toy_bundle, tmp_path):
     (folder / "toy_net.py").write_text(typed + (folder / "toy_net.py").read_text())
     files = unpacked(toy_bundle, tmp_path)
     library = "toy_segmentation_lib"
-    expected = b'"""Networks."""\n\nfrom .toy_net import ToyNet\n\n__all__ = [\n    "ToyNet",\n]\n'
+    expected = b'"""Networks."""\n\nfrom .toy_net import ToyNet\n\n__all__ = ["ToyNet"]\n'
     assert files[f"{library}/networks/__init__.py"] == expected
     assert f"{library}/networks/other.py" not in files
     assert not [path for path in files if "metrics" in path]

@@ -155,7 +155,7 @@ def test_what_a_packed_module_defines_is_exported_as_in_the_repository(toy, tmp_
         "from .arithmetic import once, twice\nfrom .other import Other\n"
     )
     init = unpacked(toy, tmp_path, "shared.data.twice")["my_parts/data/__init__.py"]
-    assert init == 'from .arithmetic import once, twice\n\n__all__ = [\n    "once",\n    "twice",\n]\n'
+    assert init == 'from .arithmetic import once, twice\n\n__all__ = ["once", "twice"]\n'
 
 
 def test_requirements_are_the_pins_as_minima_also_of_what_monai_imports(toy, tmp_path):
