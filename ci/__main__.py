@@ -73,8 +73,7 @@ def with_texts_as_typed(command: Callable[..., None], words: Sequence[str] = ())
             dictionary.
     """
     for name in (word.lstrip("-").partition("=")[0].replace("-", "_") for word in words if word.startswith("--")):
-        if is_path_name(name):
-            SetParseFn(_path_as_typed, name)(command)
+        SetParseFn(_path_as_typed if is_path_name(name) else DefaultParseValue, name)(command)
     for parameter in inspect.signature(command).parameters.values():
         is_text = getattr(parameter.annotation, "__name__", str(parameter.annotation)) in ("str", "str | None")
         if parameter.kind is parameter.VAR_POSITIONAL and is_text:

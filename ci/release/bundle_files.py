@@ -1,10 +1,14 @@
-"""Which files of a bundle's folder are shared with it."""
+"""Which files of a bundle's folder are shared with it, and which are downloaded later."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
+
+__all__ = ["large_files", "own_files"]
 
 
 def _ignored_by_git(folder: Path) -> set[Path]:
@@ -37,3 +41,9 @@ def own_files(bundle: Path) -> list[Path]:
     ignored = _ignored_by_git(bundle)
     left_out = ignored | {path for path in found if path.name == "MANIFEST.json" or path.name.startswith(".")}
     return [path for path in found if path.is_file() and path not in left_out]
+
+
+def large_files(bundle: Path) -> list[dict[str, Any]]:
+    """Return the entries of large_files.json; none without that file."""
+    path = bundle / "large_files.json"
+    return json.loads(path.read_text(encoding="utf-8"))["large_files"] if path.is_file() else []

@@ -24,6 +24,7 @@ import jsonschema
 
 from ci.lint.merged_config import merged
 from ci.lint.zoo_rules import ZOO_RULES, nan_mark
+from ci.release.bundle_files import large_files
 from ci.release.pack import check_weights
 from ci.release.zoo_programs import SCHEMA, TRACED, by_verify_bundle, code, shapes, torchscript
 from shared.errors import InputError
@@ -69,7 +70,7 @@ def weights(folder: Path) -> Iterator[str]:
                 check_weights(folder, folder / "models" / file, overlays)
             except InputError as error:
                 yield str(error)
-    for entry in _large_files(folder):
+    for entry in large_files(folder):
         if not re.fullmatch(r"https://\S+", entry.get("url") or "") or "drive.google" in entry["url"]:
             yield f"large_files.json: {entry.get('path')}: expected a stable https URL, got {entry.get('url')!r}"
         if entry.get("hash_type") != "sha256" or not re.fullmatch(r"[0-9a-f]{64}", entry.get("hash_val") or ""):
@@ -133,17 +134,12 @@ def _metadata(folder: Path) -> dict:
     return json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
 
 
-def _large_files(folder: Path) -> list[dict]:
-    path = folder / "large_files.json"
-    return json.loads(path.read_text(encoding="utf-8"))["large_files"] if path.is_file() else []
-
-
 def check_zip(path: Path, more: Sequence[Callable[[Path], Iterator[str]]] = ()) -> dict[str, list[str]]:
     """Return the faults of a packed bundle by rule.
 
     Args:
         path: of the zip.
-        more: rules behind RULES.
+        more: rules after RULES.
 
     Raises:
         InputError: the zip is damaged, or holds other than one bundle of its own name.
@@ -158,7 +154,7 @@ def check_zip(path: Path, more: Sequence[Callable[[Path], Iterator[str]]] = ()) 
             if not (folder / "configs" / "metadata.json").is_file():
                 raise InputError(f"{path}: not a packed bundle, it has no configs/metadata.json.")
             faults = {rule.__name__: list(rule(folder)) for rule in [*RULES, *more]}
-            listed = [entry.get("path") for entry in _large_files(folder)]
+            listed = [entry.get("path") for entry in large_files(folder)]
             if "models/model.pt" not in listed and not (folder / "models" / "model.pt").is_file():
                 faults["weights"].append(PAINTED if (folder / "models" / PAINTED).is_file() else NO_WEIGHTS)
             return faults

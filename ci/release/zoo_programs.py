@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -12,8 +11,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from monai.bundle import verify_net_in_out
 
+from ci.release.bundle_files import large_files
 from ci.release.pack import network_of
 
 __all__ = ["SCHEMA", "TRACED", "by_verify_bundle", "code", "shapes", "torchscript"]
@@ -50,8 +51,6 @@ def shapes(folder: Path) -> Iterator[str]:
 
 def torchscript(folder: Path) -> Iterator[str]:
     """The network can be scripted; if not, the README says how it is exported and the zoo needs its name in a list."""
-    import torch
-
     try:
         torch.jit.script(network_of(folder).eval())
     except Exception as error:  # the compiler knows a part of Python only
@@ -96,12 +95,8 @@ def by_verify_bundle(path: Path, script: Path, mode: str) -> str:
 
 def _put_weights(folder: Path) -> str:
     """Write random weights if there are none and no download of them; return a remark if so."""
-    import torch
-
-    listed = folder / "large_files.json"
-    entries = json.loads(listed.read_text(encoding="utf-8"))["large_files"] if listed.is_file() else []
     weights = folder / "models" / "model.pt"
-    if weights.is_file() or "models/model.pt" in [entry.get("path") for entry in entries]:
+    if weights.is_file() or "models/model.pt" in [entry.get("path") for entry in large_files(folder)]:
         return ""
     weights.parent.mkdir(exist_ok=True)
     torch.save(network_of(folder).state_dict(), weights)

@@ -1,6 +1,7 @@
 """Weights that the repository holds: small, of the default network, and good enough for a painted image."""
 
 import numpy as np
+import pytest
 import torch
 from monai.bundle import ConfigParser
 from PIL import Image
@@ -10,7 +11,10 @@ from shared.handlers import read_model_settings
 from shared.inferers import Segmenter
 
 BREAST = "bundles/breast_ultrasound_segmentation_interaction"
-MMFORMER = "bundles/brats_mri_segmentation_pareto_mmformer"
+BRAINS = [
+    "bundles/brats_mri_segmentation_pareto_mmformer",
+    "bundles/brats_mri_segmentation_expert_consistency",
+]
 
 
 def test_breast_weights_are_half_precision_with_float_statistics():
@@ -22,11 +26,12 @@ def test_breast_weights_are_half_precision_with_float_statistics():
     assert network["decoder_channels"][0] == weights["decoder.0.upsample.weight"].shape[1]
 
 
-def test_mmformer_weights_are_half_precision_and_those_that_its_sizes_need():
-    weights = torch.load(f"{MMFORMER}/models/painted.pt", weights_only=True)
+@pytest.mark.parametrize("bundle", BRAINS)
+def test_weights_of_painted_brains_are_half_precision_and_those_that_their_sizes_need(bundle):
+    weights = torch.load(f"{bundle}/models/painted.pt", weights_only=True)
     assert {value.dtype for value in weights.values() if value.ndim > 1} == {torch.float16}
     assert sum(value.nbytes for value in weights.values()) < 12e6
-    files = [f"{MMFORMER}/configs/{name}.json" for name in ("inference", "painted_sizes")]
+    files = [f"{bundle}/configs/{name}.json" for name in ("inference", "painted_sizes")]
     parser = ConfigParser(ConfigParser.load_config_files(files))
     parser.get_parsed_content("network_def").load_state_dict(weights)
     stored = read_model_settings(weights._metadata)

@@ -61,11 +61,11 @@ def test_texts_arrive_as_they_are_typed_and_numbers_as_numbers():
 def test_other_options_of_a_command_are_read_as_python_reads_them():
     seen = []
 
-    def command(*, out: str, **settings: object) -> None:
-        seen.append((out, settings))
+    def command(*runs: str, out: str, **settings: object) -> None:
+        seen.append((runs, out, settings))
 
-    words = ["--out", "(x)", "--size", "[1,2]", "--seed=3", "--dataset-dir", "2021", "--label_dir=a#b"]
+    words = ["2021", "--out", "(x)", "--size", "[1,2]", "--seed=3", "--dataset-dir", "2021", "--label_dir=a#b"]
     words += ["--grades_file", "None", "--split_files", "{'train': 'a'}"]
     fire.Fire(with_texts_as_typed(command, words), words)
     paths = {"dataset_dir": "2021", "label_dir": "a#b", "grades_file": None, "split_files": {"train": "a"}}
-    assert seen == [("(x)", {"size": [1, 2], "seed": 3, **paths})]
+    assert seen == [(("2021",), "(x)", {"size": [1, 2], "seed": 3, **paths})]

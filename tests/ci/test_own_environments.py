@@ -16,7 +16,7 @@ PYTHON = """#!/bin/sh
 echo "$*" >>"{log}"
 case "$*" in
     -c*version_info*) exit {other_version} ;;
-    "-m venv "*) case "$*" in *--clear) rm -rf "$3" ;; esac; mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+    "-m venv "*) sleep {venv_sleeps}; mkdir -p "$3/bin"; touch "$3/pyvenv.cfg"; cp "$0" "$3/bin/python" ;;
     *"pip install"*) sleep {pip_sleeps}; exit {pip_fails} ;;
     -c*sysconfig*) dirname "$0" ;;
 esac
@@ -38,7 +38,8 @@ class Site:
         """Start the script."""
         (self.folder / "log").write_text("")
         python = self.folder / "python"
-        told = {"other_version": 0, "pip_fails": 0, "pip_sleeps": 0, "log": self.folder / "log"} | answers
+        told = {"other_version": 0, "venv_sleeps": 0, "pip_fails": 0, "pip_sleeps": 0, "log": self.folder / "log"}
+        told |= answers
         python.write_text(PYTHON.format(**told))
         python.chmod(0o755)
         return subprocess.Popen(
@@ -86,10 +87,11 @@ def test_an_install_that_fails_leaves_nothing_and_is_tried_again(site):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_killed_install_is_not_taken_for_complete_and_starts_again_with_an_empty_folder(site, number):
+@pytest.mark.parametrize("step", ["venv", "pip"])
+def test_a_killed_install_is_not_taken_for_complete_and_starts_again_with_an_empty_folder(site, step, number):
     """pip takes a half-written package for a whole one. A script that is killed outright cannot remove the folder."""
-    process = site.start(pip_sleeps=30)
-    while not any("pip install" in call for call in site.calls()):
+    process = site.start(**{f"{step}_sleeps": 30})
+    while not any(call.startswith(f"-m {step} ") for call in site.calls()):
         assert process.poll() is None
         time.sleep(0.01)
     half = site.environment / "half_a_package"
@@ -105,12 +107,21 @@ def test_a_killed_install_is_not_taken_for_complete_and_starts_again_with_an_emp
 
 
 def test_an_update_that_fails_keeps_the_folder_and_is_tried_again(site):
-    site.environment.mkdir()
+    assert site.run() == (0, "")
     (site.environment / "requirements.txt").write_text("older")
     (site.environment / "own_package").touch()
     assert site.run(pip_fails=1)[0] == 1
-    assert {path.name for path in site.environment.iterdir()} == {"bin", "incomplete", "own_package"}
+    assert {path.name for path in site.environment.iterdir()} >= {"bin", "incomplete", "own_package"}
     assert site.run() == (0, "")
+
+
+def test_a_folder_of_other_files_is_refused_and_left_as_it_is(site):
+    site.environment.mkdir()
+    (site.environment / "thesis.txt").touch()
+    status, said = site.run()
+    assert status == 1
+    assert said.endswith("has other files and no Python environment; name another folder, or remove it.\n")
+    assert [path.name for path in site.environment.iterdir()] == ["thesis.txt"]
 
 
 def test_a_second_time_nothing_is_installed_unless_the_file_of_requirements_has_changed(site):
