@@ -12,11 +12,11 @@ __all__ = ["HoldVolumesOnce"]
 
 
 class HoldVolumesOnce:
-    """Once the network has seen a case, leave its volumes to the engine's state alone, and the image to the output.
+    """Once the network has seen a case, leave its volumes to the engine's state alone, each of them once.
 
     MONAI's engine also keeps the batch and the image in variables of its iteration until the case is done, so that
     `ShownModalityd(free_image=True)` and `LeaveGridd` could not give memory back; with a GPU the batch has a second
-    image on the CPU. No values are copied.
+    image on the CPU. What is in batch and output (the image, a label) is left to the output. No values are copied.
     """
 
     def attach(self, engine: Engine) -> None:
@@ -26,9 +26,10 @@ class HoldVolumesOnce:
     def __call__(self, engine: Engine) -> None:
         """Replace volumes by other tensors with the same memory, and empty the old ones."""
         batch, output = engine.state.batch, engine.state.output
-        del batch["image"]
+        for key in [key for key, value in output.items() if isinstance(value, Tensor) and key in batch]:
+            del batch[key]
+            output[key] = _moved(output[key])
         engine.state.batch = {key: _moved(value) for key, value in batch.items()}
-        output["image"] = _moved(output["image"])
 
 
 def _moved(value: object) -> object:

@@ -19,6 +19,7 @@ __all__ = ["bundle_workflow", "for_one_case"]
 HOOK = "add_bundle_to_path"  # of a packed bundle's configurations
 GIVEN = "_given_"  # names of the changed settings, for `shared.handlers.use_included_weights`
 COMMAND_LINE_ALONE = "install_excepthook"
+GIVES_MEMORY_BACK = "HoldVolumesOnce"  # the one handler that is no part of a cohort's run
 
 
 def bundle_workflow(bundle: Path, overlays: Sequence[str | os.PathLike], settings: dict[str, Any]) -> ConfigWorkflow:
@@ -82,7 +83,7 @@ def for_one_case(config: Mapping[str, Any]) -> dict[str, Any]:
         "transform": changed["dataset"]["transform"],
     }
     changed["network"], changed["checkpointloader"] = "$segmenter_network", "$segmenter_loader"
-    changed["handlers"] = []
+    changed["handlers"] = [handler for handler in changed["handlers"] if GIVES_MEMORY_BACK in str(handler)]
     changed["evaluator"].pop("iteration_update", None)
     if HOOK in changed:
         changed[HOOK] = None

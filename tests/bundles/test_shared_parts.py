@@ -6,6 +6,8 @@ import pytest
 from monai.bundle import ConfigParser
 from tiny_bundle import BUNDLES
 
+from shared.inferers.one_case import for_one_case
+
 TRIED = next(bundle for bundle in BUNDLES if "vnet" in bundle.name)  # test_bad_input.py and test_runs.py run this one
 BREAST = next(bundle for bundle in BUNDLES if "breast" in bundle.name)
 PARTS = {
@@ -77,6 +79,7 @@ def test_memory_is_given_back_before_further_volumes_are_made(bundle):
     assert inference["postprocessing"]["transforms"][2]["free_image"]
     assert inference["postprocessing"]["transforms"][3]["free_logits"]
     assert inference["handlers"][-1] == {"_target_": "shared.handlers.HoldVolumesOnce"}
+    assert for_one_case(inference)["handlers"] == inference["handlers"][-1:]
 
 
 def temperature_parts(bundle):

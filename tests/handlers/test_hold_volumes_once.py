@@ -30,7 +30,7 @@ def run(handlers, free):
         MetaTensor(torch.ones(1, 5, 6, 7, dtype=torch.uint8), AFFINE),
     )
     inferer, memory, found = Twice(), [], {}
-    case = {"image": image, "brain": brain, "case": "a"}
+    case = {"image": image, "brain": brain, "label": image[:1] > 0, "case": "a"}
 
     def note(data):
         memory.extend([inferer.image, *(StorageWeakRef(data[key].untyped_storage()) for key in ("brain", "pred"))])
@@ -61,7 +61,7 @@ def test_image_mask_and_logits_are_given_back_before_a_case_is_done_and_the_resu
     assert freed["in memory"] == [False, False, False]
     assert freed["brain"].shape == kept["brain"].shape
     assert freed["brain"].untyped_storage().nbytes() == 1
-    for key in ("image", "pred", "uncertainty"):
+    for key in ("image", "label", "pred", "uncertainty"):
         assert torch.equal(freed[key], kept[key])
     for key in ("image", "pred", "uncertainty", "brain"):
         assert torch.equal(freed[key].affine, kept[key].affine)
