@@ -22,34 +22,8 @@ class SaveImagePictureSegd(SaveImageDicomSegd):
     Ultrasound has pixels and no place in the patient (no frame of reference), so the Segmentation has none either: its
     pixels are those of the image that it refers to, or of that image's frame.
 
-    Args:
-        output_dir: folder in which the cases' folders are made.
-        class_names: names of the regions from 1 on.
-        segment_codes: {region: {"category": code, "type": code}}, a code being [value, scheme, meaning].
-        metadata_path: the bundle's metadata.json, whose name and version are those of the algorithm.
-        dicom_dir: of the run; without it there is no image to refer to.
-        pred_key: regions (1, H, W).
-        image_key: the picture.
-        case_names: "plain" or "hash".
-
-    Raises:
-        InputError: no `dicom_dir`, or a region without codes.
+    Settings are those of `SaveImageDicomSegd`, for regions (1, H, W). A picture has no volumes: `report` has no effect.
     """
-
-    def __init__(
-        self,
-        output_dir: str,
-        class_names: Sequence[str],
-        segment_codes: Mapping[str, Mapping[str, Sequence[str]]],
-        metadata_path: str,
-        dicom_dir: str | None,
-        pred_key: str = "pred",
-        image_key: str = "image",
-        case_names: str = "plain",
-    ) -> None:
-        super().__init__(
-            output_dir, class_names, segment_codes, metadata_path, dicom_dir, pred_key, image_key, case_names
-        )
 
     def _files(self, data: Mapping[Hashable, Any], inputs: Mapping[str, Any]) -> Sequence[str]:
         return list(inputs.values())
