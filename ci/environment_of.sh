@@ -15,13 +15,14 @@ environment_of() {
     [ ! -e "$folder/incomplete" ] || rm -rf "$folder" # pip takes a half-written package for a whole one
     [ -e "$folder" ] || trap "rm -rf $(printf %q "$folder")" EXIT
     mkdir -p "$folder"
-    touch "$folder/incomplete"
+    # an environment that none of these scripts made is filled, and never removed
+    [ -e "$folder/pyvenv.cfg" ] && [ ! -e "$folder/requirements.txt" ] || touch "$folder/incomplete"
     rm -f "$folder/requirements.txt"
     "${PYTHON:-python3}" -m venv "$folder"
     install_into "$folder/bin/python" -r "$requirements"
     "$further" "$folder/bin/python"
     cp "$requirements" "$folder/requirements.txt"
-    rm "$folder/incomplete"
+    rm -f "$folder/incomplete"
     trap - EXIT
 }
 

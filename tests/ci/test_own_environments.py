@@ -76,6 +76,17 @@ def test_another_python_is_refused(site):
     assert not site.environment.exists()
 
 
+def test_an_environment_of_the_users_own_is_filled_and_never_removed(site):
+    site.environment.mkdir()
+    (site.environment / "pyvenv.cfg").touch()
+    (site.environment / "own").touch()
+    assert site.run(pip_fails=1)[0] == 1
+    assert site.run()[0] == 0
+    assert (site.environment / "own").exists()
+    assert site.run()[0] == 0
+    assert not site.calls()
+
+
 def test_an_install_that_fails_leaves_nothing_and_is_tried_again(site):
     status, said = site.run(pip_fails=1)
     assert status == 1
