@@ -164,16 +164,16 @@ def test_a_helper_that_imports_what_is_packed_comes_with_its_tests_and_imports_t
 
 
 def test_what_a_packed_module_defines_is_exported_as_in_the_repository(toy, tmp_path):
-    """`once` is not asked for, but it is there; `Other` is defined by a module that is not packed."""
+    """`once` and `TWO` are not asked for, but they are there; `Other` is defined by a module that is not packed."""
     (toy / "shared" / "data" / "arithmetic.py").write_text(
-        "def twice(x):\n    return 2 * x\n\n\ndef once(x):\n    return x\n"
+        "TWO: int = 2\n\n\ndef twice(x):\n    return TWO * x\n\n\ndef once(x):\n    return x\n"
     )
     (toy / "shared" / "data" / "other.py").write_text("class Other:\n    pass\n")
     (toy / "shared" / "data" / "__init__.py").write_text(
-        "from .arithmetic import once, twice\nfrom .other import Other\n"
+        "from .arithmetic import TWO, once, twice\nfrom .other import Other\n"
     )
     init = unpacked(toy, tmp_path, "shared.data.twice")["my_parts/data/__init__.py"]
-    assert init == 'from .arithmetic import once, twice\n\n__all__ = ["once", "twice"]\n'
+    assert init == 'from .arithmetic import TWO, once, twice\n\n__all__ = ["TWO", "once", "twice"]\n'
 
 
 def test_requirements_are_the_pins_as_minima_also_of_what_monai_imports(toy, tmp_path):
