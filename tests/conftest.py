@@ -11,6 +11,7 @@ from forked_python import ForkedPython
 from ci.lint.config_files import bundles_below
 
 MODALITIES = ("t1", "t1ce", "t2", "flair")
+OF_TRAINED_BUNDLES = ("test_bad_input", "test_cohorts", "test_refused_commands", "test_runs", "test_segmenter")
 
 
 def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -38,7 +39,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByTrainedBundleElseByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            of_trained = Path(file).stem in ("test_runs", "test_bad_input", "test_segmenter")
+            of_trained = Path(file).stem in OF_TRAINED_BUNDLES
             return next((name for name in bundles if of_trained and name in nodeid), file)
 
     return ByTrainedBundleElseByFile(config, log)

@@ -7,14 +7,21 @@ A bundle is tested by being there: `configs/tiny.json` (and `inference_tiny.json
 from __future__ import annotations
 
 import random
+import re
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import damage
 import pytest
 import torch
+from bundle_cases import COMMANDS, read_all
 from forked_python import Ended
 from tiny_bundle import BUNDLES, TinyBundle
 from tiny_phantoms import paint_tiny_phantoms
+
+from shared.errors import error_line
 
 
 @pytest.fixture(scope="session", params=BUNDLES, ids=lambda path: path.name)
@@ -41,6 +48,52 @@ def monai_bundle(forked_python) -> Callable[..., Ended]:
     Options are those of `ForkedPython.run`.
     """
     return lambda arguments, **options: forked_python.run(["-m", "monai.bundle", *arguments], **options)
+
+
+@pytest.fixture
+def refused_reading(painted) -> Callable[..., str]:
+    """A function that reads the cases of a command and returns the line that the run would end with."""
+
+    def read(command, **options):
+        with pytest.raises((RuntimeError, ValueError)) as caught:
+            read_all(painted, command, **options)
+        line = error_line(caught.value)
+        assert re.fullmatch(r"\S.*; .+", line)
+        return line
+
+    return read
+
+
+@pytest.fixture
+def refused(monai_bundle, trained, tmp_path) -> Callable[..., str]:
+    """A function that runs a command of the trained bundle and returns the line that refuses it."""
+
+    def run(command, kill_worker=False, **options):
+        results = {"output_dir": tmp_path / "out"} | ({"ckpt_dir": tmp_path / "models"} if command == "train" else {})
+        names = COMMANDS.get(command, ("train", command))
+        ended = monai_bundle(trained.command(*names, **(results | options)), kill_worker=kill_worker)
+        assert ended.status == 1, ended
+        assert "Traceback" not in ended.errors
+        line = ended.errors.splitlines()[-1]
+        assert re.fullmatch(r"Error: \S.*; .+", line)
+        return line
+
+    return run
+
+
+@pytest.fixture
+def spoilt(painted, tmp_path) -> Callable[..., tuple[Path, Path]]:
+    """A function that spoils one file in a copy of the data, and returns the copy's folder and the file."""
+
+    def spoil(how, path):
+        if not damage.spoils(how, path):
+            pytest.skip(f"{path.name} knows no such fault")
+        folder = shutil.copytree(painted.data, tmp_path / "data")
+        file = folder / path.relative_to(painted.data)
+        how(file)
+        return folder, file
+
+    return spoil
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from tiny_bundle import BUNDLES
 
 from shared.inferers.one_case import for_one_case
 
-TRIED = next(bundle for bundle in BUNDLES if "vnet" in bundle.name)  # test_bad_input.py and test_runs.py run this one
+TRIED = next(bundle for bundle in BUNDLES if "vnet" in bundle.name)  # test_refused_commands.py and test_runs.py run it
 BREAST = next(bundle for bundle in BUNDLES if "breast" in bundle.name)
 PARTS = {
     "train": """initialize run model_settings::preprocessing train::dataset train::sampler train::dataloader
