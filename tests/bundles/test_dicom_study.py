@@ -17,7 +17,7 @@ from shared.inferers import Segmenter
 from shared.phantoms import paint_breast, paint_dicom_phantoms
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
-from test_ultrasound import write as write_ultrasound
+from ultrasound_files import write_ultrasound
 
 MRI_BUNDLES = [bundle for bundle in BUNDLES if "_mri_" in bundle.name]
 SIZES = {

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from study_files import change
-from test_ultrasound import GREY, write
+from ultrasound_files import GREY, write_ultrasound
 
 from shared.dicom import SaveImagePictureSegd, picture_segmentation
 from shared.errors import InputError
@@ -24,7 +24,7 @@ MASK[3:9, 5:70] = 1  # no symmetry maps it onto itself
 @pytest.fixture(params=[None, 3], ids=["a picture", "frames"])
 def made(request, tmp_path):
     """Source and Segmentation of a picture, or of the second one of three frames."""
-    source = write(tmp_path, GREY if request.param is None else np.stack([GREY] * 3), frames=request.param)
+    source = write_ultrasound(tmp_path, GREY if request.param is None else np.stack([GREY] * 3), frames=request.param)
     if request.param is None:
         change(source, FrameOfReferenceUID=None, PositionReferenceIndicator=None)  # most ultrasound has none
     written = picture_segmentation(MASK, str(source), 1 if request.param is None else 2, CODES, "a bundle", "0.1.0")
@@ -55,7 +55,7 @@ def test_dciodvfy_finds_no_error(made):
 
 
 def test_uids_are_functions_of_picture_frame_and_mask(tmp_path):
-    source = str(write(tmp_path, np.stack([GREY] * 3), frames=3))
+    source = str(write_ultrasound(tmp_path, np.stack([GREY] * 3), frames=3))
     uids = [
         picture_segmentation(mask, source, frame, CODES, "a", "1").SOPInstanceUID
         for mask, frame in ((MASK, 1), (MASK, 1), (MASK, 2), (0 * MASK, 1))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from test_checkpoint import make_training
+from tiny_training import make_training
 
 
 def in_child(work):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from ignite.engine import Events
-from test_checkpoint import EPOCHS, input_error, make_training, train
+from tiny_training import EPOCHS, input_error, make_training, train
 
 from shared.handlers import run_settings
 

@@ -24,7 +24,7 @@ from ci.release.pack import pack
 from shared.phantoms import paint_breast, paint_dicom_phantoms
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "dicom"))
-from test_ultrasound import write as write_ultrasound
+from ultrasound_files import write_ultrasound
 
 FOLDER = Path("ci/deploy")
 BUNDLES = {
