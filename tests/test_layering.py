@@ -46,6 +46,15 @@ def test_modules_were_found():
     assert len(list(Path("shared").glob("*/*.py"))) > 10
 
 
+def test_tests_share_builders_and_no_test_file_imports_another():
+    """A module of builders next to the tests is found in a part's package as well."""
+    for module in sorted(Path("tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.startswith("test_")], module
+
+
 def test_nothing_heavy_is_imported_with_a_module():
     """What only figures, tables or logs need is imported in functions: inference of a packed bundle does without."""
     heavy = {"matplotlib", "pandas", "tensorboard", "torch.utils.tensorboard", "skimage", "nilearn"}

@@ -1,11 +1,11 @@
-import io
+"""The loss of CLoE is the printed sum: Eqs. 8, 9, 11."""
 
 import pytest
 import torch
+from cloe_cases import BRANCHES, KEEP, SIZE, batch, make
 from monai.losses import DiceCELoss
 from torch.nn import functional
 
-from shared.errors import InputError
 from shared.losses import (
     CLoELoss,
     ContrastiveRepresentationLoss,
@@ -17,38 +17,7 @@ from shared.losses import (
     RegionExpertConsistencyLoss,
     WeightedCrossEntropyDiceLoss,
 )
-from shared.networks import CLoE, DCSeg, RFNet
-
-SIZE = (16, 16, 16)
-
-
-def batch(modalities=3, classes=3):
-    random = torch.Generator().manual_seed(0)
-    image = torch.randn(2, modalities, *SIZE, generator=random)
-    label = torch.randint(0, classes, (2, 1, *SIZE), generator=random)
-    return image, {"label": label, "image": image}
-
-
-def make(kind=CLoE, **options):
-    torch.manual_seed(0)
-    network = kind(in_channels=3, out_channels=3, features=2, **options)
-    if getattr(network, "gate", None) is not None:
-        torch.nn.init.normal_(network.gate.perceptron[2].weight)
-    return network
-
-
-KEEP = torch.tensor([[True, True, True], [True, False, True]])
-BRANCHES = ["content", "style", "images"]
-
-
-def test_classes_without_weights_in_the_loss_of_fusion_and_experts():
-    (image, target), network = batch(), make()
-    output, label = network(image, KEEP), target["label"]
-    loss = CLoELoss(weighted_classes=False, modality_consistency=0, region_consistency=0, region_weight=0)
-    plain = ExpertSupervisionLoss(WeightedCrossEntropyDiceLoss(weighted=False, batch=False))
-    expected = WeightedCrossEntropyDiceLoss(weighted=False)(output["pred"], label)
-    expected = expected + plain(output["experts"], label, output["available"])
-    torch.testing.assert_close(loss(output, target), expected)
+from shared.networks import DCSeg, RFNet
 
 
 def test_is_the_printed_sum():
@@ -86,13 +55,14 @@ def test_is_the_printed_sum():
     assert all(value.ndim == 0 for value in terms.values())
 
 
-def test_a_log_sees_the_terms_of_the_training_s_own_forward_pass():
-    (image, target), network, loss, seen = batch(), make(), CLoELoss(), []
-    loss.total.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
-    output = network(image, KEEP)
-    value = loss(output, target)
-    assert torch.equal(seen[0]["total"], value)
-    assert seen[0].keys() == loss.terms(output, target).keys()
+def test_classes_without_weights_in_the_loss_of_fusion_and_experts():
+    (image, target), network = batch(), make()
+    output, label = network(image, KEEP), target["label"]
+    loss = CLoELoss(weighted_classes=False, modality_consistency=0, region_consistency=0, region_weight=0)
+    plain = ExpertSupervisionLoss(WeightedCrossEntropyDiceLoss(weighted=False, batch=False))
+    expected = WeightedCrossEntropyDiceLoss(weighted=False)(output["pred"], label)
+    expected = expected + plain(output["experts"], label, output["available"])
+    torch.testing.assert_close(loss(output, target), expected)
 
 
 def test_foreground_loss_is_cross_entropy_and_dice_of_a_sigmoid():
@@ -104,48 +74,30 @@ def test_foreground_loss_is_cross_entropy_and_dice_of_a_sigmoid():
     torch.testing.assert_close(CLoELoss().foreground_loss(logits, y), expected)
 
 
-def test_every_parameter_gets_a_gradient():
-    (image, target), network = batch(), make(branches=BRANCHES)
-    loss = CLoELoss(contrastive_loss=ContrastiveRepresentationLoss(window_size=3))
-    loss(network(image, KEEP), target).backward()
-    assert not [name for name, p in network.named_parameters() if p.grad is None]
-    dead = {name for name, p in network.named_parameters() if not p.grad.any()}
-    assert all(name.endswith("bias") for name in dead)  # cancelled by the normalisation that follows
-
-
-def region_gradient(**options):
+def test_fuzzy_labels_act_on_the_fused_output_alone():
+    """With lambda = 0 the value is that without them to the last bit."""
     (image, target), network = batch(), make()
-    CLoELoss(fused_weight=0.0, **options)(network(image, KEEP), target).backward()
-    return network.region_map[2].weight.grad
+    output, label = network(image, KEEP), target["label"]
+    fuzzy = ParetoFuzzyLoss(WeightedCrossEntropyDiceLoss(), FuzzyAuxiliaryLoss(), fuzzy_weight=0.0)
+    plain, loss = CLoELoss(), CLoELoss(fused_loss=fuzzy)
+    assert loss(output, target) == plain(output, target)
+    loss.fused_loss.set_fuzzy_weight(0.3)
+    added = loss(output, target) - plain(output, target)
+    fuzzy = ParetoFuzzyLoss(WeightedCrossEntropyDiceLoss(), FuzzyAuxiliaryLoss()).terms(output["pred"], label)["fuzzy"]
+    torch.testing.assert_close(added, 0.3 * fuzzy, atol=1e-4, rtol=1e-4)
+    assert {"base", "fuzzy", "rho_1", "fuzzy_weight"} <= loss.terms(output, target).keys()
 
 
-def test_region_map_learns_from_its_supervision_or_in_the_printed_form_from_agreement():
-    assert region_gradient() is not None
-    assert region_gradient(region_weight=0, detach_region=False) is not None
-    with pytest.raises(InputError, match="region_weight is 0 and detach_region true: nothing would train the region"):
-        CLoELoss(region_weight=0)
-
-
-@pytest.mark.parametrize(
-    ("network", "loss"),
-    [
-        ({}, {"modality_consistency": 0}),
-        ({"gate_scores": ["modality"], "region_map": False}, {"region_consistency": 0, "region_weight": 0}),
-        ({"fusion": "mean"}, {}),
-        ({"fusion": "concat"}, {}),
-        (
-            {"fusion": "mean", "region_map": False},
-            {"consistency_weight": 0, "region_consistency": 0, "region_weight": 0},
-        ),
-    ],
-    ids=["without MEC", "without REC", "without gate", "without weighted fusion", "experts only"],
-)
-def test_ablations_of_table_3_train(network, loss):
-    (image, target), network = batch(), make(**network)
-    value = CLoELoss(**loss)(network(image, KEEP), target)
-    value.backward()
-    assert value.isfinite()
-    assert not [name for name, p in network.named_parameters() if p.grad is None]
+def test_learned_uncertainties_weight_the_terms_that_they_name():
+    (image, target), network = batch(), make()
+    output = network(image, KEEP)
+    loss = CLoELoss(expert_weight=2.0, uncertainties=LearnedUncertainties(["experts", "region"]))
+    plain = CLoELoss(expert_weight=2.0).terms(output, target)
+    torch.nn.init.constant_(loss.uncertainties.log_variances["experts"], 0.5)
+    expected = plain["total"] + 2 * ((torch.tensor(-0.5).exp() - 1) * plain["experts"] + 0.5)
+    torch.testing.assert_close(loss(output, target), expected)
+    loss(output, target).backward()
+    assert all(parameter.grad != 0 for parameter in loss.uncertainties.parameters())
 
 
 @pytest.mark.parametrize("kind", [RFNet, DCSeg])
@@ -175,86 +127,9 @@ def test_rfnet_and_dcseg_are_trained_by_the_same_loss(kind):
     assert not [name for name, p in network.named_parameters() if p.grad is None]
 
 
-@pytest.mark.filterwarnings("ignore:content contrast")
-@pytest.mark.parametrize("available", [1, 2, 3])
-def test_a_batch_of_one_is_finite_with_any_number_of_modalities(available):
-    (image, target), network = batch(), make(branches=BRANCHES)
-    target = {name: value[:1] for name, value in target.items()}
-    loss = CLoELoss(contrastive_loss=ContrastiveRepresentationLoss(window_size=3))
-    output = network(image[:1], torch.arange(3)[None] < available)
-    value = loss(output, target)
-    value.backward()
-    assert value.isfinite()
-    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
-    terms = loss.terms(output, target)
-    assert (terms["modality_consistency"] == 0) == (available == 1)
-    assert terms["weight_2"].isnan() == (available < 3)
-
-
 def test_absent_modalities_have_no_influence():
     (image, target), network = batch(), make()
     output = network(image, KEEP)
     broken = {**output, "experts": output["experts"].clone()}
     broken["experts"][1, 1] = float("nan")
     assert torch.equal(CLoELoss()(broken, target), CLoELoss()(output, target))
-
-
-def test_weights_are_set_from_outside_and_kept_in_the_state():
-    (image, target), network = batch(), make()
-    output, loss = network(image, KEEP), CLoELoss()
-    loss.set_fused_weight(0.0)
-    loss.set_consistency_weight(0.0)
-    terms = loss.terms(output, target)
-    torch.testing.assert_close(loss(output, target), terms["experts"] + terms["region"])
-    file = io.BytesIO()
-    torch.save(loss.state_dict(), file)
-    file.seek(0)
-    other = CLoELoss()
-    other.load_state_dict(torch.load(file, weights_only=True))
-    assert torch.equal(other(output, target), loss(output, target))
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_float32_under_autocast(dtype):
-    (image, target), network = batch(), make(branches=BRANCHES)
-    loss = CLoELoss(contrastive_loss=ContrastiveRepresentationLoss(window_size=3))
-    with torch.no_grad():
-        output = network(image, KEEP)
-        with torch.autocast("cpu", dtype):
-            under_autocast = loss(output, target)
-            of_half_network = loss(network(image, KEEP), target)
-        assert torch.equal(under_autocast, loss(output, target))
-    assert of_half_network.item() == pytest.approx(under_autocast.item(), rel=0.05)
-
-
-@pytest.mark.parametrize("name", ["expert_weight", "consistency_weight", "region_consistency", "fused_weight"])
-@pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
-def test_weights_without_meaning_are_refused(name, value):
-    with pytest.raises(InputError, match=f"{name} must be at least 0 and finite, got {value}"):
-        CLoELoss(**{name: value})
-
-
-def test_fuzzy_labels_act_on_the_fused_output_alone():
-    """With lambda = 0 the value is that without them to the last bit."""
-    (image, target), network = batch(), make()
-    output, label = network(image, KEEP), target["label"]
-    fuzzy = ParetoFuzzyLoss(WeightedCrossEntropyDiceLoss(), FuzzyAuxiliaryLoss(), fuzzy_weight=0.0)
-    plain, loss = CLoELoss(), CLoELoss(fused_loss=fuzzy)
-    assert loss(output, target) == plain(output, target)
-    loss.fused_loss.set_fuzzy_weight(0.3)
-    added = loss(output, target) - plain(output, target)
-    fuzzy = ParetoFuzzyLoss(WeightedCrossEntropyDiceLoss(), FuzzyAuxiliaryLoss()).terms(output["pred"], label)["fuzzy"]
-    torch.testing.assert_close(added, 0.3 * fuzzy, atol=1e-4, rtol=1e-4)
-    assert {"base", "fuzzy", "rho_1", "fuzzy_weight"} <= loss.terms(output, target).keys()
-
-
-def test_learned_uncertainties_weight_the_terms_that_they_name():
-    (image, target), network = batch(), make()
-    output = network(image, KEEP)
-    loss = CLoELoss(expert_weight=2.0, uncertainties=LearnedUncertainties(["experts", "region"]))
-    plain = CLoELoss(expert_weight=2.0).terms(output, target)
-    torch.nn.init.constant_(loss.uncertainties.log_variances["experts"], 0.5)
-    expected = plain["total"] + 2 * ((torch.tensor(-0.5).exp() - 1) * plain["experts"] + 0.5)
-    torch.testing.assert_close(loss(output, target), expected)
-    loss(output, target).backward()
-    assert all(parameter.grad != 0 for parameter in loss.uncertainties.parameters())

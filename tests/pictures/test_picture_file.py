@@ -1,9 +1,7 @@
-import struct
-import zlib
-
 import numpy as np
 import pytest
 import tifffile
+from deep_png import chunk, write_png
 from PIL import Image, ImageOps
 
 from shared.errors import InputError
@@ -30,19 +28,6 @@ def tagged(orientation):
     tags = Image.Exif()
     tags[0x0112] = orientation
     return tags
-
-
-def write_png(path, samples, colour_type, chunks=b""):
-    """Write a PNG of 16 bits, which Pillow can read but not write in colour."""
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, colour_type, 0, 0, 0)
-    parts = [chunk(b"IHDR", header), chunks, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
-    return path
-
-
-def chunk(kind, content):
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 @pytest.mark.parametrize("orientation", TURNED)

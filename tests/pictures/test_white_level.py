@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 import tifffile
+from deep_png import write_png
 from PIL import Image
 
 from shared.errors import InputError
@@ -110,8 +111,6 @@ def test_values_beyond_sixteen_bits_or_below_zero_are_refused(write):
 
 
 def test_transparent_parts_of_sixteen_bits_become_white(tmp_path):
-    from test_picture_file import write_png
-
     pixels = np.array([[[65535, 0, 257, 65535], [65535, 0, 257, 0]]], np.uint16)
     image = read(write_png(tmp_path / "a.png", pixels, 6))
     np.testing.assert_allclose(image[:, 0, 0], [1, 0, 1 / 255], atol=1e-6)

@@ -1,3 +1,5 @@
+"""A segmented picture is saved as maps, figure and record."""
+
 import json
 from datetime import UTC, datetime
 
@@ -5,50 +7,15 @@ import monai
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
+from picture_case import REGIONS, read, record_in, saver, segmented_picture
 from PIL import Image, TiffTags
 
-from shared.errors import InputError
-from shared.transforms import NoteInputsd, SavePictureCased, draw_picture_overlay
-
-REGIONS = ["stroma", "epithelium", "lumen"]
-RESULTS = {"P1_seg.png", "P1_uncertainty.tif", "P1_overlay.png", "P1.json"}
+from shared.transforms import SavePictureCased, draw_picture_overlay
 
 
 @pytest.fixture
 def case():
-    """8 x 10 pixels: a gland of 12 pixels, 2 of them lumen, and one of 5; uncertain by a tenth of the column."""
-    regions = torch.zeros(1, 8, 10, dtype=torch.uint8)
-    regions[:, 1:4, 1:5], regions[:, 2, 2:4], regions[:, 6, 3:8] = 1, 2, 1
-    objects = torch.zeros(1, 8, 10, dtype=torch.int32)
-    objects[:, 1:4, 1:5], objects[:, 6, 3:8] = 1, 7
-    random = torch.Generator().manual_seed(0)
-    data = {
-        "case": "P1",
-        "image": MetaTensor(torch.rand(3, 8, 10, generator=random), meta={"filename_or_obj": "as/read.bmp"}),
-        "pred": MetaTensor(regions),
-        "uncertainty": MetaTensor(torch.arange(10).div(10).expand(1, 8, 10).clone()),
-        "class_probabilities": torch.tensor([0.25, 0.75]),
-        "pred_instances": objects,
-    }
-    noted = NoteInputsd([])({"image": "slides/P1.bmp"})
-    return data | {"inputs": noted["inputs"]}
-
-
-def saver(folder, **options):
-    metadata = folder / "metadata.json"
-    metadata.write_text(json.dumps({"name": "Test bundle", "version": "0.1.0"}))
-    settings = {"region_names": REGIONS, "class_names": ["benign", "malignant"], "pixel_size_um": 0.5, **options}
-    return SavePictureCased(str(folder / "out"), metadata_path=str(metadata), **settings)
-
-
-def read(path):
-    with Image.open(path) as image:
-        return np.array(image), image.info
-
-
-def record_in(folder):
-    return json.loads((folder / "out/P1/P1.json").read_text())
+    return segmented_picture()
 
 
 def test_maps_hold_the_values_as_they_are(case, tmp_path):
@@ -66,7 +33,7 @@ def test_maps_hold_the_values_as_they_are(case, tmp_path):
         assert resolution == pytest.approx((50800, 50800), rel=1e-4)
 
 
-def test_record(case, tmp_path):
+def test_the_record_holds_areas_classes_files_and_versions(case, tmp_path):
     """A pixel is 0.25 um2. Of 80 pixels 63 are stroma, 15 epithelium and 2 lumen.
 
     Uncertainty where segmented: 3 rows of 0.1 to 0.4 and one of 0.3 to 0.7, 5.5 over 17 pixels.
@@ -115,8 +82,8 @@ def test_disagreement_of_an_ensemble_is_in_a_file_of_its_own_and_in_the_record(c
     assert record["mean_disagreement_where_segmented"] == pytest.approx(11 / 17, abs=1e-6)
 
 
-def test_without_scale(case, tmp_path):
-    """Areas count pixels, no file claims a resolution, and the picture has no scale bar."""
+def test_without_a_pixel_size_areas_count_pixels(case, tmp_path):
+    """No file claims a resolution, and the picture has no scale bar."""
     saver(tmp_path, pixel_size_um=None)(case)
     record = record_in(tmp_path)
     assert record["pixel_size_um"] is None
@@ -162,7 +129,7 @@ def test_contradictions_are_in_record_and_title(case, tmp_path, monkeypatch, gro
 
 
 @pytest.mark.parametrize(("most", "name", "kind"), [(65535, "P1_instances.png", np.uint16), (65536, None, np.int32)])
-def test_more_objects_than_16_bits_hold(case, tmp_path, most, name, kind):
+def test_more_objects_than_16_bits_hold_are_stored_with_32(case, tmp_path, most, name, kind):
     case["pred_instances"][case["pred_instances"] == 7] = most
     saver(tmp_path)(case)
     stored, _ = read(tmp_path / "out/P1" / (name or "P1_instances.tif"))
@@ -171,19 +138,7 @@ def test_more_objects_than_16_bits_hold(case, tmp_path, most, name, kind):
     assert record_in(tmp_path)["outputs"]["instances"] == (name or "P1_instances.tif")
 
 
-def test_second_run_leaves_nothing_of_the_first(case, tmp_path):
-    save = saver(tmp_path)
-    save(case)
-    save(case | {"pred_instances": case["pred_instances"] + 65535})
-    assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*RESULTS, "P1_instances.tif"}
-    del case["pred_instances"]
-    save(case)
-    assert {path.name for path in (tmp_path / "out/P1").iterdir()} == RESULTS
-    assert "objects" not in record_in(tmp_path)
-    assert set(record_in(tmp_path)["outputs"].values()) == RESULTS - {"P1.json"}
-
-
-def test_nothing_segmented_and_nothing_noted(case, tmp_path):
+def test_a_picture_without_segmentation_or_notes_has_a_record_too(case, tmp_path):
     del case["inputs"]
     saver(tmp_path)(case | {"pred": 0 * case["pred"], "pred_instances": 0 * case["pred_instances"]})
     record = record_in(tmp_path)
@@ -191,16 +146,6 @@ def test_nothing_segmented_and_nothing_noted(case, tmp_path):
     assert record["objects"] == {"number": 0, "area_um2": {}}
     assert [region["share"] for region in record["regions"]] == [1, 0, 0]
     assert record["inputs"] == {"image": "as/read.bmp"}
-
-
-def test_all_but_the_record_is_the_same_byte_by_byte(case, tmp_path):
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        saver(tmp_path / folder)(case)
-    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one/out").rglob("P1_*"))
-    assert len(files) == 4
-    for file in files:
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_picture_shows_the_truth_where_there_is_one(case, tmp_path):
@@ -219,50 +164,3 @@ def test_picture_shows_the_truth_where_there_is_one(case, tmp_path):
         title="P1: malignant (0.75)",
     )
     assert (tmp_path / "out/P1/P1_overlay.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
-
-
-def test_failure_leaves_no_record_not_even_an_older_one(case, tmp_path, monkeypatch):
-    save = saver(tmp_path)
-    save(case)
-
-    def full_disk(*args, **options):
-        raise OSError("No space left on device")
-
-    monkeypatch.setitem(SavePictureCased.__call__.__globals__, "draw_picture_overlay", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        save(case)
-    assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*RESULTS, "P1_instances.png"} - {"P1.json"}
-
-
-def test_output_folder_that_is_a_file(case, tmp_path):
-    (tmp_path / "out").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        saver(tmp_path)(case)
-
-
-def test_rejects_missing_metadata(tmp_path):
-    with pytest.raises(InputError, match=r"metadata.json, with name and version, is needed"):
-        SavePictureCased(str(tmp_path), REGIONS, ["benign"], str(tmp_path / "metadata.json"), pixel_size_um=1)
-
-
-@pytest.mark.parametrize("pixel_size_um", [0, -1.0, float("nan")])
-def test_rejects_a_pixel_without_size(tmp_path, pixel_size_um):
-    with pytest.raises(ValueError, match="pixel_size_um must be positive"):
-        saver(tmp_path, pixel_size_um=pixel_size_um)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"case": "../P1"}, "expected a name without slashes"),
-        ({"case": ".."}, "expected a name without slashes"),
-        ({"uncertainty": None}, r"no tensor under \['uncertainty'\]"),
-        ({"image": torch.zeros(3, 3, 3)}, r"one grid \(H, W\), got .*'image': \(3, 3\)"),
-        ({"pred": torch.full((1, 8, 10), 3)}, "region 3 has no name"),
-        ({"class_probabilities": torch.ones(3)}, r"do not fit class_probabilities of shape \(3,\)"),
-    ],
-)
-def test_rejects_what_does_not_fit(case, tmp_path, change, message):
-    with pytest.raises(ValueError, match=message):
-        saver(tmp_path)({**case, **change})
-    assert not (tmp_path / "out").exists()
