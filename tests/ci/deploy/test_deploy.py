@@ -20,6 +20,7 @@ from entry_points import save_tiny_weights
 from PIL import Image
 
 from ci.deploy.packed_bundle import find_bundle, library_of
+from ci.release.own_library import own_library
 from ci.release.pack import pack
 from shared.phantoms import paint_breast, paint_dicom_phantoms
 
@@ -35,7 +36,7 @@ BUNDLES = {
     "breast": "breast_ultrasound_segmentation_interaction",
     "gland": "colon_gland_segmentation_multiloss",
 }
-INCLUDED_WEIGHTS = ("mmformer", "breast")
+INCLUDED_WEIGHTS = ("brain", "mmformer", "breast")
 PROSTATE = {"size": (24, 26, 14), "spacing_mm": (4.0, 4.0, 5.0)}
 BRAIN = {"size": (20, 24, 18), "spacing_mm": (7.0, 7.0, 7.0)}
 ENVIRONMENT = Path(os.environ.get("DEPLOY_ENVIRONMENT", ".venv-deploy")).absolute()
@@ -62,9 +63,8 @@ class Segmenter:
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
+def toy(tmp_path):
     """A folder that looks like a packed bundle, with a segmenter that notes what it is asked for."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
     bundle = tmp_path / "models" / "toy"
     files = {
         "configs/inference.json": json.dumps({"dicom_seg": False}),
@@ -75,9 +75,8 @@ def toy(tmp_path, monkeypatch):
     for file, text in files.items():
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
         (bundle / file).write_text(text)
-    yield bundle
-    for name in [name for name in sys.modules if name.split(".")[0] == "toy_lib"]:
-        del sys.modules[name]
+    with own_library("toy"):
+        yield bundle
 
 
 def test_the_bundle_is_the_folder_of_models_or_the_only_one_in_it(toy):
