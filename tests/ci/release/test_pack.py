@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from packed_bundle import unpacked
+from zip_contents import unpacked
 
 from ci.release.pack import main, pack
 from shared.errors import InputError
