@@ -16,7 +16,8 @@ def part_tests(root: Path, exported: Collection[str], modules: Collection[str], 
     """Return {path: text} of the test files that are left when everything that needs other modules is taken out.
 
     A test is taken out if it uses a name of `shared` that is not packed, a command, a fixture of the repository's
-    ``conftest.py`` or a file of the repository, itself or through another function of its file.
+    ``conftest.py`` or a file of the repository, itself or through another function of its file. A module of builders
+    next to the tests comes along if all that it imports from `shared` is packed.
 
     Args:
         root: folder that holds ``shared/`` and ``tests/``.
@@ -31,9 +32,10 @@ def part_tests(root: Path, exported: Collection[str], modules: Collection[str], 
         for path in sorted((root / "tests" / folder).glob("test_*.py")):
             helpers = {file.stem: file for file in path.parent.glob("*.py") if not file.name.startswith("test_")}
             text, used = _without_the_rest(path, known, fixtures, helpers, others, package)
-            if re.search(r"^def test_", text, re.MULTILINE) and f"from {package}.{folder}" in text:
-                found[f"tests/{folder}/{path.name}"] = text
-                found |= {f"tests/{folder}/{name}.py": helpers[name].read_text(encoding="utf-8") for name in used}
+            files = {f"tests/{folder}/{name}.py": _renamed(_read(helpers[name]), package) for name in used}
+            files[f"tests/{folder}/{path.name}"] = text
+            if re.search(r"^def test_", text, re.MULTILINE) and f"from {package}.{folder}" in "".join(files.values()):
+                found |= files
     return found
 
 
@@ -52,12 +54,12 @@ def _without_the_rest(
     package: str,
 ) -> tuple[str, list[str]]:
     """Return what is left of a test file, and those of the `helpers` next to it that it imports."""
-    text = path.read_text(encoding="utf-8")
+    text = _read(path)
     lines, body, used = text.splitlines(), ast.parse(text).body, []
     lost, changed = {"__file__", *fixtures}, {}  # line of a statement to what replaces it
     for node in [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]:
         source = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-        alone = source in helpers and not _imports_repository(helpers[source])
+        alone = source in helpers and _imported(helpers[source], ("shared", "ci", *others)) <= {*known}
         if source.split(".")[0] in ("shared", "ci", *others):
             kept = [alias for alias in node.names if alone or f"{source}.{alias.name}" in known]
             lost |= {alias.asname or alias.name for alias in node.names if alias not in kept}
@@ -72,11 +74,23 @@ def _without_the_rest(
         first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
         lines[first - 1 : node.end_lineno] = [changed[node]] if changed[node] else []
     left = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
-    return re.sub(r"\bshared\.", f"{package}.", left), used
+    return _renamed(left, package), used
 
 
-def _imports_repository(module: Path) -> bool:
-    return bool(re.search(r"^(from|import) (shared|ci)\b", module.read_text(encoding="utf-8"), re.MULTILINE))
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _renamed(text: str, package: str) -> str:
+    return re.sub(r"\bshared\.", f"{package}.", text)
+
+
+def _imported(module: Path, packages: Collection[str]) -> set[str]:
+    """Return the dotted names that a module imports from some top-level packages."""
+    nodes = list(ast.walk(ast.parse(_read(module))))
+    names = {f"{node.module}.{item.name}" for node in nodes if isinstance(node, ast.ImportFrom) for item in node.names}
+    names |= {item.name for node in nodes if isinstance(node, ast.Import) for item in node.names}
+    return {name for name in names if name.split(".")[0] in packages}
 
 
 def _needs(statement: ast.stmt, lost: Collection[str], known: Collection[str]) -> bool:

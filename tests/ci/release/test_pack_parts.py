@@ -79,7 +79,14 @@ def test_alone(width):
 def test_message(monkeypatch):
     monkeypatch.setattr("my_parts.networks.toy_net.torch", None)
 """
+WITH_HELPER = """from plain import double
 
+from shared.networks import ToyNet
+
+
+def test_it():
+    double(ToyNet)
+"""
 NET = '''"""Net."""
 SIZE = (3, 3)
 
@@ -138,24 +145,35 @@ def test_a_test_that_needs_more_is_taken_out_and_the_others_import_the_package(t
     assert files["tests/networks/test_toy_net.py"] == LEFT
 
 
-def test_a_helper_that_imports_the_repository_takes_its_tests_along(toy, tmp_path):
-    (toy / "tests" / "networks" / "plain.py").write_text("from shared.metrics import Heavy as double\n")
-    text = "from plain import double\n\nfrom shared.networks import ToyNet\n\n\ndef test_it():\n    double(ToyNet)\n"
-    (toy / "tests" / "networks" / "test_toy_net.py").write_text(text)
+@pytest.mark.parametrize("imported", ["shared.metrics import Heavy", "ci.release import pack", "test_heavy import x"])
+def test_a_helper_that_imports_what_is_not_packed_takes_its_tests_along(toy, tmp_path, imported):
+    (toy / "tests" / "networks" / "plain.py").write_text(f"from {imported} as double\n")
+    (toy / "tests" / "networks" / "test_toy_net.py").write_text(WITH_HELPER)
     assert not [path for path in unpacked(toy, tmp_path, "shared.networks.ToyNet") if path.startswith("tests/")]
 
 
+def test_a_helper_that_imports_what_is_packed_comes_with_its_tests_and_imports_the_package(toy, tmp_path):
+    (toy / "tests" / "networks" / "plain.py").write_text("from shared.networks import ToyNet as double\n")
+    alone = WITH_HELPER.replace("from shared.networks import ToyNet\n\n\n", "\n").replace("(ToyNet)", "()")
+    (toy / "tests" / "networks" / "test_toy_net.py").write_text(WITH_HELPER)
+    (toy / "tests" / "networks" / "test_by_helper_alone.py").write_text(alone)
+    files = unpacked(toy, tmp_path, "shared.networks.ToyNet")
+    assert files["tests/networks/test_toy_net.py"] == WITH_HELPER.replace("shared.", "my_parts.")
+    assert files["tests/networks/test_by_helper_alone.py"] == alone
+    assert files["tests/networks/plain.py"] == "from my_parts.networks import ToyNet as double\n"
+
+
 def test_what_a_packed_module_defines_is_exported_as_in_the_repository(toy, tmp_path):
-    """`once` is not asked for, but it is there; `Other` is defined by a module that is not packed."""
+    """`once` and `TWO` are not asked for, but they are there; `Other` is defined by a module that is not packed."""
     (toy / "shared" / "data" / "arithmetic.py").write_text(
-        "def twice(x):\n    return 2 * x\n\n\ndef once(x):\n    return x\n"
+        "TWO: int = 2\n\n\ndef twice(x):\n    return TWO * x\n\n\ndef once(x):\n    return x\n"
     )
     (toy / "shared" / "data" / "other.py").write_text("class Other:\n    pass\n")
     (toy / "shared" / "data" / "__init__.py").write_text(
-        "from .arithmetic import once, twice\nfrom .other import Other\n"
+        "from .arithmetic import TWO, once, twice\nfrom .other import Other\n"
     )
     init = unpacked(toy, tmp_path, "shared.data.twice")["my_parts/data/__init__.py"]
-    assert init == 'from .arithmetic import once, twice\n\n__all__ = ["once", "twice"]\n'
+    assert init == 'from .arithmetic import TWO, once, twice\n\n__all__ = ["TWO", "once", "twice"]\n'
 
 
 def test_requirements_are_the_pins_as_minima_also_of_what_monai_imports(toy, tmp_path):
