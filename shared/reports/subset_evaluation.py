@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SubsetEvaluation"]
 
+Scores = list[float | None]  # None: not defined for this case, such as the sensitivity of a region that it lacks
+
 
 class SubsetEvaluation:
     """Dice of every case, subset of modalities and region, and further scores on request.
@@ -61,8 +63,8 @@ class SubsetEvaluation:
         notes: sentences below the Markdown's tables, such as what a region's name means.
         settings: name to value of all other settings that change scores, such as the window's size.
         additional_metrics: name to a metric that is called with two lists of one (R, *spatial) `MetaTensor`, prediction
-            and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`. Records of other numbers
-            in its attributes do not count.
+            and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`; NaN where a case has no
+            score. Records of other numbers in its attributes do not count.
         columns: name to the names of its n columns; may hold more than `additional_metrics`.
     """
 
@@ -142,7 +144,7 @@ class SubsetEvaluation:
             with atomic_write(self._path(item["case"])) as path:
                 path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def score(self, maps: Tensor, label: Tensor) -> dict[str, dict[str, list[float] | None]]:
+    def score(self, maps: Tensor, label: Tensor) -> dict[str, dict[str, Scores | None]]:
         """Return "dice" and what was requested: for every subset the scores of its class map, None if it was not run.
 
         Args:
@@ -154,7 +156,7 @@ class SubsetEvaluation:
         true = self.label_regions(label)
         if len(true) != len(self.region_names):
             raise ValueError(f"label_regions gives {len(true)} regions, region_names has {self.region_names}.")
-        scores: dict[str, dict[str, list[float] | None]] = {name: {} for name in self._columns}
+        scores: dict[str, dict[str, Scores | None]] = {name: {} for name in self._columns}
         for place, subset in enumerate(self.subsets):
             class_map = maps[place : place + 1]
             is_run = not (class_map == NOT_RUN).any()  # "any": `Invertd`, if it is used, pads with 0
@@ -163,12 +165,14 @@ class SubsetEvaluation:
                 scores[name][subset] = found
         return scores
 
-    def _score(self, predicted: Tensor, true: Tensor) -> dict[str, list[float]]:
+    def _score(self, predicted: Tensor, true: Tensor) -> dict[str, Scores]:
         """Score regions (R, *spatial)."""
         bare, of_label = (convert_to_tensor(regions, track_meta=False)[None] for regions in (predicted, true))
-        scores = {"dice": compute_dice(bare.to(of_label.device), of_label, ignore_empty=False)[0].tolist()}
+        dice = compute_dice(bare.to(of_label.device), of_label, ignore_empty=False)[0].tolist()
+        scores: dict[str, Scores] = {"dice": dice}
         for name, metric in self.additional_metrics.items():
             found = metric([bare[0].to(of_label.device)], [true])[0].flatten().tolist()
+            found = [None if np.isnan(score) else score for score in found]  # JSON has no NaN
             metric.reset()
             if len(found) != len(self._columns[name]):
                 expected = f"{len(self._columns[name])} columns"
@@ -223,9 +227,10 @@ class SubsetEvaluation:
             for case, record in records.items()
             for subset, missing in missing_counts(self.modalities).items()
         ]
-        return DataFrame(rows, columns=["case", "subset", "missing", *self._names()])
+        scores = DataFrame(rows, columns=["case", "subset", "missing", *self._names()])
+        return scores.astype(dict.fromkeys(self._names(), float))
 
-    def _row(self, record: Mapping[str, Any], subset: str) -> list[float]:
+    def _row(self, record: Mapping[str, Any], subset: str) -> Scores:
         """Return all scores of a subset, NaN where it was not run."""
         nothing = {name: [np.nan] * len(columns) for name, columns in self._columns.items()}
         return [score for name in self._columns for score in record[name][subset] or nothing[name]]
