@@ -7,6 +7,7 @@ import pytest
 
 BOTTOM = {"errors", "atomic_write", "quiet"}
 MAY_IMPORT = {
+    "errors": set(),
     "metrics": set(),
     "networks": set(),
     "pictures": set(),

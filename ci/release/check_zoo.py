@@ -25,6 +25,7 @@ import jsonschema
 from ci.lint.merged_config import merged
 from ci.lint.zoo_rules import ZOO_RULES, nan_mark
 from ci.release.bundle_files import large_files
+from ci.release.own_library import own_library
 from ci.release.pack import check_weights
 from ci.release.zoo_programs import SCHEMA, TRACED, by_verify_bundle, code, shapes, torchscript
 from shared.errors import InputError
@@ -153,7 +154,8 @@ def check_zip(path: Path, more: Sequence[Callable[[Path], Iterator[str]]] = ()) 
             folder = Path(temporary).resolve() / root
             if not (folder / "configs" / "metadata.json").is_file():
                 raise InputError(f"{path}: not a packed bundle, it has no configs/metadata.json.")
-            faults = {rule.__name__: list(rule(folder)) for rule in [*RULES, *more]}
+            with own_library(root):
+                faults = {rule.__name__: list(rule(folder)) for rule in [*RULES, *more]}
             listed = [entry.get("path") for entry in large_files(folder)]
             if "models/model.pt" not in listed and not (folder / "models" / "model.pt").is_file():
                 faults["weights"].append(PAINTED if (folder / "models" / PAINTED).is_file() else NO_WEIGHTS)

@@ -9,8 +9,7 @@ weights of other settings are refused here. Options beyond these are the bundle'
 without a name: `--only_modality` says which modality it is, and the others are absent. It becomes an option of the
 viewer, so that another image can be of another modality.
 
-The answer for a picture is a PNG of its regions, and, where a bundle also classifies pictures, the probabilities of the
-classes.
+The answer for a picture is a PNG of its regions, the most probable class, and the probabilities of the classes.
 """
 
 from __future__ import annotations
@@ -43,7 +42,11 @@ FOR_PICTURES = [
     {
         "_target_": "Lambdad",
         "keys": "class_probabilities",
-        "func": "$lambda values: {'class_probabilities': dict(zip(@class_names, values.tolist()))}",
+        "func": {
+            "_target_": "shared.transforms.picture_findings.class_findings",
+            "_mode_": "callable",
+            "class_names": "@class_names",
+        },
         "overwrite": "result",
     },
 ]

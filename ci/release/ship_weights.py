@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ci.experiments.config_files import overlay_names
-from ci.experiments.study import check_settings, run, train
+from ci.experiments.training_run import check_settings, run, train
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.handlers.model_settings import TRAINED_ON, read_model_settings, with_model_settings

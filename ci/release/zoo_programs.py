@@ -15,6 +15,7 @@ import torch
 from monai.bundle import verify_net_in_out
 
 from ci.release.bundle_files import large_files
+from ci.release.own_library import own_library
 from ci.release.pack import network_of
 
 __all__ = ["SCHEMA", "TRACED", "by_verify_bundle", "code", "shapes", "torchscript"]
@@ -99,5 +100,6 @@ def _put_weights(folder: Path) -> str:
     if weights.is_file() or "models/model.pt" in [entry.get("path") for entry in large_files(folder)]:
         return ""
     weights.parent.mkdir(exist_ok=True)
-    torch.save(network_of(folder).state_dict(), weights)
+    with own_library(folder.name):
+        torch.save(network_of(folder).state_dict(), weights)
     return ", with random weights"

@@ -12,10 +12,12 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
+from ..transforms.image_steps import option_text
 
 __all__ = ["TRAINED_ON", "compare_model_settings", "plain", "read_model_settings", "with_model_settings"]
 
 TRAINED_ON = "trained_on"  # among the settings of weights that a bundle includes: the data, in words
+STEPS = "preprocessing"  # the setting that holds what `image_steps` returns
 KEY = "model settings"  # no module can have a name with this path: the metadata has an entry per module
 
 
@@ -47,6 +49,9 @@ def compare_model_settings(
 ) -> None:
     """Refuse weights that were trained with other settings; warn if the file does not name any.
 
+    A step of "preprocessing" whose option is a setting of the run, such as the spacing, differs with that setting and
+    does not count a second time.
+
     Args:
         path: file of the weights, for messages.
         trained: settings stored with the weights, or None.
@@ -64,18 +69,25 @@ def compare_model_settings(
     if trained is None:
         logger.warning("%s does not store its training's settings; check that %s are the same.", path, ", ".join(given))
         return
-    given = plain(given)
-    different = {
-        name: _shown(trained[name], given[name]) for name in given if trained.get(name, given[name]) != given[name]
-    }
+    different = _different(trained, plain(given))
     for name in set(different) & set(may_differ):
-        logger.warning("%s: trained with %s = %s, used with %s.", path, name, *different[name])
+        logger.warning("%s: trained with %s = %s, used with %s.", path, name, *_shown(*different[name]))
     if refused := [name for name in different if name not in may_differ]:
-        name, (then, now) = refused[0], different[refused[0]]
+        name, (then, now) = refused[0], _shown(*different[refused[0]])
         raise InputError(
             f"{path}: trained with {name} = {then}, but {name} = {now} is given; set --{name} as in the training, "
             f'or allow the difference with --settings_may_differ "{list(different)}".'
         )
+
+
+def _different(trained: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return {name: (trained, given)} of the settings that differ by themselves."""
+    pairs = {name: (trained[name], value) for name, value in given.items() if trained.get(name, value) != value}
+    then, now = pairs.pop(STEPS, (None, None))
+    steps = then
+    for before, after in pairs.values() if then else ():
+        steps = [step.replace(f"={option_text(before)}", f"={option_text(after)}") for step in steps]
+    return pairs if steps == now else {**pairs, STEPS: (then, now)}
 
 
 def _shown(trained: Any, given: Any) -> tuple[Any, Any]:

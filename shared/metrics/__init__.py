@@ -13,6 +13,7 @@ from .lesion_wise_metric import LesionWiseMetric
 from .lesion_wise_scores import LesionScores, MatchedLesionScores
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
+from .sensitivity_precision import SensitivityPrecisionMetric, sensitivity_precision
 from .surface_dice import SurfaceDiceInMmMetric, surface_dice
 from .temperature import fit_temperature, fit_temperatures, logits_at, mean_negative_log_likelihood, risk_coverage
 
@@ -25,6 +26,7 @@ __all__ = [
     "ObjectDiceMetric",
     "ObjectSums",
     "OneEmptyMetric",
+    "SensitivityPrecisionMetric",
     "SurfaceDiceInMmMetric",
     "calibration_bins",
     "class_scores",
@@ -45,5 +47,6 @@ __all__ = [
     "one_vs_rest_auc",
     "risk_coverage",
     "roc_points",
+    "sensitivity_precision",
     "surface_dice",
 ]

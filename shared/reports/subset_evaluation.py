@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from monai.metrics import CumulativeIterationMetric, compute_dice
-from monai.utils import convert_to_tensor
+from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
-from ..atomic_write import atomic_write, require_writable
+from ..atomic_write import require_writable
 from ..data import NOT_RUN, process_share
 from ..errors import InputError
+from .case_records import CaseRecords
+from .region_scores import RegionScores, Scores
 from .score_table import count_cases, markdown_text, write_report
 from .subset_figure import HeatMap, draw_heat_maps
 from .subset_scores import missing_counts, subset_markdown
@@ -61,8 +60,8 @@ class SubsetEvaluation:
         notes: sentences below the Markdown's tables, such as what a region's name means.
         settings: name to value of all other settings that change scores, such as the window's size.
         additional_metrics: name to a metric that is called with two lists of one (R, *spatial) `MetaTensor`, prediction
-            and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`. Records of other numbers
-            in its attributes do not count.
+            and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`; NaN where a case has no
+            score. Records of other numbers in its attributes do not count.
         columns: name to the names of its n columns; may hold more than `additional_metrics`.
     """
 
@@ -92,26 +91,22 @@ class SubsetEvaluation:
         self.notes = notes
         self.settings = dict(settings or {})
         self.subsets = list(missing_counts(modalities))
-        self.additional_metrics = dict(additional_metrics or {})
-        self._columns = {"dice": [f"dice_{name}" for name in region_names]}
-        self._columns |= {name: list((columns or {})[name]) for name in self.additional_metrics}
+        self.region_scores = RegionScores(region_names, additional_metrics or {}, columns or {})
         self.engine: Engine | None = None
         self.logger = logging.getLogger(type(self).__name__)
 
     @functools.cached_property
-    def made_with(self) -> dict[str, Any]:
-        """What a record must have been made with to count."""
+    def records(self) -> CaseRecords:
+        """The records of the cases, of which only those by these weights with these settings count."""
         try:
             weights = hashlib.sha256(self.weights.read_bytes()).hexdigest()
         except OSError as error:
             raise InputError(
                 f"{self.weights}: no such checkpoint; train first, or name one with --ckpt_path."
             ) from error
-        made_with = {"modalities": self.modalities, "regions": self.region_names, "settings": self.settings}
-        for name, metric in self.additional_metrics.items():
-            numbers = {key: value for key, value in vars(metric).items() if isinstance(value, (int, float))}
-            made_with[f"{name} by"] = {key: value for key, value in numbers.items() if not key.startswith("_")}
-        return {"weights_sha256": weights, **json.loads(json.dumps(made_with))}  # as it will be read back
+        made_with = {"weights_sha256": weights, "modalities": self.modalities, "regions": self.region_names}
+        made_with |= {"settings": self.settings, **self.region_scores.settings()}
+        return CaseRecords(self.folder / "subsets", made_with)
 
     def cases_left(self) -> list[Mapping[str, Any]]:
         """Return this process's cases that have not been scored.
@@ -121,7 +116,7 @@ class SubsetEvaluation:
         """
         require_writable(self.folder / "subsets")
         share = process_share(self.cases, repeat=False)
-        left = [item for item in share if self._record(item["case"]) is None]
+        left = [item for item in share if self.records.read(item["case"]) is None]
         if len(left) < len(share):
             self.logger.info(
                 "%d of %s scored before, by these weights with these settings; to score them anew, remove %s.",
@@ -137,12 +132,9 @@ class SubsetEvaluation:
     def collect(self, engine: Engine) -> None:
         """Score the cases of a batch and write each one's record."""
         for item, result in zip(engine.state.batch, engine.state.output, strict=True):
-            scores = self.score(result["pred"], result["label"])
-            record = {"case": str(item["case"]), **self.made_with, **scores}
-            with atomic_write(self._path(item["case"])) as path:
-                path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            self.records.write(item["case"], self.score(result["pred"], result["label"]))
 
-    def score(self, maps: Tensor, label: Tensor) -> dict[str, dict[str, list[float] | None]]:
+    def score(self, maps: Tensor, label: Tensor) -> dict[str, dict[str, Scores | None]]:
         """Return "dice" and what was requested: for every subset the scores of its class map, None if it was not run.
 
         Args:
@@ -154,26 +146,13 @@ class SubsetEvaluation:
         true = self.label_regions(label)
         if len(true) != len(self.region_names):
             raise ValueError(f"label_regions gives {len(true)} regions, region_names has {self.region_names}.")
-        scores: dict[str, dict[str, list[float] | None]] = {name: {} for name in self._columns}
+        scores: dict[str, dict[str, Scores | None]] = {name: {} for name in self.region_scores.columns}
         for place, subset in enumerate(self.subsets):
             class_map = maps[place : place + 1]
             is_run = not (class_map == NOT_RUN).any()  # "any": `Invertd`, if it is used, pads with 0
-            of_subset = self._score(self.regions(class_map), true) if is_run else dict.fromkeys(self._columns)
-            for name, found in of_subset.items():
-                scores[name][subset] = found
-        return scores
-
-    def _score(self, predicted: Tensor, true: Tensor) -> dict[str, list[float]]:
-        """Score regions (R, *spatial)."""
-        bare, of_label = (convert_to_tensor(regions, track_meta=False)[None] for regions in (predicted, true))
-        scores = {"dice": compute_dice(bare.to(of_label.device), of_label, ignore_empty=False)[0].tolist()}
-        for name, metric in self.additional_metrics.items():
-            found = metric([bare[0].to(of_label.device)], [true])[0].flatten().tolist()
-            metric.reset()
-            if len(found) != len(self._columns[name]):
-                expected = f"{len(self._columns[name])} columns"
-                raise ValueError(f"metric {name!r} has {len(found)} scores, not {expected}; correct columns.")
-            scores[name] = found
+            found = self.region_scores(self.regions(class_map), true) if is_run else dict.fromkeys(scores)
+            for name in scores:
+                scores[name][subset] = found[name]
         return scores
 
     def write(self) -> None:
@@ -186,15 +165,16 @@ class SubsetEvaluation:
         if is_shared:
             dist.barrier()
         scores = self._scores()
-        means = scores.groupby("subset", sort=False)[self._names()].mean()
+        means = scores.groupby("subset", sort=False)[self.region_scores.names].mean()
         if self.engine is not None:
             self.engine.state.metrics.update(means.mean())
         if is_shared and dist.get_rank() > 0:
             return
-        others = {name: columns for name, columns in self._columns.items() if name != "dice"}
+        others = dict(self.region_scores.columns)
+        of_dice = others.pop("dice")
         summary = subset_markdown(scores, self.modalities, others)
         heading = f"{self.title}: {count_cases(scores['case'].nunique())}"
-        by_region = means[self._columns["dice"]].set_axis(self.region_names, axis=1).T
+        by_region = means[of_dice].set_axis(self.region_names, axis=1).T
         heat_map = HeatMap("Dice, mean over the cases that have the modalities", by_region, (0, 1))
         write_report(
             self.folder / "subsets",
@@ -205,40 +185,20 @@ class SubsetEvaluation:
         self.logger.info("%s\n%s", self.title, summary.rstrip())
         self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")
 
-    def _names(self) -> list[str]:
-        """Return the columns of all scores."""
-        return [column for columns in self._columns.values() for column in columns]
-
     def _scores(self) -> DataFrame:
         """Return the scores of every case and subset."""
         from pandas import DataFrame
 
-        records = {str(item["case"]): self._record(item["case"]) for item in self.cases}
+        records = {str(item["case"]): self.records.read(item["case"]) for item in self.cases}
         unscored = [case for case, record in records.items() if record is None]
         if unscored or not records:
             what = f"{len(unscored)} of {count_cases(len(records))} not scored" if records else "no cases to score"
             raise InputError(f"{self.folder / 'subsets'}: {what}; evaluate a part that has cases, to its end.")
+        columns = self.region_scores.columns
         rows = [
-            [case, subset, missing, *self._row(record, subset)]
+            [case, subset, missing, *self.region_scores.row({name: record[name][subset] for name in columns})]
             for case, record in records.items()
             for subset, missing in missing_counts(self.modalities).items()
         ]
-        return DataFrame(rows, columns=["case", "subset", "missing", *self._names()])
-
-    def _row(self, record: Mapping[str, Any], subset: str) -> list[float]:
-        """Return all scores of a subset, NaN where it was not run."""
-        nothing = {name: [np.nan] * len(columns) for name, columns in self._columns.items()}
-        return [score for name in self._columns for score in record[name][subset] or nothing[name]]
-
-    def _path(self, case: Any) -> Path:
-        return self.folder / "subsets" / f"{case}.json"
-
-    def _record(self, case: Any) -> dict[str, Any] | None:
-        """Return a case's record; None if there is none by these weights."""
-        try:
-            record = json.loads(self._path(case).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self._path(case)}: cannot be read; remove it, and the case is scored anew.") from error
-        return record if self.made_with.items() <= record.items() else None
+        scores = DataFrame(rows, columns=["case", "subset", "missing", *self.region_scores.names])
+        return scores.astype(dict.fromkeys(self.region_scores.names, float))

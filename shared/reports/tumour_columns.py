@@ -12,6 +12,7 @@ PREFIXES = {  # metric -> what comes before a region's name; several: columns th
     "calibration_error": (),
     "one_empty": ("one_empty",),
     "surface_dice": ("surface_dice",),
+    "sensitivity_precision": ("sensitivity", "precision"),
     "lesion_wise": (
         "lesion_dice",
         "lesion_hausdorff_95_mm",

@@ -9,7 +9,7 @@ import numpy as np
 from monai.transforms import Compose
 from torch import Tensor
 
-__all__ = ["image_steps"]
+__all__ = ["image_steps", "option_text"]
 
 # Steps that a network's weights depend on: class to the options, and where an object keeps them. Crops and pads change
 # no value; where a crop decides what is normalised, a bundle declares its size. Names of classes, since a packed bundle
@@ -52,15 +52,15 @@ def image_steps(preprocessing: Compose) -> list[str]:
             found += image_steps(step.steps)
         options = STEPS.get(type(step).__name__)
         if options is not None:
-            values = (f"{name}={_text(attrgetter(place)(step))}" for name, place in options.items())
+            values = (f"{name}={option_text(attrgetter(place)(step))}" for name, place in options.items())
             found.append(" ".join([type(step).__name__, *values]))
     return found
 
 
-def _text(value: Any) -> str:
-    """Write numbers and sequences alike, whatever type holds them."""
+def option_text(value: Any) -> str:
+    """Return the text of an option's value, the same for numbers and sequences of every type."""
     if isinstance(value, (np.ndarray, Tensor)):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_text, value))}]"
+        return f"[{', '.join(map(option_text, value))}]"
     return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)

@@ -40,22 +40,20 @@ class SaveImageCased(CaseSaver):
     of the file, and `SegmentOnGridd` the label map and its uncertainty; if the file is NIfTI, its qform and sform are
     copied. (MONAI Deploy, which saves results in its own way, leaves out transforms named like this one.)
 
+    Reads "image" (M, *spatial), NaN where a modality is absent, or what `ShownModalityd` left of it; "pred", the label
+    map, and "uncertainty"; where they are, also "disagreement" and "label", the true classes. All are (1, *spatial).
+
     Args:
         output_dir: folder in which the cases' folders are made.
         modalities: names of the image's channels.
         class_names: names of the classes from 1 on.
         metadata_path: the bundle's metadata.json, whose name and version go into the record.
-        pred_key: label map (1, *spatial).
-        uncertainty_key: (1, *spatial).
-        image_key: (M, *spatial), NaN where a modality is absent; or what `ShownModalityd` left of it.
-        label_key: true classes (1, *spatial), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
         save_probabilities: write "probabilities" (C, *spatial).
         output_convention: numbers of the written label map and of the record's classes; see `output_numbers`.
         label_table: what the labels show, for `output_convention`.
         settings: of the run, for the record.
-        disagreement_key: (1, *spatial), not needed.
     """
 
     def __init__(
@@ -64,19 +62,13 @@ class SaveImageCased(CaseSaver):
         modalities: Sequence[str],
         class_names: Sequence[str],
         metadata_path: str,
-        pred_key: str = "pred",
-        uncertainty_key: str = "uncertainty",
-        image_key: str = "image",
-        label_key: str = "label",
         case_names: str = "plain",
         save_probabilities: bool = False,
         output_convention: str | Mapping[int | str, int] | None = None,
         label_table: str = "brain_tumour",
         settings: Mapping[str, Any] | None = None,
-        disagreement_key: str = "disagreement",
     ) -> None:
-        keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "label": label_key}
-        keys["disagreement"] = disagreement_key
+        keys = {name: name for name in ("pred", "uncertainty", "disagreement", "image", "label")}
         super().__init__(output_dir, metadata_path, keys, case_names, save_probabilities, settings)
         self.modalities = list(modalities)
         self.class_names = list(class_names)

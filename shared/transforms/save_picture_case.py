@@ -14,12 +14,21 @@ from .case_place import case_place
 from .case_record import files_read, name_of_case, study_read, write_record
 from .case_saver import CaseSaver, mean_inside
 from .class_contradiction import class_contradiction
+from .picture_findings import class_findings, object_findings, region_findings
 from .picture_overlay import draw_picture_overlay
-from .pixel_areas import area_mm2, pixel_areas_mm2
 
 __all__ = ["SavePictureCased"]
 
 MOST_IN_PNG = 2**16 - 1  # object numbers of 16 bits
+KEYS = {
+    "pred": "pred",
+    "uncertainty": "uncertainty",
+    "disagreement": "disagreement",
+    "classes": "class_probabilities",
+    "instances": "pred_instances",
+    "label": "label",
+    "label_instances": "instances",
+}
 
 
 class SavePictureCased(CaseSaver):
@@ -38,6 +47,9 @@ class SavePictureCased(CaseSaver):
     class has no lesion, record and overlay say whether mask and class contradict each other ("contradiction", null if
     they do not). All but the times in the record is repeatable byte by byte.
 
+    Reads "pred", the regions (1, H, W), "uncertainty" (1, H, W) and "class_probabilities" (K,); where they are, also
+    "disagreement", the objects "pred_instances" (0: none), and the true "label" and "instances", all (1, H, W).
+
     Args:
         output_dir: folder in which the cases' folders are made.
         region_names: names of the regions from 0, the ground, on.
@@ -46,18 +58,11 @@ class SavePictureCased(CaseSaver):
         pixel_size_um: length of a pixel's side in micrometres; None if it is not known.
         ground_class: the class without a lesion (region 0 only); a name that is not among the classes if all have one;
             None if the class says nothing about lesions.
-        pred_key: regions (1, H, W).
-        uncertainty_key: (1, H, W).
         image_key: (3, H, W) or (1, H, W), in [0, 1].
-        class_key: probabilities (K,) of the classes.
-        instances_key: objects (1, H, W), 0 where there is none; not needed.
-        label_key: true regions (1, H, W), not needed.
-        label_instances_key: true objects (1, H, W), not needed.
         case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
             record keeps the name.
         save_probabilities: write "probabilities" (regions, H, W).
         settings: of the run, for the record.
-        disagreement_key: (1, H, W), not needed.
     """
 
     def __init__(
@@ -68,23 +73,14 @@ class SavePictureCased(CaseSaver):
         metadata_path: str,
         pixel_size_um: float | None,
         ground_class: str | None = None,
-        pred_key: str = "pred",
-        uncertainty_key: str = "uncertainty",
         image_key: str = "image",
-        class_key: str = "class_probabilities",
-        instances_key: str = "pred_instances",
-        label_key: str = "label",
-        label_instances_key: str = "instances",
         case_names: str = "plain",
         save_probabilities: bool = False,
         settings: Mapping[str, Any] | None = None,
-        disagreement_key: str = "disagreement",
     ) -> None:
         if pixel_size_um is not None and not pixel_size_um > 0:
             raise ValueError(f"pixel_size_um must be positive, or None if it is not known; got {pixel_size_um}.")
-        keys = {"pred": pred_key, "uncertainty": uncertainty_key, "image": image_key, "classes": class_key}
-        keys |= {"instances": instances_key, "label": label_key, "label_instances": label_instances_key}
-        keys["disagreement"] = disagreement_key
+        keys = {**KEYS, "image": image_key}
         super().__init__(output_dir, metadata_path, keys, case_names, save_probabilities, settings)
         self.region_names = list(region_names)
         self.class_names = list(class_names)
@@ -144,40 +140,18 @@ class SavePictureCased(CaseSaver):
             )
 
     def _findings(self, data: Mapping[Hashable, Any], found: Mapping[str, Tensor]) -> dict[str, Any]:
-        regions, note = found["pred"].numpy(), study_read(data).get("dicom")
-        unit, pixel = ("px", 1) if self.pixel_size_um is None else ("um2", self.pixel_size_um**2)
-        areas = dict(zip(*(part.tolist() for part in np.unique(regions, return_counts=True)), strict=True))
-        probabilities = [round(float(probability), 6) for probability in found["classes"]]
-        segmented = found["pred"] > 0
+        regions, segmented = found["pred"][0].numpy(), found["pred"] > 0
+        dicom = study_read(data).get("dicom")
         findings = {
             "pixel_size_um": self.pixel_size_um,
-            "size_px": list(regions.shape[1:]),
-            "class": self.class_names[int(found["classes"].argmax())],
-            "class_probabilities": dict(zip(self.class_names, probabilities, strict=True)),
-            "regions": [
-                {
-                    "value": value,
-                    "name": name,
-                    f"area_{unit}": round(areas.get(value, 0) * pixel, 2),
-                    "share": round(areas.get(value, 0) / regions.size, 6),
-                }
-                for value, name in enumerate(self.region_names)
-            ],
+            "size_px": list(regions.shape),
+            **class_findings(found["classes"], self.class_names),
+            "regions": region_findings(regions, self.region_names, self.pixel_size_um, dicom),
         }
-        if note is not None:
-            areas_mm2 = pixel_areas_mm2(note, regions.shape[1:])
-            for region in findings["regions"]:
-                region["area_mm2"] = area_mm2(areas_mm2, regions[0] == region["value"])
         if self.ground_class is not None:
             findings["contradiction"] = class_contradiction(findings["class"], self.ground_class, bool(segmented.any()))
         if "instances" in found:
-            numbers, pixels = np.unique(found["instances"].numpy(), return_counts=True)
-            objects = {
-                str(number): round(count * pixel, 2)
-                for number, count in zip(numbers.tolist(), pixels.tolist(), strict=True)
-                if number != 0
-            }
-            findings["objects"] = {"number": len(objects), f"area_{unit}": objects}
+            findings["objects"] = object_findings(found["instances"][0].numpy(), self.pixel_size_um)
         findings["mean_uncertainty_where_segmented"] = mean_inside(found["uncertainty"], segmented)
         if "disagreement" in found:
             findings["mean_disagreement_where_segmented"] = mean_inside(found["disagreement"], segmented)

@@ -62,6 +62,7 @@ def test_evaluation_scores_label_maps_in_files_without_a_network(painted, tmp_pa
         nibabel.save(nibabel.Nifti1Image(values, label.affine), tmp_path / f"{case['case']}.nii.gz")
     own = {0: 0, 1: 1, 2: 2} if "prostate" in painted.root.name else {0: 0, 1: 1, 2: 2, 4: 3}
     options = {"predictions": str(tmp_path), "surface_tolerance_mm": 1.0, "output_dir": str(tmp_path / "out")}
+    options |= {"sensitivity_precision": True}
     options["prediction_convention"] = {value + 10 * (value > 0): klass for value, klass in own.items()}
     options |= {} if "prostate" in painted.root.name else {"lesion_wise": True, "min_et_volume_mm3": 0.0}
     monkeypatch.setattr("monai.engines.SupervisedEvaluator._iteration", None)  # what calls the network
@@ -73,6 +74,10 @@ def test_evaluation_scores_label_maps_in_files_without_a_network(painted, tmp_pa
         perfect = {name: float(value) for name, value in row.items() if "dice_" in name or "f1_" in name}
         assert len(perfect) in (6, 28)
         assert set(perfect.values()) == {1.0}
+        found = {name: row[name] for name in row if name.startswith(("sensitivity_", "precision_"))}
+        assert len(found) in (6, 8)
+        assert set(found.values()) <= {"1.0000", ""}
+        assert "1.0000" in found.values()
         assert row["expected_calibration_error"] == ""
 
 

@@ -26,6 +26,7 @@ def test_dice_alone_unless_more_is_requested(overlay):
     regions = 3 if "prostate" in str(overlay) else 4
     assert requested(overlay) == ({}, {})
     assert requested(overlay, hausdorff_95=True)[1] == {"hausdorff_95": regions}
+    assert requested(overlay, sensitivity_precision=True)[1] == {"sensitivity_precision": 2 * regions}
     if regions == 4:
         metrics, columns = requested(overlay, lesion_wise=True, lesion_dilation_voxels=1, lesion_min_mm3=2.0)
         assert columns == {"lesion_wise": 24}

@@ -60,6 +60,37 @@ def test_weights_of_other_settings_are_refused_unless_that_is_meant(tmp_path, ca
     assert f"trained with {next(iter(changed))} = " in caplog.text
 
 
+COARSE = "SafeSpacingd pixdim=[2, 2, 2.5]"
+STEPS = {"preprocessing": ["Orientationd axcodes=RAS", "SafeSpacingd pixdim=[1, 1, 1]"]}
+
+
+@pytest.mark.parametrize("may_differ", ["spacing_mm", ["preprocessing", "spacing_mm"]])
+def test_a_step_that_follows_a_setting_differs_with_it(tmp_path, caplog, may_differ):
+    path = str(with_settings(tmp_path / "model.pt", SETTINGS | STEPS))
+    given = SETTINGS | {"spacing_mm": (2, 2, 2.5), "preprocessing": [STEPS["preprocessing"][0], COARSE]}
+    advice = """allow the difference with --settings_may_differ "['spacing_mm']"."""
+    assert input_error(WeightsLoader(path, torch.nn.Linear(2, 3), given)).endswith(advice)
+    WeightsLoader(path, torch.nn.Linear(2, 3), given, may_differ)()
+    assert "trained with spacing_mm = [1.0, 1.0, 1.0], used with [2, 2, 2.5]." in caplog.text
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["Orientationd axcodes=LPS", COARSE],
+        ["Orientationd axcodes=RAS", "SafeSpacingd pixdim=[2, 2, 3]"],
+        ["Orientationd axcodes=RAS"],
+        ["Orientationd axcodes=RAS", COARSE, "ScaleIntensityd minv=0 maxv=1"],
+    ],
+)
+def test_another_difference_of_the_steps_is_refused_next_to_a_setting_that_may_differ(tmp_path, steps):
+    path = str(with_settings(tmp_path / "model.pt", SETTINGS | STEPS))
+    given = SETTINGS | {"spacing_mm": [2, 2, 2.5], "preprocessing": steps}
+    error = input_error(WeightsLoader(path, torch.nn.Linear(2, 3), given, "spacing_mm"))
+    assert "trained with preprocessing = " in error
+    assert error.endswith("""--settings_may_differ "['spacing_mm', 'preprocessing']".""")
+
+
 def test_other_settings_are_named_before_the_shapes_that_follow_from_them(tmp_path):
     path = str(with_settings(tmp_path / "model.pt"))
     error = input_error(WeightsLoader(path, torch.nn.Linear(1, 3), {**SETTINGS, "modalities": ["t1"]}))

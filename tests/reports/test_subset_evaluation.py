@@ -1,5 +1,6 @@
 """Every subset of the modalities is scored, and tables hold the scores."""
 
+import json
 import logging
 
 import pytest
@@ -10,7 +11,7 @@ from pandas import DataFrame
 from subset_cases import EXPECTED, HAUSDORFF, Threshold, evaluate, evaluator_of, handler, written
 
 from shared.errors import InputError
-from shared.metrics import LesionWiseMetric
+from shared.metrics import LesionWiseMetric, SensitivityPrecisionMetric
 from shared.reports import tumour_columns
 from shared.reports.subset_scores import missing_counts, subset_markdown
 
@@ -62,6 +63,27 @@ second,t2+adc,0,,,,
     assert "| hausdorff_95_mm_lesion | 0.5000 | 8.7750 | 0.0000 | 3.0917 |" in lines
     assert "| lesion | 0.9000 | 0.0000 | 1.0000 | 0.6333 |" in lines
     assert evaluator.state.metrics["hausdorff_95_mm_lesion"] == pytest.approx((0.5 + 77**0.5) / 3)
+
+
+def test_what_a_case_cannot_score_is_empty_and_null_in_its_record(tmp_path):
+    """T2 finds 4 of 6 voxels and no other, ADC none; the second case has no lesion, so neither score."""
+    columns = ["sensitivity_lesion", "precision_lesion", "sensitivity_all", "precision_all"]
+    found = {
+        "additional_metrics": {"sensitivity_precision": SensitivityPrecisionMetric()},
+        "columns": {"sensitivity_precision": columns},
+    }
+    evaluator, _ = evaluate(tmp_path, **found)
+    rows = [row.split(",")[5:] for row in (tmp_path / "out" / "subsets.csv").read_text().splitlines()]
+    assert rows == [columns, ["0.6667", "1.0000"] * 2, ["0.0000"] * 4, ["1.0000"] * 4, *[[""] * 4] * 3]
+    lines = (tmp_path / "out" / "subsets.md").read_text().splitlines()
+    assert "## sensitivity_precision, mean over cases" in lines
+    assert "| sensitivity_lesion | 0.6667 | 0.0000 | 1.0000 | 0.5556 |" in lines
+    assert evaluator.state.metrics["precision_all"] == pytest.approx(2 / 3)
+    record = (tmp_path / "out" / "subsets" / "second.json").read_text()
+    assert json.loads(record)["sensitivity_precision"] == {"t2": [None] * 4, "adc": None, "t2+adc": None}
+    _, calls = evaluate(tmp_path, **found)  # from the records
+    assert calls == 0
+    assert [row.split(",")[5:] for row in (tmp_path / "out" / "subsets.csv").read_text().splitlines()] == rows
 
 
 LESIONS = {"additional_metrics": {"lesion_wise": LesionWiseMetric(0, 0.0)}}

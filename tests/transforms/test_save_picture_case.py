@@ -72,6 +72,14 @@ def test_the_record_holds_areas_classes_files_and_versions(case, tmp_path):
     assert {path.name for path in (tmp_path / "out/P1").iterdir()} == {*record["outputs"].values(), "P1.json"}
 
 
+def test_areas_of_a_dicom_picture_are_in_mm2_where_its_pixels_have_a_size(case, tmp_path):
+    """The lower half has no size: 5 pixels of epithelium are there, and 32 of stroma but not one of lumen."""
+    dicom = {"mm_per_pixel": [0.5, 0.2], "regions": [{"rows": [4, 7], "columns": [0, 9], "mm_per_pixel": None}]}
+    saver(tmp_path, pixel_size_um=None)(case | {"dicom": json.dumps(dicom)})
+    regions = record_in(tmp_path)["regions"]
+    assert [(region["area_px"], region["area_mm2"]) for region in regions] == [(63, None), (15, None), (2, 0.2)]
+
+
 def test_disagreement_of_an_ensemble_is_in_a_file_of_its_own_and_in_the_record(case, tmp_path):
     """Twice the uncertainty, whose mean is 5.5 / 17 where something is segmented."""
     values = 2 * case["uncertainty"]

@@ -30,7 +30,7 @@ BUNDLES = {
     "breast": "breast_ultrasound_segmentation_interaction",
     "gland": "colon_gland_segmentation_multiloss",
 }
-INCLUDED_WEIGHTS = ("mmformer", "breast")
+INCLUDED_WEIGHTS = ("brain", "mmformer", "breast")
 PROSTATE = {"size": (24, 26, 14), "spacing_mm": (4.0, 4.0, 5.0)}
 BRAIN = {"size": (20, 24, 18), "spacing_mm": (7.0, 7.0, 7.0)}
 ENVIRONMENT = Path(os.environ.get("DEPLOY_ENVIRONMENT", ".venv-deploy")).absolute()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ci.deploy.packed_bundle import find_bundle, library_of
+from ci.release.own_library import own_library
 
 FOLDER = Path("ci/deploy")
 SEGMENTER = """
@@ -33,9 +34,8 @@ class Segmenter:
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
+def toy(tmp_path):
     """A folder that looks like a packed bundle, with a segmenter that notes what it is asked for."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
     bundle = tmp_path / "models" / "toy"
     files = {
         "configs/inference.json": json.dumps({"dicom_seg": False}),
@@ -46,9 +46,8 @@ def toy(tmp_path, monkeypatch):
     for file, text in files.items():
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
         (bundle / file).write_text(text)
-    yield bundle
-    for name in [name for name in sys.modules if name.split(".")[0] == "toy_lib"]:
-        del sys.modules[name]
+    with own_library("toy"):
+        yield bundle
 
 
 @pytest.fixture

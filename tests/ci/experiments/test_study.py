@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_phantoms import paint_tiny_phantoms
 
-from ci.experiments import study
+from ci.experiments import study, training_run
 from shared.errors import InputError
 
 BUNDLE = Path("bundles/colon_gland_segmentation_multiloss")
@@ -106,7 +106,7 @@ def test_every_subset_is_scored_and_merged_where_a_study_asks_for_it(tmp_path, m
         (folder / "models").mkdir(exist_ok=True)
         (folder / ("subsets.csv" if "evaluate_subsets" in overlays else "models/model_last.pt")).touch()
 
-    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(training_run, "run", run)
     monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: merged.append((rows, out)))
     (tmp_path / "ours" / "seed0").mkdir(parents=True)
     (tmp_path / "ours" / "seed0" / "evaluation.csv").touch()
@@ -123,7 +123,7 @@ def test_trained_weights_are_scored_on_other_cases_and_not_trained(tmp_path, mon
         runs.append((overlays, settings["ckpt_dir"], settings["dataset_dir"]))
         (Path(settings["output_dir"]) / "evaluation.csv").touch()
 
-    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(training_run, "run", run)
     monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: None)
     first, options = tmp_path / "first", {"variants": "ours: tiny", "weights_of": str(tmp_path / "first")}
     missing = re.escape(f"weights_of: {first / 'ours' / 'seed0'} has no trained weights; give the --out of a study")
@@ -158,7 +158,7 @@ def test_a_folder_of_other_settings_is_refused(tmp_path, monkeypatch, changed, t
         (tmp_path / "ours" / "seed0" / "models").mkdir(exist_ok=True)
         (tmp_path / "ours" / "seed0" / "models" / "checkpoint.pt").touch()
 
-    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(training_run, "run", run)
     monkeypatch.setattr(study.tables, "main", lambda *rows, out, printed: None)
     options = {"variants": "ours: tiny", "max_epochs": 1, "size": (4, 4)}
     with pytest.raises(InputError):  # corrected before anything was trained

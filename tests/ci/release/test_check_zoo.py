@@ -1,10 +1,12 @@
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from toy_repository import make_toy_repository
 
 from ci.release import check_zoo
 from ci.release.check_zoo import RULES, check_zip, main
@@ -137,6 +139,19 @@ def test_included_weights_are_named_and_must_fit_the_network_of_their_sizes(chan
     assert faults[0] == ["painted.pt"]
     assert "painted.pt: does not fit network_def" in faults[1][0]
     assert "painted_sizes.json: no such file" in faults[2][0]
+
+
+def test_a_second_packing_of_a_bundle_is_checked_with_its_own_code(tmp_path):
+    """Their networks have other widths, and one name."""
+    before = {*sys.modules}, [*sys.path]
+    for width in (3, 5):
+        zipped = pack(make_toy_repository(tmp_path / f"{width}", width=width), tmp_path / f"{width}")
+        torch.save(torch.nn.Conv2d(1, width, 1).state_dict(), tmp_path / "model.pt")
+        with zipfile.ZipFile(zipped, "a") as archive:
+            archive.write(tmp_path / "model.pt", "toy_segmentation/models/model.pt")
+        assert check_zip(zipped)["weights"] == []
+    assert not {name for name in {*sys.modules} - before[0] if name.startswith("toy_segmentation")}
+    assert sys.path == before[1]
 
 
 def test_a_zip_that_is_no_packed_bundle_is_refused(tmp_path, packed):

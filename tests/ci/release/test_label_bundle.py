@@ -17,12 +17,13 @@ from PIL import Image
 from tiny_phantoms import paint_tiny_phantoms
 
 from ci.release.label_bundle import label_bundle
+from ci.release.own_library import own_library
 from shared.errors import InputError, find_input_error
 from shared.inferers import Segmenter
 from shared.phantoms import paint_breast
 
 PROSTATE = Path("bundles/prostate_mri_segmentation_expert_consistency").resolve()
-MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer").resolve()
+WITH_PAINTED_WEIGHTS = [path.parents[1].resolve() for path in Path("bundles").glob("*/models/painted.pt")]
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction").resolve()
 TINY = ["inference_tiny"]
 
@@ -40,18 +41,8 @@ def folder(weights):
 @pytest.fixture
 def found_in_process():
     """A bundle's library is imported anew, not from the folder of another test, and is taken out again."""
-
-    def forget():
-        for name in [
-            name for name in sys.modules if name.split(".")[0] in (f"{PROSTATE.name}_lib", f"{BREAST.name}_lib")
-        ]:
-            del sys.modules[name]
-
-    path = list(sys.path)
-    forget()
-    yield
-    sys.path[:] = path
-    forget()
+    with own_library(PROSTATE.name), own_library(BREAST.name):
+        yield
 
 
 def read(folder, name):
@@ -125,19 +116,23 @@ def test_a_picture_gives_its_regions_column_first_and_its_class(tmp_path, found_
     assert not hasattr(answer["image"], "meta")
     assert answer["result_extension"] == ".png"
     probabilities = answer["result"]["class_probabilities"]
+    assert answer["result"]["class"] == max(probabilities, key=probabilities.get)
     assert list(probabilities) == ["normal", "benign", "malignant"]
     np.testing.assert_allclose(list(probabilities.values()), np.asarray(own.class_probabilities), atol=1e-6)
     names = read(folder, "metadata")["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert names == {"0": "background", "1": "lesion"}
 
 
-def test_included_weights_come_with_the_sizes_of_their_network(tmp_path):
-    folder = label_bundle(MMFORMER, tmp_path, [], {"only_modality": "flair"})
-    sizes = {name: value for name, value in read(MMFORMER, "painted_sizes").items() if not name.startswith("_")}
+@pytest.mark.parametrize("bundle", WITH_PAINTED_WEIGHTS, ids=lambda path: path.name)
+def test_included_weights_come_with_the_sizes_of_their_network(tmp_path, bundle):
+    folder = label_bundle(bundle, tmp_path, [], {"only_modality": "flair"})
     config = read(folder, "inference")
-    assert {name: config[name] for name in sizes} == sizes
+    sizes = read(bundle, "painted_sizes")
+    taken = [name for name in sizes if name in config and not name.startswith("_")]
+    assert {"spacing_mm", "features"} <= {*taken}
+    assert {name: config[name] for name in taken} == {name: sizes[name] for name in taken}
     assert [path.name for path in (folder / "models").iterdir()] == ["model.pt"]
-    assert (folder / "models" / "model.pt").read_bytes() == (MMFORMER / "models" / "painted.pt").read_bytes()
+    assert (folder / "models" / "model.pt").read_bytes() == (bundle / "models" / "painted.pt").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from packed_bundle import unpacked
+from zip_contents import unpacked
 
 from ci.release.pack import main, pack
 from shared.errors import InputError
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_zip_holds_what_the_configs_reach_and_nothing_else(toy_bundle, tmp_path):
-    """`metrics` is used by nothing; `data` only inside a function; `errors` lies beside the folders."""
+    """`metrics` is used by nothing; `data` only inside a function; of `errors` one module."""
     assert sorted(unpacked(toy_bundle, tmp_path)) == [
         "LICENSE",
         "configs/inference.json",
@@ -30,7 +30,8 @@ def test_the_zip_holds_what_the_configs_reach_and_nothing_else(toy_bundle, tmp_p
         "toy_segmentation_lib/__init__.py",
         "toy_segmentation_lib/data/__init__.py",
         "toy_segmentation_lib/data/arithmetic.py",
-        "toy_segmentation_lib/errors.py",
+        "toy_segmentation_lib/errors/__init__.py",
+        "toy_segmentation_lib/errors/input_error.py",
         "toy_segmentation_lib/networks/__init__.py",
         "toy_segmentation_lib/networks/toy_net.py",
         "toy_segmentation_lib/transforms/__init__.py",
@@ -103,10 +104,10 @@ def test_links_to_the_code_lead_into_the_zip(toy_bundle, tmp_path):
 
 
 def test_a_link_to_what_is_not_packed_becomes_plain_text(toy_bundle, tmp_path):
-    text = "[a](../../../shared/metrics/heavy.py), [b](../../../shared/networks) and [c](../../../shared/errors.py#L3)"
+    text = "[a](../../../shared/metrics/heavy.py), [b](../../../shared/networks) and [c](../../../shared/errors#L3)"
     (toy_bundle / "docs" / "README.md").write_text(text)
     readme = unpacked(toy_bundle, tmp_path)["docs/README.md"].decode()
-    assert readme == "a, [b](../toy_segmentation_lib/networks) and [c](../toy_segmentation_lib/errors.py)"
+    assert readme == "a, [b](../toy_segmentation_lib/networks) and [c](../toy_segmentation_lib/errors)"
 
 
 def test_no_bundle_and_none_named_are_refused(tmp_path):

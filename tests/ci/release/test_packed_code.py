@@ -3,8 +3,8 @@
 import zipfile
 
 import pytest
-from packed_bundle import change_config, unpacked
 from toy_repository import make_toy_repository
+from zip_contents import change_config, unpacked
 
 from ci.release.pack import pack
 from shared.errors import InputError

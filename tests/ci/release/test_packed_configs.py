@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from packed_bundle import change_config, unpacked
+from zip_contents import change_config, unpacked
 
 from ci.release.library_configs import HOOK_EXPRESSION
 from ci.release.pack import pack

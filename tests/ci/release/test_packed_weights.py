@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.apps.utils import HashCheckError
 from monai.bundle import download_large_files
-from packed_bundle import change_config, unpacked
+from zip_contents import change_config, unpacked
 
 from ci.release.pack import pack
 from shared.errors import InputError

@@ -101,8 +101,8 @@ def make_toy_repository(root: Path, name: str = "toy_segmentation", width: int =
     for path, text in SHARED.items():
         (root / "shared" / path).parent.mkdir(parents=True, exist_ok=True)
         (root / "shared" / path).write_text(text.replace("WIDTH", str(width)))
-    for path in ("errors.py", "atomic_write.py"):
-        shutil.copy(Path("shared") / path, root / "shared" / path)
+    shutil.copytree("shared/errors", root / "shared" / "errors", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy("shared/atomic_write.py", root / "shared")
     bundle = root / "bundles" / name
     for folder in ("configs", "docs"):
         (bundle / folder).mkdir(parents=True)
