@@ -11,7 +11,7 @@ __all__ = ["own_library"]
 
 @contextmanager
 def own_library(name: str) -> Iterator[None]:
-    """Import a packed bundle's `<name>_lib` anew, and leave neither its modules nor its folder on `sys.path`.
+    """Import a packed bundle's `<name>_lib` anew, and forget its modules and its place on `sys.path` at the end.
 
     Another packing of the same bundle would get this one's code otherwise.
 

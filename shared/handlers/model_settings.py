@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = ["TRAINED_ON", "compare_model_settings", "plain", "read_model_settings
 
 TRAINED_ON = "trained_on"  # among the settings of weights that a bundle includes: the data, in words
 STEPS = "preprocessing"  # the setting that holds what `image_steps` returns
+LIST = re.compile(r"(?<==)\[.*?\](?= |$)")  # the value of a step's option, if it is a list
 KEY = "model settings"  # no module can have a name with this path: the metadata has an entry per module
 
 
@@ -49,8 +51,8 @@ def compare_model_settings(
 ) -> None:
     """Refuse weights that were trained with other settings; warn if the file does not name any.
 
-    A step of "preprocessing" whose option is a setting of the run, such as the spacing, differs with that setting and
-    does not count a second time.
+    A step of "preprocessing" with a list that is also a setting, such as the spacing, differs with the setting and does
+    not count a second time. (Words and numbers are equal by chance too often to say what a step follows.)
 
     Args:
         path: file of the weights, for messages.
@@ -83,10 +85,9 @@ def compare_model_settings(
 def _different(trained: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return {name: (trained, given)} of the settings that differ by themselves."""
     pairs = {name: (trained[name], value) for name, value in given.items() if trained.get(name, value) != value}
-    then, now = pairs.pop(STEPS, (None, None))
-    steps = then
-    for before, after in pairs.values() if then else ():
-        steps = [step.replace(f"={option_text(before)}", f"={option_text(after)}") for step in steps]
+    then, now = pairs.pop(STEPS, ([], []))
+    changed = {option_text(before): option_text(after) for before, after in pairs.values()}
+    steps = [LIST.sub(lambda value: changed.get(value[0], value[0]), step) for step in then]
     return pairs if steps == now else {**pairs, STEPS: (then, now)}
 
 

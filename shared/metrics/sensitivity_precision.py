@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import torch
-from monai.metrics import CumulativeIterationMetric, compute_confusion_matrix_metric, get_confusion_matrix
+from monai.metrics import CumulativeIterationMetric
 from monai.metrics.utils import do_metric_reduction
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
 __all__ = ["SensitivityPrecisionMetric", "sensitivity_precision"]
 
-NAMES = ("sensitivity", "precision")
-
 
 def sensitivity_precision(prediction: Tensor, target: Tensor) -> Tensor:
     """Share of the target that was found, and share of what was found that is in the target, region by region.
 
-    TP / (TP + FN) and TP / (TP + FP), by `monai.metrics.compute_confusion_matrix_metric`. Target empty: both NaN, since
-    nothing can be found. Prediction alone empty: both 0. The same rule as for lesions in ultrasound (`lesion_scores`).
+    TP / (TP + FN) and TP / (TP + FP), counted as integers (MONAI's `get_confusion_matrix` counts in float32, and true
+    negatives of a large volume are inexact there). Target empty: both NaN, since nothing can be found. Prediction alone
+    empty: both 0. The same rule as for lesions in ultrasound (`lesion_scores`).
 
     Args:
         prediction: (C, *spatial), regions as 0 and 1 or bool.
@@ -29,14 +28,9 @@ def sensitivity_precision(prediction: Tensor, target: Tensor) -> Tensor:
     if prediction.shape != target.shape:
         raise ValueError(f"shapes differ: prediction {tuple(prediction.shape)}, target {tuple(target.shape)}")
     predicted, true = (convert_to_tensor(regions, track_meta=False) != 0 for regions in (prediction, target))
-    scores = torch.full((len(true), len(NAMES)), torch.nan, device=true.device)
-    for region, (found, there) in enumerate(zip(predicted, true, strict=True)):
-        if there.any():
-            either = found | there  # true negatives are in neither score, and MONAI counts them in float32
-            counts = get_confusion_matrix(*(mask[either].byte()[None, None] for mask in (found, there)))
-            of_region = torch.cat([compute_confusion_matrix_metric(name, counts) for name in NAMES], dim=1)
-            scores[region] = of_region[0].nan_to_num(0.0)
-    return scores
+    common, found, there = (masks.flatten(1).sum(1) for masks in (predicted & true, predicted, true))
+    scores = torch.stack([common / there, (common / found).nan_to_num(0.0)], dim=1)
+    return scores.where((there > 0)[:, None], torch.nan)
 
 
 class SensitivityPrecisionMetric(CumulativeIterationMetric):

@@ -14,7 +14,7 @@ __all__ = ["CaseRecords"]
 
 
 class CaseRecords:
-    """Records `<folder>/<case>.json`, which count if they were made with the same.
+    """The records `<folder>/<case>.json`; a record counts if it was made with the same weights and settings.
 
     Args:
         folder: of the records.

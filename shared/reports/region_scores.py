@@ -66,7 +66,7 @@ class RegionScores:
             scores[name] = [None if np.isnan(score) else score for score in found]  # JSON has no NaN
         return scores
 
-    def row(self, scores: Mapping[str, Scores | None]) -> Scores:
-        """Return the scores as a row of `names`, NaN for what was not scored."""
-        nothing = {name: [np.nan] * len(columns) for name, columns in self.columns.items()}
-        return [score for name in self.columns for score in scores[name] or nothing[name]]
+    def row(self, scores: Mapping[str, Scores | None]) -> list[float]:
+        """Return the scores as a row of `names`, NaN for what is not defined or was not scored."""
+        found = [score for name, columns in self.columns.items() for score in scores[name] or [None] * len(columns)]
+        return [np.nan if score is None else score for score in found]

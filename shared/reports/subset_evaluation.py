@@ -200,5 +200,4 @@ class SubsetEvaluation:
             for case, record in records.items()
             for subset, missing in missing_counts(self.modalities).items()
         ]
-        scores = DataFrame(rows, columns=["case", "subset", "missing", *self.region_scores.names])
-        return scores.astype(dict.fromkeys(self.region_scores.names, float))
+        return DataFrame(rows, columns=["case", "subset", "missing", *self.region_scores.names])

@@ -40,8 +40,8 @@ class SaveImageCased(CaseSaver):
     of the file, and `SegmentOnGridd` the label map and its uncertainty; if the file is NIfTI, its qform and sform are
     copied. (MONAI Deploy, which saves results in its own way, leaves out transforms named like this one.)
 
-    Reads "image" (M, *spatial), NaN where a modality is absent, or what `ShownModalityd` left of it; "pred", the label
-    map, and "uncertainty"; where they are, also "disagreement" and "label", the true classes. All are (1, *spatial).
+    Reads "image" (M, *spatial), NaN where a modality is absent, or what `ShownModalityd` left of it; the label map
+    "pred" and "uncertainty"; if there are any, "disagreement" and the true classes "label": all four (1, *spatial).
 
     Args:
         output_dir: folder in which the cases' folders are made.

@@ -47,7 +47,7 @@ class SavePictureCased(CaseSaver):
     class has no lesion, record and overlay say whether mask and class contradict each other ("contradiction", null if
     they do not). All but the times in the record is repeatable byte by byte.
 
-    Reads "pred", the regions (1, H, W), "uncertainty" (1, H, W) and "class_probabilities" (K,); where they are, also
+    Reads "pred", the regions (1, H, W), "uncertainty" (1, H, W) and "class_probabilities" (K,); if there are any, also
     "disagreement", the objects "pred_instances" (0: none), and the true "label" and "instances", all (1, H, W).
 
     Args:

@@ -91,6 +91,30 @@ def test_another_difference_of_the_steps_is_refused_next_to_a_setting_that_may_d
     assert error.endswith("""--settings_may_differ "['spacing_mm', 'preprocessing']".""")
 
 
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ("NormalizeInBraind brain_key=None shift_air=True", "NormalizeInBraind brain_key=None shift_air=False"),
+        ("ScaleIntensityd minv=0 maxv=0.5", "ScaleIntensityd minv=0 maxv=1"),
+        ("ScaleIntensityd minv=0 maxv=0.55", "ScaleIntensityd minv=0 maxv=15"),
+    ],
+)
+def test_a_step_whose_word_or_number_changes_as_a_setting_does_is_refused(tmp_path, then, now):
+    trained = {"normalise": True, "pixel_size_um": 0.5, "preprocessing": [then]}
+    path = str(with_settings(tmp_path / "model.pt", trained))
+    given = {"normalise": False, "pixel_size_um": 1, "preprocessing": [now]}
+    error = input_error(WeightsLoader(path, torch.nn.Linear(2, 3), given, ["normalise", "pixel_size_um"]))
+    assert f"trained with preprocessing = ['{then}'], but preprocessing = ['{now}'] is given" in error
+
+
+def test_a_step_follows_its_setting_where_another_setting_has_its_values(tmp_path):
+    """The spacing becomes what the size of the crop was, and the other way round."""
+    path = str(with_settings(tmp_path / "model.pt", SETTINGS | STEPS | {"crop_mm": [2, 2, 2.5]}))
+    given = SETTINGS | {"spacing_mm": [2, 2, 2.5], "crop_mm": [1, 1, 1]}
+    given["preprocessing"] = [STEPS["preprocessing"][0], COARSE]
+    WeightsLoader(path, torch.nn.Linear(2, 3), given, ["spacing_mm", "crop_mm"])()
+
+
 def test_other_settings_are_named_before_the_shapes_that_follow_from_them(tmp_path):
     path = str(with_settings(tmp_path / "model.pt"))
     error = input_error(WeightsLoader(path, torch.nn.Linear(1, 3), {**SETTINGS, "modalities": ["t1"]}))

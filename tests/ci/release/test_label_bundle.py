@@ -23,9 +23,10 @@ from shared.inferers import Segmenter
 from shared.phantoms import paint_breast
 
 PROSTATE = Path("bundles/prostate_mri_segmentation_expert_consistency").resolve()
-WITH_PAINTED_WEIGHTS = [path.parents[1].resolve() for path in Path("bundles").glob("*/models/painted.pt")]
+PAINTED = [path.parents[1].resolve() for path in sorted(Path("bundles").glob("*/configs/painted_sizes.json"))]
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction").resolve()
 TINY = ["inference_tiny"]
+assert PAINTED
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_a_picture_gives_its_regions_column_first_and_its_class(tmp_path, found_
     assert names == {"0": "background", "1": "lesion"}
 
 
-@pytest.mark.parametrize("bundle", WITH_PAINTED_WEIGHTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", PAINTED, ids=lambda path: path.name)
 def test_included_weights_come_with_the_sizes_of_their_network(tmp_path, bundle):
     folder = label_bundle(bundle, tmp_path, [], {"only_modality": "flair"})
     config = read(folder, "inference")

@@ -1,15 +1,12 @@
+"""What a person can mend is one line; all else keeps its traceback."""
+
 import errno
-import subprocess
-import sys
-import threading
-import time
-from multiprocessing.pool import ThreadPool
 
 import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from shared.errors import InputError, error_line, install_excepthook
+from shared.errors import InputError, error_line
 
 
 def chained(cause):
@@ -81,57 +78,5 @@ def test_network_and_images_that_disagree_on_the_channels(convolution):
     assert "takes images of 2 channels, but these have 3; make --network_def#in_channels" in error_line(caught.value)
 
 
-def test_the_hook_waits_for_threads_that_are_still_reading(monkeypatch, capsys):
-    """An interpreter that ends while they call into PyTorch aborts."""
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    install_excepthook()
-    reading, read = threading.Event(), []
-
-    def read_case(number):
-        if number == 0:
-            reading.wait()
-            raise InputError("case 0: damaged; copy it again.")
-        reading.set()
-        time.sleep(0.3)
-        read.append(number)
-
-    with pytest.raises(InputError) as caught, ThreadPool(2) as pool:
-        list(pool.imap(read_case, [0, 1]))
-    assert read == []
-    sys.excepthook(InputError, caught.value, None)
-    assert read == [1]
-    assert capsys.readouterr().err == "Error: case 0: damaged; copy it again.\n"
-
-
 def test_other_errors_keep_their_traceback():
     assert error_line(ZeroDivisionError("division by zero")) is None
-
-
-@pytest.mark.parametrize(("raised", "traceback"), [("InputError('mend this')", False), ("KeyError('bug')", True)])
-def test_status_and_last_line_of_a_process(raised, traceback):
-    code = (
-        "from shared.errors import InputError\nfrom shared.errors import install_excepthook\n"
-        f"install_excepthook()\ntry:\n    raise {raised}\nexcept Exception as error:\n"
-        "    raise RuntimeError('wrapped') from error"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert ("Traceback" in ended.stderr) == traceback
-    if not traceback:
-        assert ended.stderr.splitlines()[-1] == "Error: mend this"
-
-
-def test_nothing_follows_the_last_line():
-    """As ITK's wrapper warns while Python is taken down, when no filter of warnings is left."""
-    code = (
-        "import os, sys\nfrom shared.errors import InputError, install_excepthook\ninstall_excepthook()\n"
-        "class AtTheEnd:\n    def __del__(self, write=os.write):\n        write(2, b'swigvarlink')\n"
-        "sys.kept = AtTheEnd()\nraise {}('mend this')"
-    )
-    ended = [
-        subprocess.run([sys.executable, "-c", code.format(kind)], capture_output=True, text=True)
-        for kind in ("InputError", "KeyError")
-    ]
-    assert [process.returncode for process in ended] == [1, 1]
-    assert ended[0].stderr == "Error: mend this\n"
-    assert ended[1].stderr.endswith("swigvarlink")
