@@ -11,7 +11,15 @@ from forked_python import ForkedPython
 from ci.lint.config_files import bundles_below
 
 MODALITIES = ("t1", "t1ce", "t2", "flair")
-OF_TRAINED_BUNDLES = ("test_bad_input", "test_cohorts", "test_refused_commands", "test_runs", "test_segmenter")
+OF_TRAINED_BUNDLES = (
+    "test_bad_input",
+    "test_cohorts",
+    "test_refused_commands",
+    "test_resumed_runs",
+    "test_runs",
+    "test_runs_of_two_processes",
+    "test_segmenter",
+)
 
 
 def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -1,6 +1,6 @@
 """Kill the processes of a cohort's inference at random moments and start it again, until it comes to its end.
 
-Run by test_runs.py in a process of its own, which knows MONAI: the children have imported it.
+Run by test_resumed_runs.py in a process of its own, which knows MONAI: the children have imported it.
 """
 
 import json
