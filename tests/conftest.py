@@ -14,6 +14,7 @@ MODALITIES = ("t1", "t1ce", "t2", "flair")
 OF_TRAINED_BUNDLES = (
     "test_bad_input",
     "test_cohorts",
+    "test_dicom_study",
     "test_refused_commands",
     "test_resumed_runs",
     "test_runs",

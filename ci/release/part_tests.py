@@ -17,7 +17,7 @@ def part_tests(root: Path, exported: Collection[str], modules: Collection[str], 
 
     A test is taken out if it uses a name of `shared` that is not packed, a command, a fixture of the repository's
     ``conftest.py`` or a file of the repository, itself or through another function of its file. A module of builders
-    next to the tests comes along if all that it imports from `shared` is packed.
+    next to the tests comes along if all that it imports from `shared` is packed and it names no file of the repository.
 
     Args:
         root: folder that holds ``shared/`` and ``tests/``.
@@ -59,7 +59,7 @@ def _without_the_rest(
     lost, changed = {"__file__", *fixtures}, {}  # line of a statement to what replaces it
     for node in [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]:
         source = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-        alone = source in helpers and _imported(helpers[source], ("shared", "ci", *others)) <= {*known}
+        alone = source in helpers and _stands_alone(helpers[source], known, others)
         if source.split(".")[0] in ("shared", "ci", *others):
             kept = [alias for alias in node.names if alone or f"{source}.{alias.name}" in known]
             lost |= {alias.asname or alias.name for alias in node.names if alias not in kept}
@@ -85,12 +85,14 @@ def _renamed(text: str, package: str) -> str:
     return re.sub(r"\bshared\.", f"{package}.", text)
 
 
-def _imported(module: Path, packages: Collection[str]) -> set[str]:
-    """Return the dotted names that a module imports from some top-level packages."""
-    nodes = list(ast.walk(ast.parse(_read(module))))
+def _stands_alone(module: Path, known: Collection[str], others: Collection[str]) -> bool:
+    """Whether a module imports nothing of the repository but what is known, and names no file here."""
+    tree = ast.parse(_read(module))
+    nodes = list(ast.walk(tree))
     names = {f"{node.module}.{item.name}" for node in nodes if isinstance(node, ast.ImportFrom) for item in node.names}
     names |= {item.name for node in nodes if isinstance(node, ast.Import) for item in node.names}
-    return {name for name in names if name.split(".")[0] in packages}
+    missing = {name for name in names if name.split(".")[0] in ("shared", "ci", *others)} - {*known}
+    return not missing and not any(_needs(statement, {"__file__"}, known) for statement in tree.body)
 
 
 def _needs(statement: ast.stmt, lost: Collection[str], known: Collection[str]) -> bool:

@@ -1,18 +1,12 @@
 from pathlib import Path
 
 import pytest
+from case_files import touch
 
 from shared.data import GRADES, find_gland_cases
 from shared.errors import InputError
 
 HEADER = "name,patient ID, grade (GlaS), grade (Sirinukunwattana et al. 2015)"
-
-
-def touch(root, *names):
-    for name in names:
-        path = Path(root, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
 
 
 def write_grades(root, *lines, name="Grade.csv", end="\r"):

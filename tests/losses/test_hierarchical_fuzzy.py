@@ -3,16 +3,13 @@ import math
 
 import pytest
 import torch
+from fuzzy_cases import fixed
 
 from shared.errors import InputError
 from shared.losses import FuzzyAuxiliaryLoss, HierarchicalFuzzyLoss
 from shared.transforms import fuzzy_membership, label_states, state_log_probabilities
 
 MASK = [[0], [1]]
-
-
-def fixed(rho_1=1.0, rho_2=1.0):
-    return FuzzyAuxiliaryLoss(rho_1, rho_2, learnable=False)
 
 
 def test_one_mask_by_hand():

@@ -14,10 +14,6 @@ from shared.phantoms import paint_gland_phantoms, paint_glands
 COARSE = {"size": (48, 64), "pixel_size_um": 4.0}
 
 
-def load(path):
-    return np.asarray(Image.open(path))
-
-
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

@@ -22,6 +22,13 @@ def blocky_label(shape, seed=0):
     return label
 
 
+def cube(side, size=9):
+    """Return a cube of class 1 inside class 0, never at the border."""
+    label = torch.zeros(size, size, size, dtype=torch.int64)
+    label[(slice(3, 3 + side),) * 3] = 1
+    return label
+
+
 def as_onehot(label, classes=CLASSES):
     """Turn classes (*spatial) into (1, C, *spatial)."""
     return torch.nn.functional.one_hot(label, classes).movedim(-1, 0).unsqueeze(0)

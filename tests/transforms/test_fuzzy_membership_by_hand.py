@@ -2,16 +2,9 @@
 
 import pytest
 import torch
-from fuzzy_labels import as_onehot, memberships_of
+from fuzzy_labels import as_onehot, cube, memberships_of
 
 from shared.transforms import flipped_share
-
-
-def cube(side, size=9):
-    """Return a cube of class 1 inside class 0, never at the border."""
-    label = torch.zeros(size, size, size, dtype=torch.int64)
-    label[(slice(3, 3 + side),) * 3] = 1
-    return label
 
 
 def distance_from_centre(size=21):

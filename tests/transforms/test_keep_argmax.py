@@ -1,27 +1,10 @@
-import numpy as np
+"""Memberships whose largest is that of the label, and the share of voxels that lack it."""
+
 import pytest
 import torch
+from fuzzy_labels import SHAPES, as_onehot, cube, random_label
 
 from shared.transforms import flipped_share, fuzzy_membership, keep_argmax
-
-SHAPES = [(11, 8), (7, 9, 6)]
-CLASSES = 4
-
-
-def random_label(shape, classes=CLASSES, seed=0):
-    return torch.from_numpy(np.random.default_rng(seed).integers(0, classes, shape))
-
-
-def as_onehot(label, classes=CLASSES):
-    """Turn classes (*spatial) into (1, C, *spatial)."""
-    return torch.nn.functional.one_hot(label, classes).movedim(-1, 0).unsqueeze(0)
-
-
-def cube(side, size=9):
-    """Return a cube of class 1 inside class 0, never at the border."""
-    label = torch.zeros(size, size, size, dtype=torch.int64)
-    label[(slice(3, 3 + side),) * 3] = 1
-    return label
 
 
 @pytest.mark.parametrize("label", [cube(1), cube(2), cube(3)], ids=["1", "2", "3"])

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from evaluation_tables import cells
 
 from ci.experiments import subset_tables
 from ci.experiments.tables import main
@@ -33,10 +34,6 @@ def runs(tmp_path):
     base = {"a": [0.7, 0.3, 0.81], "b": [0.7, None, None]}  # means 70, 30, 81
     names = ("ours0/subsets.csv", "ours1/subsets.csv", "base/subsets.csv")
     return [subsets_file(tmp_path / name, cases) for name, cases in zip(names, (first, second, base), strict=True)]
-
-
-def cells(text):
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
 
 
 def test_two_methods_by_hand(runs, tmp_path, capsys):

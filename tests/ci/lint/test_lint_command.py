@@ -7,16 +7,17 @@ from ci.lint.lint_configs import lint, main
 from shared.errors import InputError
 
 
-@pytest.mark.parametrize(("output_dir", "faults"), [("$@bundle_root + '/eval'", 0), ("eval", 1)])
-def test_the_command_counts_the_faults_and_ends_with_status_1_if_there_are_any(bundle, capsys, output_dir, faults):
-    bundle.change("inference", "output_dir", output_dir)
+@pytest.mark.parametrize("changes", [{}, {"output_dir": "eval"}, {"output_dir": "eval", "num_workers": 2}])
+def test_the_command_counts_the_faults_and_ends_with_status_1_if_there_are_any(bundle, capsys, changes):
+    for name, value in changes.items():
+        bundle.change("inference", name, value)
     bundle.lint()
     with pytest.raises(SystemExit) as ended:
         main(str(bundle.folder))
-    assert ended.value.code == faults
+    assert ended.value.code == bool(changes)
     *named, last = capsys.readouterr().out.splitlines()
-    assert len(named) == faults
-    assert last == f"1 bundles, {faults} faults"
+    assert len(named) == len(changes)
+    assert last == f"1 bundles, {len(changes)} faults"
 
 
 def test_without_a_name_every_bundle_of_the_repository_is_read(bundle, monkeypatch, capsys):

@@ -146,9 +146,19 @@ def test_a_test_that_needs_more_is_taken_out_and_the_others_import_the_package(t
     assert files["tests/networks/test_toy_net.py"] == LEFT
 
 
-@pytest.mark.parametrize("imported", ["shared.metrics import Heavy", "ci.release import pack", "test_heavy import x"])
-def test_a_helper_that_imports_what_is_not_packed_takes_its_tests_along(toy, tmp_path, imported):
-    (toy / "tests" / "networks" / "plain.py").write_text(f"from {imported} as double\n")
+@pytest.mark.parametrize(
+    "helper",
+    [
+        "from shared.metrics import Heavy as double\n",
+        "from ci.release import pack as double\n",
+        "from test_heavy import x as double\n",
+        "def double(x):\n    from shared.metrics import Heavy\n",
+        "def double(x):\n    open('bundles/toy_segmentation/LICENSE')\n",
+        "double = __file__\n",
+    ],
+)
+def test_a_helper_that_needs_what_is_not_packed_takes_its_tests_along(toy, tmp_path, helper):
+    (toy / "tests" / "networks" / "plain.py").write_text(helper)
     (toy / "tests" / "networks" / "test_toy_net.py").write_text(WITH_HELPER)
     assert not [path for path in unpacked(toy, tmp_path, "shared.networks.ToyNet") if path.startswith("tests/")]
 
