@@ -9,7 +9,7 @@ from monai.losses import DiceCELoss
 from small_networks import SMALL_NETWORKS
 
 from shared.handlers import unknown_settings
-from shared.handlers.state_dict_file import find_weights
+from shared.handlers.find_weights import find_weights
 
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction/configs")
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
