@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
+from .encoded_modalities import EncodedModalities, all_modalities, pack, restrict
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_decoder import ExpertDecoder
 from .expert_gate import ExpertGate, can_decide, weighted_sum
 from .modality_concat import ModalityConcatConv
-from .modality_encoder import modality_encoders
-from .modality_pairs import EncodedModalities, all_modalities, pack, restrict
 from .present_modalities import nan_without_modalities
+from .residual_encoder import residual_encoders
 
 __all__ = ["CLoE"]
 
@@ -77,7 +77,7 @@ class CLoE(nn.Module):
         super().__init__()
         _check(in_channels, fusion, gate_scores, modality_bias, region_map)
         widths = level_widths(features, LEVELS)
-        self.encoders = modality_encoders(widths, in_channels, bool(branches), dense)
+        self.encoders = residual_encoders(widths, in_channels, bool(branches), dense)
         self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.region_map = _region_map(features) if region_map else None

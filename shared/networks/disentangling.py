@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .conv_blocks import kaiming_convolutions
+from .encoded_modalities import EncodedModalities, all_modalities
 from .image_decoder import ImageDecoder
-from .modality_pairs import EncodedModalities, all_modalities
 from .style_encoder import StyleEncoder
 
 __all__ = ["BRANCHES", "DisentanglingBranches"]

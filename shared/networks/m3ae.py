@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .conv_blocks import level_widths, upsample
 from .learned_image import LearnedImage, position_in_brain
-from .modality_pairs import check_image
+from .modality_encoders import check_image
 from .present_modalities import available_modalities, is_tracing_or_exporting, nan_without_modalities
 
 __all__ = ["M3AE"]

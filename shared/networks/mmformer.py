@@ -10,11 +10,12 @@ from torch.nn import functional
 
 from ..errors import InputError
 from .conv_blocks import NormActConv, kaiming_convolutions
+from .encoded_modalities import EncodedModalities, all_modalities, available_rows, pack
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_concat import ConcatNormActConv
-from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, available_rows, pack
+from .modality_encoders import ModalityEncoders
 from .present_modalities import is_tracing_or_exporting, masked, nan_without_modalities
+from .residual_encoder import ResidualEncoder
 from .token_transformer import TokenTransformer
 
 __all__ = ["MMFormer"]
@@ -137,7 +138,7 @@ class MMFormer(nn.Module):
             own = torch.zeros_like(positions).repeat(batch, 1, 1)
             rows = available_rows(encoded, modality)
             if rows.shape[0] > 0:
-                features = encoded.levels[-1].index_select(0, encoded.number[:, modality].index_select(0, rows))
+                features = encoded.levels[-1].index_select(0, encoded.pair_index[:, modality].index_select(0, rows))
                 own = own.index_copy(0, rows, within(features, positions))
             tokens.append(own)
             all_positions.append(positions)
@@ -164,9 +165,9 @@ class MMFormer(nn.Module):
         return self.head(decoded), lower
 
 
-def _encoder(widths: Sequence[int]) -> ModalityEncoder:
+def _encoder(widths: Sequence[int]) -> ResidualEncoder:
     """Enter by a bare convolution, since blocks begin with a normalisation."""
-    return ModalityEncoder(widths, NormActConv, nn.Conv3d(1, widths[0], 3, padding=1, padding_mode="reflect"))
+    return ResidualEncoder(widths, NormActConv, nn.Conv3d(1, widths[0], 3, padding=1, padding_mode="reflect"))
 
 
 class _IntraModalTransformer(nn.Module):

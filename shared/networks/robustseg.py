@@ -9,8 +9,8 @@ from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
 from .expert_decoder import ExpertDecoder
 from .gated_fusion import GatedFusion
-from .modality_encoder import modality_encoders
 from .present_modalities import nan_without_modalities
+from .residual_encoder import residual_encoders
 
 __all__ = ["RobustSeg"]
 
@@ -58,7 +58,7 @@ class RobustSeg(nn.Module):
     ) -> None:
         super().__init__()
         widths = level_widths(features, LEVELS)
-        self.encoders = modality_encoders(widths, in_channels, encode_all_in_training=False, dense=dense)
+        self.encoders = residual_encoders(widths, in_channels, encode_all_in_training=False, dense=dense)
         self.fusions = nn.ModuleList(GatedFusion(width, in_channels) for width in widths)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct, upsampling="nearest")
         self.apply(kaiming_convolutions)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from .conv_blocks import kaiming_convolutions, level_widths
+from .encoded_modalities import all_modalities, pack
 from .hetero_modal_unet import LEVELS, STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, all_modalities, pack
+from .modality_encoders import ModalityEncoders
 from .present_modalities import masked, nan_without_modalities
 
 __all__ = ["UHVED", "product_from_precisions", "product_of_gaussians"]
