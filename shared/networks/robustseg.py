@@ -25,10 +25,13 @@ class RobustSeg(nn.Module):
     encoder per modality gives a few numbers, and an image decoder per modality restores its image from the deepest
     fused content and that style. Modalities that a sample does not have are not computed.
 
-    Unlike the published code, normalisations of features have no weights (those of the gates have), every image decoder
-    has its own last convolution (there one for all), the style's Gaussian has its mean as shift and its deviation as
-    scale of the normalisations (there the other way round), convolutions start with He's weights, and those of the
-    style encoders have no bias.
+    Unlike the published code:
+
+    - Normalisations of features have no weights; those of the gates have.
+    - Every image decoder has a last convolution of its own. In the published code all share one.
+    - The style's Gaussian gives its mean as shift and its deviation as scale of the normalisations. In the published
+      code it is the other way round.
+    - Convolutions start with He's weights, and those of the style encoders have no bias.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 

@@ -68,8 +68,8 @@ def state_log_probabilities(logits: Tensor, states: Tensor) -> Tensor:
     .. math:: \log P_t(S) = f \cdot S - \log \sum_{S' : V(S') = 1} \exp(f \cdot S')
 
     Eq. 7 of the gland paper with its product read as prod_r exp(f_r S_r). As printed, prod_r exp(f_r) S_r, it is zero
-    as soon as one S_r is, that is for every valid state of the gland hierarchy, and so is Z. Finite, gradients too,
-    for logits of any size.
+    if any S_r is zero, so for every valid state of the gland hierarchy, and Z would be zero too. Values and gradients
+    are finite for logits of any size.
 
     Args:
         logits: f, (B, L, *spatial).
