@@ -109,7 +109,6 @@ RANGES: dict[str, Range] = {
     "contrast": Range(high=1, below=True),
     "brightness": NOT_NEGATIVE,
     "min_area_um2": NOT_NEGATIVE,
-    "decision_weights": Range(above=True, optional=True),
     "contour_um": Range(above=True, optional=True),
     "min_et_volume_mm3": NOT_NEGATIVE,
     "min_component_mm3": NOT_NEGATIVE,
