@@ -7,20 +7,9 @@ import nibabel
 import numpy as np
 import pytest
 from forked_python import ForkedPython
-
-from ci.lint.config_files import bundles_below
+from processes_of_tests import process_of
 
 MODALITIES = ("t1", "t1ce", "t2", "flair")
-OF_TRAINED_BUNDLES = (
-    "test_bad_input",
-    "test_cohorts",
-    "test_dicom_study",
-    "test_refused_commands",
-    "test_resumed_runs",
-    "test_runs",
-    "test_runs_of_two_processes",
-    "test_segmenter",
-)
 
 
 def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -40,18 +29,14 @@ def paint_head(shape: Sequence[int], seed: int = 0) -> tuple[dict[str, np.ndarra
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give the tests of a trained bundle, and those of any other file, to one process each."""
+    """Give the tests of a painted bundle, and those of any other file, to one process each."""
     from xdist.scheduler import LoadFileScheduling
 
-    bundles = [path.name for path in bundles_below(Path())]
-
-    class ByTrainedBundleElseByFile(LoadFileScheduling):
+    class ByPaintedBundleElseByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            of_trained = Path(file).stem in OF_TRAINED_BUNDLES
-            return next((name for name in bundles if of_trained and name in nodeid), file)
+            return process_of(nodeid)
 
-    return ByTrainedBundleElseByFile(config, log)
+    return ByPaintedBundleElseByFile(config, log)
 
 
 @pytest.fixture(scope="session")

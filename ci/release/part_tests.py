@@ -9,15 +9,19 @@ from pathlib import Path
 
 __all__ = ["part_tests"]
 
-IN_THE_REPOSITORY = re.compile(r"(bundles|shared|ci|tests)(/|$)")
+FOLDERS = ("bundles", "shared", "ci", "tests")
+PATH_HERE = re.compile(rf"({'|'.join(FOLDERS)})/\S*")
+DOTTED_NAME_HERE = re.compile(r"(shared|ci)(\.\w+)+")
+START_OF_A_NAME = re.compile(r"(\bfrom |\bimport |[\"'`])shared\.")  # not of an attribute of a variable called shared
 
 
 def part_tests(root: Path, exported: Collection[str], modules: Collection[str], package: str) -> dict[str, str]:
     """Return {path: text} of the test files that are left when everything that needs other modules is taken out.
 
     A test is taken out if it uses a name of `shared` that is not packed, a command, a fixture of the repository's
-    ``conftest.py`` or a file of the repository, itself or through another function of its file. A module of builders
-    next to the tests comes along if all that it imports from `shared` is packed and it names no file of the repository.
+    ``conftest.py`` or a path into the repository, itself or through another function of its file. A module of builders
+    next to the tests comes along if all that it imports from `shared` is packed and it has no path into the repository.
+    A path is a text such as ``"bundles/a/LICENSE"``, or an argument of `Path`. The word ``"shared"`` alone is no path.
 
     Args:
         root: folder that holds ``shared/`` and ``tests/``.
@@ -82,11 +86,11 @@ def _read(path: Path) -> str:
 
 
 def _renamed(text: str, package: str) -> str:
-    return re.sub(r"\bshared\.", f"{package}.", text)
+    return START_OF_A_NAME.sub(rf"\g<1>{package}.", text)
 
 
 def _stands_alone(module: Path, known: Collection[str], others: Collection[str]) -> bool:
-    """Whether a module imports nothing of the repository but what is known, and names no file here."""
+    """Whether a module imports nothing of the repository but what is known, and has no path into it."""
     tree = ast.parse(_read(module))
     nodes = list(ast.walk(tree))
     names = {f"{node.module}.{item.name}" for node in nodes if isinstance(node, ast.ImportFrom) for item in node.names}
@@ -96,7 +100,7 @@ def _stands_alone(module: Path, known: Collection[str], others: Collection[str])
 
 
 def _needs(statement: ast.stmt, lost: Collection[str], known: Collection[str]) -> bool:
-    """Whether a statement uses a lost name (variable or fixture), imports what is not known, or names a file here."""
+    """Whether a statement uses a lost name (variable or fixture), imports what is not known, or has a path here."""
     for node in ast.walk(statement):
         inner = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
         if any(imported.split(".")[0] in ("shared", "ci") and imported not in known for imported in inner):
@@ -104,9 +108,24 @@ def _needs(statement: ast.stmt, lost: Collection[str], known: Collection[str]) -
         name = getattr(node, "id", None) or getattr(node, "arg", None)  # of a variable, of an argument
         if isinstance(node, (ast.Name, ast.arg)) and name in lost:
             return True
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and IN_THE_REPOSITORY.match(node.value):
+        if _is_path_here(node) or _is_unknown_name(node, known):
             return True
     return False
+
+
+def _is_path_here(node: ast.AST) -> bool:
+    """Whether a node is a text such as ``"shared/networks"``, or a call such as ``Path("shared", name)``."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and bool(PATH_HERE.fullmatch(node.value))
+    is_path = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Path"
+    return is_path and any(isinstance(word, ast.Constant) and word.value in FOLDERS for word in node.args)
+
+
+def _is_unknown_name(node: ast.AST, known: Collection[str]) -> bool:
+    """Whether a node is a text such as ``"shared.networks.Other.forward"`` of what is not known."""
+    if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and DOTTED_NAME_HERE.fullmatch(node.value)):
+        return False
+    return not any(f"{node.value}.".startswith(f"{name}.") for name in known)
 
 
 def _defines(statement: ast.stmt) -> Iterator[str]:

@@ -18,13 +18,14 @@ import pytest
 import torch
 from bundle_cases import COMMANDS, read_all
 from forked_python import Ended
+from processes_of_tests import painted_id
 from tiny_bundle import BUNDLES, TinyBundle
 from tiny_phantoms import paint_tiny_phantoms
 
 from shared.errors import error_line
 
 
-@pytest.fixture(scope="session", params=BUNDLES, ids=lambda path: path.name)
+@pytest.fixture(scope="session", params=BUNDLES, ids=painted_id)
 def painted(request, tmp_path_factory) -> TinyBundle:
     """The bundle and its phantoms, untrained, on one thread."""
     threads = torch.get_num_threads()

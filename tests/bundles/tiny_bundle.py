@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from monai.bundle import ConfigWorkflow
+from processes_of_tests import painted_id
 
 __all__ = ["BUNDLES", "TinyBundle", "tried_on"]
 
@@ -66,4 +67,4 @@ def tried_on(*words: str) -> pytest.MarkDecorator:
     """Try a test on the bundles that have one of these words in their names; on all of them without this mark."""
     chosen = [bundle for bundle in BUNDLES if any(word in bundle.name for word in words)]
     assert len(chosen) >= len(words)
-    return pytest.mark.parametrize("painted", chosen, indirect=True, ids=lambda path: path.name)
+    return pytest.mark.parametrize("painted", chosen, indirect=True, ids=painted_id)

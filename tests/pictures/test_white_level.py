@@ -125,7 +125,7 @@ def test_pictures_of_eight_bits_look_as_pillow_shows_them(tmp_path, mode, caplog
     expected = np.asarray(Image.open(tmp_path / name).convert("RGB"), np.float32) / 255
     with caplog.at_level(logging.INFO):
         np.testing.assert_allclose(np.moveaxis(read(tmp_path / name), 0, -1), expected)
-    assert not [record for record in caplog.records if record.name.startswith("shared")]
+    assert not [record for record in caplog.records if record.name.startswith("shared.")]
 
 
 def test_alpha_has_as_many_bits_as_the_colours(tmp_path):

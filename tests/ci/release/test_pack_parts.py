@@ -10,7 +10,9 @@ from ci.release.pack_parts import pack_parts
 from shared.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-TESTS = """import pytest
+TESTS = """from pathlib import Path
+
+import pytest
 from plain import double
 from forked_python import ForkedPython
 
@@ -59,10 +61,25 @@ def test_file_of_the_repository(width):
     assert make()
 
 
+def test_folder_of_the_repository():
+    assert Path("shared", "networks")
+
+
+def test_name_in_a_text(monkeypatch):
+    monkeypatch.setattr("shared.data.arithmetic.twice", None)
+
+
 def test_message(monkeypatch):
     monkeypatch.setattr("shared.networks.toy_net.torch", None)
+
+
+def test_words():
+    shared = {"shared": "tests"}
+    assert Path(*shared.values()) != "shared/specific features"
 """
-LEFT = """import pytest
+LEFT = """from pathlib import Path
+
+import pytest
 from plain import double
 
 from my_parts.networks import ToyNet
@@ -78,6 +95,11 @@ def test_alone(width):
 
 def test_message(monkeypatch):
     monkeypatch.setattr("my_parts.networks.toy_net.torch", None)
+
+
+def test_words():
+    shared = {"shared": "tests"}
+    assert Path(*shared.values()) != "shared/specific features"
 """
 WITH_HELPER = """from plain import double
 
@@ -140,7 +162,7 @@ def test_holds_the_parts_what_they_import_and_their_tests(toy, tmp_path):
 
 
 def test_a_test_that_needs_more_is_taken_out_and_the_others_import_the_package(toy, tmp_path):
-    """By a module, a command, a fixture of the repository, or a file of it that another function opens."""
+    """By a module, a command, a fixture or a path of the repository; the words "shared" and "tests" are no paths."""
     (toy / "tests" / "networks" / "test_toy_net.py").write_text(TESTS)
     files = unpacked(toy, tmp_path, "shared.networks.ToyNet")
     assert files["tests/networks/test_toy_net.py"] == LEFT
