@@ -5,7 +5,8 @@ from .breast_split import split_breast_cases
 from .case_cache import CaseCache
 from .case_stream import CaseStream
 from .epoch_dataset import EpochDataset
-from .gland_cases import GRADES, find_gland_cases
+from .gland_cases import find_gland_cases
+from .gland_grades import GRADES
 from .gland_split import split_gland_cases
 from .hand_out import hand_out
 from .incomplete_cases import incomplete_cases

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .gland_cases import GRADES, TRAIN
+from .gland_cases import TRAIN
+from .gland_grades import GRADES
 from .splits import PARTS, split_cases
 
 __all__ = ["split_gland_cases"]
