@@ -2,13 +2,9 @@ import math
 
 import pytest
 import torch
+from label_hierarchies import random_case
 
 from shared.losses import GeometryLoss, label_states, state_log_probabilities
-
-
-def random_case(shape=(2, 3, 5, 4)):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(shape, generator=generator), torch.randint(0, 3, (shape[0], 1, *shape[2:]), generator=generator)
 
 
 def over_ordered_pairs(logits, label):
