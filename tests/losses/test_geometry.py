@@ -31,7 +31,7 @@ def row(*weights):
     return torch.stack([stroma, torch.zeros_like(stroma), torch.zeros_like(stroma)]).view(1, 3, 1, -1)
 
 
-def test_by_hand():
+def test_a_pair_of_one_state_costs_the_difference_of_its_log_probabilities_from_both_sides():
     """P(stroma) = 1/2, 3/4, 1/2, P(epithelium) = 1/4 at the last: one pair of stroma, seen from both its pixels."""
     label = torch.tensor([0, 0, 1]).view(1, 1, 1, 3)
     loss = GeometryLoss()(row(1, 3, 1), label)

@@ -109,7 +109,7 @@ def test_refuses_what_is_no_table_of_states(states):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_in_a_hierarchy_of_four_nested_labels_each_label_that_is_wrong_costs_its_logit(loss):
+def test_four_nested_labels_cost_nothing_if_right_and_the_logit_of_a_label_too_many_if_wrong(loss):
     """Four labels, nested: a label map of state 3 has three labels on."""
     states = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]]
     logits = torch.tensor([-50.0, 50, 50, 50]).view(1, 4, 1, 1).expand(1, 4, 2, 2)

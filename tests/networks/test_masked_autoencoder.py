@@ -67,6 +67,6 @@ def test_fine_tuning_starts_from_the_autoencoder_and_keeps_its_learned_image():
 
 
 @pytest.mark.parametrize("options", [{"hidden_share": 1.0}, {"hidden_share": -0.1}, {"cube": 0}])
-def test_refuses_to_hide_everything(options):
+def test_refuses_a_hidden_share_or_a_cube_out_of_range(options):
     with pytest.raises(InputError, match="hidden_share must be at least 0 and below 1, cube 1 or more, got"):
         autoencoder(**options)
