@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from shared.phantoms.dicom_files import write_enhanced
-from shared.phantoms.dicom_phantoms import ADC, MPRAGE, T2, TRACE, grid_of
+from shared.phantoms.dicom_phantoms import grid_of
+from shared.phantoms.dicom_protocols import ADC, MPRAGE, T2, TRACE
 
 from .odd_study import OddStudy, odd
 

@@ -14,6 +14,7 @@ from pandas import DataFrame
 from ci.experiments.evaluation_files import OF_SUBSET
 from ci.experiments.printed_table import PrintedTable
 from ci.experiments.run_spread import MARK
+from ci.experiments.table_headings import Heading
 from shared.errors import InputError
 from shared.reports.score_table import markdown_table, markdown_text
 from shared.reports.subset_figure import HeatMap, draw_heat_maps
@@ -31,7 +32,7 @@ class SubsetLayout:
     Attributes:
         modalities: the modalities, in the order of the columns.
         regions: the scores' names without "dice_".
-        headings: as `ci.experiments.tables.layout`: "WT t1+t2" of a subset, "WT, 2 missing" of a group of them.
+        headings: name to `Heading`, "WT t1+t2" of a subset, "WT, 2 missing" of a group of them.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -48,7 +49,7 @@ class SubsetLayout:
             groups = {f"{region} {subset}": [subset] for subset in self.subsets}
             groups |= {f"{region}, {group}": subsets for group, subsets in self.groups.items()}
             self.headings |= {
-                heading: ([f"{score}{OF_SUBSET}{subset}" for subset in subsets], 100.0, 2)
+                heading: Heading([f"{score}{OF_SUBSET}{subset}" for subset in subsets])
                 for heading, subsets in groups.items()
             }
 

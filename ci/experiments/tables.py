@@ -31,67 +31,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pandas import DataFrame
 
-from ci.experiments.evaluation_files import (
-    CLASS_SCORE,
-    MEAN_ROW,
-    OF_SUBSET,
-    POOLED_ROW,
-    POOLED_SCORE,
-    read_case_scores,
-    read_methods,
-)
+from ci.experiments.evaluation_files import OF_SUBSET, read_case_scores, read_methods
 from ci.experiments.paired_differences import COLUMNS, difference_rows, paired_differences, paired_sentence
 from ci.experiments.printed_table import PrintedTable
 from ci.experiments.run_spread import marked_by_cases, method_rows, over_runs, spread_sentence, unknown_chance
-from shared.errors import InputError
+from ci.experiments.table_headings import Headings, describe, headings_for, score
 
 if TYPE_CHECKING:
     from shared.reports.score_table import Draw
-
-POOLED_HEADINGS = {
-    "class accuracy": (["class_correct"], 100.0, 2),
-    "pixel accuracy": (["pixel_accuracy"], 100.0, 2),
-    "object F1": (["object_f1"], 100.0, 2),
-    "object Dice": (["object_dice"], 100.0, 2),
-    "object Hausdorff (um)": (["object_hausdorff_um"], 1.0, 2),
-}
-MASK_AND_CLASS_HEADINGS = {
-    "lesion IoU": (["iou"], 100.0, 2),
-    "lesion Dice": (["dice"], 100.0, 2),
-    "sensitivity": (["sensitivity"], 100.0, 2),
-    "precision": (["precision"], 100.0, 2),
-    "class accuracy": (["class_correct"], 100.0, 2),
-    "class F1": (["macro_f1"], 100.0, 2),
-    "class AUC": (["auc"], 100.0, 2),
-    "class precision": (["macro_precision"], 100.0, 2),
-}
-Headings = dict[str, tuple[list[str], float, int]]  # heading to columns to average, factor, decimals
-
-
-def layout(names: list[str]) -> Headings:
-    """Choose headings for columns: of objects, of mask and class, or Dice, then one distance, then calibration."""
-    if POOLED_SCORE in names:
-        return POOLED_HEADINGS
-    if CLASS_SCORE in names:
-        return MASK_AND_CLASS_HEADINGS
-    dice = [name for name in names if name.startswith("dice_")]
-    averaged = [name for name in dice if "_pp" not in name]  # ET_pp500 repeats ET
-    headings = {}
-    if len(averaged) > 1:
-        headings["mean of " + "/".join(name.removeprefix("dice_") for name in averaged)] = (averaged, 100.0, 2)
-    headings |= {name.removeprefix("dice_"): ([name], 100.0, 2) for name in dice}
-    distances = [name for name in names if name.startswith("hausdorff_95_mm_")][:1]
-    headings |= {f"HD95 {name.removeprefix('hausdorff_95_mm_')} (mm)": ([name], 1.0, 2) for name in distances}
-    if "expected_calibration_error" in names:
-        headings["ECE"] = (["expected_calibration_error"], 1.0, 4)
-    if not headings:
-        raise InputError(f"columns {', '.join(names)}: none is a Dice, a distance or a calibration error.")
-    return headings
-
-
-def score(runs: DataFrame, headings: Headings) -> DataFrame:
-    """Return the headings' scores of every run; where a heading has several columns, their mean."""
-    return DataFrame({heading: factor * runs[names].mean(axis=1) for heading, (names, factor, _) in headings.items()})
 
 
 def draw(path: Path, scores: DataFrame, title: str, label: str) -> None:
@@ -115,21 +62,6 @@ def draw(path: Path, scores: DataFrame, title: str, label: str) -> None:
     ax.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=120, metadata={"Software": None})
-
-
-def _words(names: list[str], num_cases: int, rows: str | None) -> tuple[str, str, str]:
-    """Return what the scores are of, the label of the figure's axis, and the note below the table."""
-    cases = f"Cases: {num_cases}"
-    runs = "mean over runs (smallest to largest run)."
-    if POOLED_SCORE in names:
-        cases = f"{cases}, {rows or POOLED_ROW}"
-        return cases, "score x 100", f"{cases}. Accuracies, F1 and Dice x 100, {runs}"
-    if CLASS_SCORE in names:
-        of_masks = {MEAN_ROW: "means over images with a lesion", POOLED_ROW: "over the pixels of images with a lesion"}
-        lesion = of_masks.get(rows or MEAN_ROW, rows)
-        of_class = "over all images, F1, AUC and precision as means over classes"
-        return cases, "score x 100", f"{cases}. Mask: {lesion}; class: {of_class}. All x 100, {runs}"
-    return cases, "Dice x 100", f"{cases}. Dice x 100, mean over cases and runs (smallest to largest run)."
 
 
 def main(*runs: str, out: str, rows: str | None = None, printed: str | None = None) -> None:
@@ -171,7 +103,7 @@ def _below(table: DataFrame, headings: Headings, scores: list[str]) -> list[str 
         return []
     from shared.reports.score_table import markdown_table
 
-    first, decimals = table.index[0][0], {heading: decimals for heading, (*_, decimals) in headings.items()}
+    first, decimals = table.index[0][0], {name: heading.decimals for name, heading in headings.items()}
     shown = difference_rows(table[COLUMNS].dropna(subset="difference"), decimals, scores)
     return [f"Difference to {first}, case by case:", markdown_table(shown.rename_axis("method: score"))]
 
@@ -186,12 +118,12 @@ def _by_method(
     """Merge evaluations into one row per method: scores over runs, Markdown, what draws them."""
     from shared.reports.score_table import markdown_table, markdown_text
 
-    headings = layout(list(runs.columns))
+    headings = headings_for(list(runs.columns))
     scores = score(runs, headings)
     table, meaning = _compare(over_runs(scores), by_case, headings)
-    cases, label, explanation = _words(list(runs.columns), num_cases, rows)
-    shown = method_rows(table, {heading: f".{decimals}f" for heading, (*_, decimals) in headings.items()})
-    drawn = [heading for heading, (_, factor, _) in headings.items() if factor == 100]
+    cases, label, explanation = describe(list(runs.columns), num_cases, rows)
+    shown = method_rows(table, {name: f".{heading.decimals}f" for name, heading in headings.items()})
+    drawn = [name for name, heading in headings.items() if heading.factor == 100]
     title = f"{cases}; bar: mean over runs, point: one run"
     below = [] if printed is None else [printed.sentence()]
     shown = shown if printed is None else printed.below(shown)

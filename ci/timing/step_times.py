@@ -22,7 +22,6 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,39 +29,30 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.engine.events import EventEnum
 from monai.bundle import ConfigParser
-from monai.engines.utils import IterationEvents
-from monai.utils import convert_to_tensor, set_determinism
+from monai.utils import set_determinism
 
-from ci.experiments.config_files import configuration_with, overlay_names
+from ci.experiments.config_files import overlay_names
 from shared.errors import InputError
 
+from .step_forms import ENGINES, compile_network, configuration, forms_of, lay_out_channels_last
 from .step_parts import parts_table
 
-PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
-LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the weights' dimensions
-ENGINES = {  # inference first: what a training leaves would count as its memory
-    "validate::evaluator": IterationEvents.FORWARD_COMPLETED,
-    "train::trainer": IterationEvents.MODEL_COMPLETED,
-}
-BESIDE_STEPS = ("postprocessing", "key_metric", "additional_metrics")
-HANDLERS_OF_A_STEP = ("shared.handlers.GradientClip",)
-SET_HERE = ("amp", "bundle_root", "max_epochs")
 HEAD = "| form | inference of a case (s) | memory (GB) | training step (s) | memory (GB) |\n|---|---:|---:|---:|---:|"
 
 
 def wait(device: torch.device) -> None:
-    """Wait until a GPU has done what it was told; a CPU has."""
+    """Wait until a GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 class Stopwatch:
-    """Seconds from the start of every iteration of an engine to an event of it.
+    """Seconds from the start of every iteration of an engine to an event in it.
 
     Args:
         engine: trainer or evaluator.
-        end: what is no longer timed begins with it.
-        most: after so many iterations the engine stops.
+        end: the event.
+        most: number of iterations after which the engine stops.
     """
 
     def __init__(self, engine: Engine, end: EventEnum, most: int) -> None:
@@ -72,7 +62,7 @@ class Stopwatch:
         engine.add_event_handler(end, self.stop)
 
     def start(self, engine: Engine) -> None:
-        """Look at the clock."""
+        """Start the clock of an iteration."""
         wait(engine.state.device)
         self.started = time.perf_counter()
 
@@ -84,55 +74,8 @@ class Stopwatch:
             engine.terminate()
 
 
-def forms_of(text: str) -> list[str]:
-    """Return the forms that a text names.
-
-    Raises:
-        InputError: one that there is not, or one twice.
-    """
-    forms = [" ".join(form.split()) for form in text.split(";")]
-    for form in forms:
-        precision, _, words = form.partition(" ")
-        if precision not in PRECISIONS or not set(words.split()) <= {"channels-last", "compiled"}:
-            raise InputError(
-                f"forms: {form!r} is none; write fp32, fp16 or bf16, then channels-last, compiled or nothing."
-            )
-        if forms.count(form) > 1:
-            raise InputError(f"forms: {form!r} is there twice.")
-    return forms
-
-
-def configuration(
-    bundle: Path, overlays: Sequence[str], form: str, settings: dict[str, Any], steps_alone: bool = True
-) -> ConfigParser:
-    """Return train.json with overlays and settings, in a form; `steps_alone`: without what happens between steps.
-
-    Raises:
-        InputError: an overlay or a setting that there is not, or half precision without a GPU.
-    """
-    parser = configuration_with(bundle, ["train", *overlays], {"cache_rate": 0.0, **settings}, SET_HERE)
-    device = parser.get_parsed_content("device")
-    if not isinstance(device, torch.device):
-        raise InputError(f"""--device: write "$torch.device('cpu')", not {device!r}.""")
-    dtype = PRECISIONS[form.split()[0]]
-    if dtype and device.type != "cuda":
-        raise InputError(f"forms: {form!r} needs a GPU; fp32 does not.")
-    parser["amp"] = dtype is not None
-    for engine in ENGINES:
-        part = engine.partition("::")[0]
-        parser[f"{engine}::amp_kwargs"] = {"dtype": dtype} if dtype else {}
-        if not steps_alone:
-            continue
-        parser[f"{engine}::decollate"] = False  # a part of what follows a step
-        handlers = [handler for handler in parser[f"{part}::handlers"] if isinstance(handler, dict)]
-        parser[f"{part}::handlers"] = [handler for handler in handlers if handler["_target_"] in HANDLERS_OF_A_STEP]
-        for name in set(BESIDE_STEPS) & set(parser[part]):
-            parser[f"{part}::{name}"] = None
-    return parser
-
-
 def measured(engine: Engine, end: EventEnum, warm_up: int, repeats: int) -> list[str]:
-    """Return the median seconds of an iteration and the largest gigabytes, as cells; the latter empty on a CPU.
+    """Return the median seconds of an iteration and the peak memory in GB (empty on a CPU), as cells.
 
     Raises:
         InputError: there is no image.
@@ -156,23 +99,12 @@ def measured(engine: Engine, end: EventEnum, warm_up: int, repeats: int) -> list
     return [f"{statistics.median(stopwatch.seconds[warm_up:]):.3f}", memory]
 
 
-def compile_network(engine: Engine) -> None:
-    """Compile an engine's network, for batches without MetaTensors.
-
-    MONAI's own `compile=True` makes them MetaTensors again, which fails for several images and for dictionaries.
-    """
-    prepare_batch = engine.prepare_batch
-    engine.network = torch.compile(engine.network)
-    engine.prepare_batch = lambda *batch, **options: convert_to_tensor(prepare_batch(*batch, **options))
-
-
 def prepare(parser: ConfigParser, form: str, epochs: int) -> None:
     """Seed everything, set the length of the training, and lay out the network's weights as the form says."""
     set_determinism(seed=parser.get_parsed_content("seed"))
     parser["max_epochs"] = epochs
     if "channels-last" in form:
-        network = parser.get_parsed_content("network")
-        network.to(memory_format=LAYOUTS[max(parameter.dim() for parameter in network.parameters())])
+        lay_out_channels_last(parser.get_parsed_content("network"))
 
 
 def row(parser: ConfigParser, form: str, warm_up: int, repeats: int) -> str:

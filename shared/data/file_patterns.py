@@ -48,8 +48,8 @@ def match_files(
     """Sort all paths (relative name -> path) that fit the pattern of their key into cases.
 
     Returns:
-        {case: {key: path}}, and {case: reason} of the cases that cannot be used: those with two files for one key, or
-        whose files come from two folders that each hold such keys for other cases, so that they may be two cases.
+        {case: {key: path}}, and {case: reason} of the cases that cannot be used: a case with two files for one key, or
+        with files from two folders that each have the same keys for other cases (it may be two cases).
     """
     found: dict[str, dict[str, str]] = {}
     doubtful: dict[str, str] = {}

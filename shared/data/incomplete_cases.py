@@ -24,9 +24,9 @@ def incomplete_cases(
 ) -> list[dict[str, Any]]:
     """Return the cases without some of their modalities, as if they had never been acquired.
 
-    Which ones a case lacks is a function of the seed and its name: the same in every epoch, process and run, whatever
-    the other cases are. At least one modality stays, and the rates hold all the same (`subset_probabilities`). In a
-    case that lacks modalities itself, the rates are those of the others, as far as one can stay.
+    Which modalities a case lacks is a function of the seed and its name: the same in every epoch, process and run,
+    whatever the other cases are. At least one modality stays, and the rates hold all the same (`subset_probabilities`).
+    If a case lacks modalities from the beginning, the rates apply to its other modalities, as far as one can stay.
 
     A log line says how many cases have which modalities, where not all have all of them.
 

@@ -27,8 +27,8 @@ def split_cases(
 ) -> dict[str, list[dict[str, Any]]]:
     """Split cases into "train", "validation" and "test", each sorted by name.
 
-    All cases of a patient go to one part. Which part depends on the patients' names and the seed alone, not on the
-    order of the cases, so that every method that is given the same folder and seed gets the same split.
+    All cases of a patient go to one part. The part depends on the patients' names and the seed alone, not on the order
+    of the cases: all methods with the same folder and seed have the same split.
 
     Args:
         cases: items with "case" and "patient" (without it the case is its own patient).

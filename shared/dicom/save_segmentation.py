@@ -27,11 +27,13 @@ ENDINGS = {"segmentation": "seg", "report": "sr"}  # of the files' names
 class SaveImageDicomSegd(Transform):
     """Write ``<case>_seg.dcm``, a BINARY Segmentation (PS3.3, A.51), next to the case's other results.
 
-    It has the geometry of the series whose grid the image has, references to its images, one segment per class also
-    where a class was not found, and patient and study as the series has them. Runs before `SaveImageCased`, whose
-    record names the file. The UIDs are functions of the series, the bundle and the label map: the same result is the
-    same object. With `report` there is ``<case>_sr.dcm`` as well, see `volume_report`. (MONAI Deploy leaves out
-    transforms named like this one.)
+    The file has the geometry of the series on whose grid the image is, references to the images of the series, its
+    patient and study, and one segment per class, also for a class that was not found. The UIDs are functions of the
+    series, the bundle and the label map: the same result is the same object. With `report` there is ``<case>_sr.dcm``
+    as well, see `volume_report`.
+
+    Runs before `SaveImageCased`, whose record names the file. MONAI Deploy leaves out transforms with "SaveImage" in
+    their name, as this one has.
 
     Args:
         output_dir: folder in which the cases' folders are made.

@@ -37,10 +37,12 @@ class Fit:
 class SeriesRule:
     """What a series of one modality has.
 
-    Words are regular expressions that fit whole words of the series description, in small letters, without accents,
-    "*" written as "star" and "+" as "plus". A series fits by its words, or by its parameters alone (one of
-    `image_type`, echo and repetition time, and whatever must be above 0, as far as the rule has them), and only if
-    nothing speaks against it. A parameter that a file does not have speaks neither for nor against.
+    A series fits by its words, or by its parameters alone, and only if nothing speaks against it. The parameters are
+    `image_type`, echo and repetition time, and whatever must be above 0, as far as the rule has them. A parameter that
+    a file does not have speaks neither for nor against.
+
+    Words are regular expressions for whole words of the series description, in small letters and without accents; "*"
+    is written as "star" and "+" as "plus".
 
     Attributes:
         words: one of them in the description speaks for the modality.

@@ -16,7 +16,8 @@ from ..errors import InputError
 from .model_settings import with_model_settings
 from .resume_schedule import different_hyperparameter, hyperparameters, replay_schedule, schedule_differs
 from .run_settings import compare_run_settings, run_settings
-from .state_dict_file import bare, load_tensors, read_file
+from .state_dict_file import load_tensors, read_file
+from .unwrap import unwrap
 
 __all__ = ["TrainingCheckpoint"]
 
@@ -36,16 +37,16 @@ class TrainingCheckpoint:
     - ``model_last.pt``: state dict of the network after the last epoch;
     - ``checkpoint.pt``: every object's state, the epoch, the best score, the AMP scaler, all settings of the training.
 
-    Resuming with other settings is refused, except for those in `run_settings.FREE` (paths, hardware, intervals). Only
-    the number of epochs may grow: then the schedule of the learning rate is rebuilt for the new end and brought to the
-    epoch of the checkpoint; schedules that depend on the epoch alone (lambda, warm-up) follow the new end as well.
+    Resuming with other settings is refused, except for those in `run_settings.FREE` (paths, hardware, intervals). The
+    number of epochs may grow: then the learning rate's schedule is rebuilt for the new end and replayed up to the
+    epoch of the checkpoint. Schedules that depend on the epoch alone (lambda, warm-up) follow the new end as well.
 
-    MONAI's `CheckpointSaver` writes in place, so that a killed run leaves a truncated file. Attach it after the
-    handlers that change what it saves (scheduler, validation). Of several processes the first one writes.
+    MONAI's `CheckpointSaver` writes in place: a killed run leaves a truncated file. Attach this handler after those
+    that change what it saves (scheduler, validation). With several processes the first one writes.
 
     Args:
         save_dir: folder of the three files.
-        objects: what has a state dict: must hold "network"; optimiser, scheduler, loss.
+        objects: name to an object with a state dict: "network", and optimiser, scheduler, loss.
         evaluator: the validation engine, whose best score is kept.
         interval: every how many epochs ``checkpoint.pt`` is written; it is also written at the end, early or not.
         resume: start from ``checkpoint.pt``.
@@ -116,6 +117,9 @@ class TrainingCheckpoint:
                 f"{path}: belongs to another network or configuration ({reason}); resume with the settings that this "
                 "training began with, or name its folder with --ckpt_dir."
             ) from error
+        done, end = engine.state.epoch, engine.state.max_epochs
+        if done > end:
+            raise InputError(f"{path}: {done} epochs are done, --max_epochs {end} is fewer; give more.")
         self._report(engine, path, before, new_schedules)
 
     def _load_objects(self, path: Path, saved: Mapping[str, Any]) -> bool:
@@ -131,7 +135,7 @@ class TrainingCheckpoint:
                 has_schedule = any(hasattr(other, "last_epoch") for other in self.objects.values())
                 if found := different_hyperparameter(saved[name]["param_groups"], fresh, has_schedule):
                     raise InputError(f"{path}: {found}; resume with the former value, or train anew.")
-            bare(item).load_state_dict(saved[name])
+            unwrap(item).load_state_dict(saved[name])
         for name in rebuilt:  # after the optimiser
             replay_schedule(self.objects[name], fresh, steps=saved[name]["last_epoch"])
         return bool(rebuilt)
@@ -139,8 +143,6 @@ class TrainingCheckpoint:
     def _report(self, engine: Engine, path: Path, before: Mapping[str, Any] | None, new_schedules: bool) -> None:
         """Say where the training goes on, and what has changed."""
         epoch, end = engine.state.epoch, engine.state.max_epochs
-        if epoch > end:
-            raise InputError(f"{path}: {epoch} epochs are done, --max_epochs {end} is fewer; give more.")
         if not before:
             self.logger.warning("%s does not store its training's settings; check that they are the same.", path)
         done = "; all epochs are done, a larger --max_epochs goes on" if epoch == end else ""
@@ -170,14 +172,14 @@ class TrainingCheckpoint:
             _save(self._weights(), self.folder / "model.pt")
 
     def _weights(self) -> dict[str, torch.Tensor]:
-        weights = bare(self.objects["network"]).state_dict()
+        weights = unwrap(self.objects["network"]).state_dict()
         return weights if self.settings is None else with_model_settings(weights, self.settings)
 
     def _save_all(self, engine: Engine) -> None:
         _save(
             {
                 "objects": {
-                    **{name: bare(item).state_dict() for name, item in self.objects.items()},
+                    **{name: unwrap(item).state_dict() for name, item in self.objects.items()},
                     "network": self._weights(),
                 },
                 "run_settings": self.run_settings,

@@ -16,8 +16,10 @@ from ignite.engine import Engine, Events
 
 from ..errors import InputError
 from ..networks.exported_network import ExportedNetwork
+from .find_weights import find_weights
 from .model_settings import TRAINED_ON, compare_model_settings, plain, read_model_settings
-from .state_dict_file import bare, find_weights, load_tensors, read_file
+from .state_dict_file import load_tensors, read_file
+from .unwrap import unwrap
 
 __all__ = ["WeightsLoader"]
 
@@ -88,10 +90,10 @@ class WeightsLoader:
                 numbers that are not finite.
         """
         first, *others = self.paths
-        files = [self._load(first, bare(self.network))]
+        files = [self._load(first, unwrap(self.network))]
         self.networks = [self.network]
         for path in others:
-            member = deepcopy(bare(self.network)).eval()
+            member = deepcopy(unwrap(self.network)).eval()
             files.append(self._load(path, member))
             self.networks.append(member)
         origin = {"ensemble": files} if others else files[0]

@@ -16,9 +16,9 @@ __all__ = ["LeanWindowInferer"]
 class LeanWindowInferer(SlidingWindowInferer):
     """MONAI's sliding window, with the same numbers and one volume less in memory.
 
-    Windows and their order are MONAI's. It adds up, next to the output, how often each voxel was covered. Windows form
-    a grid, so that this is a product of one number per axis, which is all that is kept here. With mode "gaussian" it is
-    MONAI's own.
+    Windows and their order are MONAI's. Next to the output, MONAI keeps a map of how often each voxel was covered.
+    Windows form a grid: the count is a product of one number per axis, and only these numbers are kept here. With mode
+    "gaussian" the inferer is MONAI's own.
 
     Args:
         roi_size: window.

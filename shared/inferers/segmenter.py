@@ -64,7 +64,7 @@ class Segmenter:
         settings["bundle_root"] = str(self.bundle)
         workflow = bundle_workflow(self.bundle, overlays, settings)
         parser = workflow.parser
-        with _only_the_line():
+        with _input_errors_unwrapped():
             workflow.initialize()
             self.network = parser.get_parsed_content("network").eval()
             self.loader = parser.get_parsed_content("checkpointloader")
@@ -93,8 +93,10 @@ class Segmenter:
         """
         if dicom_dir is None:
             return self._segment(self._item(image, volumes, case), {})
-        self._check_study(image, volumes)
-        cases = self._cases_of(dicom_dir)
+        self._require_studies()
+        if image is not None or volumes:
+            raise InputError("dicom_dir: a study has all volumes; leave the others out.")
+        cases = self._cases_in(dicom_dir)
         if len(cases) > 1:
             raise InputError(
                 f"dicom_dir: the study has {len(cases)} pictures, but this segments one; take segmenter.study(...), "
@@ -103,13 +105,13 @@ class Segmenter:
         return self._segment(cases[0], {"dicom_dir": os.fspath(dicom_dir)})
 
     def study(self, dicom_dir: str | os.PathLike) -> Iterator[Segmentation]:
-        """Segment a DICOM study: all pictures one after the other, or the one case that its volumes are.
+        """Segment a DICOM study: each of its pictures, or its volumes as one case.
 
         Raises:
             InputError: what is wrong with the study; or, after all other pictures, which ones cannot be segmented.
         """
-        self._check_study(None, {})
-        cases, failures = self._cases_of(dicom_dir), []
+        self._require_studies()
+        cases, failures = self._cases_in(dicom_dir), []
         for case in cases:
             try:
                 result = self._segment(case, {"dicom_dir": os.fspath(dicom_dir)})
@@ -123,19 +125,26 @@ class Segmenter:
             done = f"{len(cases) - len(failures)} of {len(cases)} pictures done"
             raise InputError(f"{done}; not done: {' | '.join(failures)}")
 
-    def _cases_of(self, dicom_dir: str | os.PathLike) -> list[dict[str, Any]]:
+    def _require_studies(self) -> None:
+        if not self._takes_studies:
+            inputs = "pictures" if self.modalities is None else "a file per modality"
+            raise InputError(f"dicom_dir: {self.bundle.name} reads no DICOM studies; give {inputs}.")
+
+    def _cases_in(self, dicom_dir: str | os.PathLike) -> list[dict[str, Any]]:
+        """Return the cases that the bundle finds in a DICOM study."""
         changes = {"dicom_dir": os.fspath(dicom_dir), "datalist": self._config["_study_"], "dataset_dir": ""}
-        with _only_the_line():
+        with _input_errors_unwrapped():
             return self._parser([], changes).get_parsed_content("datalist")
 
     def _segment(self, item: dict[str, Any], changes: Mapping[str, Any]) -> Segmentation:
+        """Run the bundle's evaluator on one case, with changes to its configuration."""
         parser = self._parser([item], changes)
         found: dict[str, Any] = {}
-        with _only_the_line():
+        with _input_errors_unwrapped():
             evaluator = parser.get_parsed_content("evaluator")
-            evaluator.logger = _silent()
+            evaluator.logger = _silent_logger()
             evaluator.add_event_handler(Events.ITERATION_STARTED, self.loader.note_weights)
-            evaluator.add_event_handler(Events.ITERATION_COMPLETED, _keep, found)
+            evaluator.add_event_handler(Events.ITERATION_COMPLETED, _store_results, found)
             evaluator.run()
 
         def make_savers(output_dir: str) -> list[Callable[[Mapping], Mapping]]:
@@ -171,17 +180,10 @@ class Segmenter:
             item["case"] = "case"
         return item
 
-    def _check_study(self, image: Any, volumes: Mapping[str, Any]) -> None:
-        if not self._takes_studies:
-            inputs = "pictures" if self.modalities is None else "a file per modality"
-            raise InputError(f"dicom_dir: {self.bundle.name} reads no DICOM studies; give {inputs}.")
-        if image is not None or volumes:
-            raise InputError("dicom_dir: a study has all volumes; leave the others out.")
-
 
 @contextmanager
-def _only_the_line() -> Iterator[None]:
-    """Raise the `InputError` behind what MONAI wraps it in."""
+def _input_errors_unwrapped() -> Iterator[None]:
+    """Raise an `InputError` itself, not the exception in which MONAI wraps it."""
     try:
         yield
     except Exception as error:
@@ -198,13 +200,12 @@ def _device(name: str | torch.device) -> torch.device:
         raise InputError(f"device: expected a device such as 'cuda' or 'cpu', got {name!r}; correct it.") from error
 
 
-def _keep(engine: Any, found: dict[str, Any]) -> None:
-    """Take the results out of an engine before it forgets them."""
+def _store_results(engine: Any, found: dict[str, Any]) -> None:
+    """Copy the results out of an engine before it clears them."""
     found.update({**engine.state.batch[0], **engine.state.output[0]})
 
 
-def _silent() -> logging.Logger:
-    """Return a logger of nobody."""
+def _silent_logger() -> logging.Logger:
     logger = logging.Logger("silent")
     logger.addHandler(logging.NullHandler())
     return logger

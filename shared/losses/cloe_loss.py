@@ -31,23 +31,22 @@ class CLoELoss(nn.Module):
         + \beta L_{contrast}
 
     Eq. 11 with Eqs. 8 to 10 of Tong et al., "CLoE: Expert Consistency Learning for Missing Modality Segmentation"
-    (2026), which gives no weight: these are DC-Seg's where it has the term (Li et al., MICCAI 2025), eta and lambda are
-    chosen. Eta is best raised from 0: experts that all predict background agree. Not in the paper:
+    (2026). The paper gives no weights. Here alpha and beta are those of DC-Seg (Li et al., MICCAI 2025); eta and
+    lambda are chosen. Eta is best raised from 0, since experts that all predict background agree. Not in the paper:
 
-    - L_region, cross-entropy and Dice of the region map against the foreground (label above 0), while no gradient of
-      L_REC goes to the map: with that gradient alone the map learns to be dark where experts disagree, in the lesion.
-      The printed form is ``region_weight=0, detach_region=False``.
-    - Deep supervision of RFNet and DC-Seg, so that these networks are trained by the same loss: with
-      ``modality_consistency=0, region_consistency=0, region_weight=0, deep_supervision_weight=1``. Networks without
-      experts (RobustSeg, M3AE, U-HVED, U-HeMIS) have ``expert_weight=0``.
+    - L_region, cross-entropy and Dice of the region map against the foreground (label above 0). It replaces the
+      gradient of L_REC to the map, which alone teaches the map to be dark where experts disagree: in the lesion. The
+      printed form is ``region_weight=0, detach_region=False``.
+    - Deep supervision, for RFNet and DC-Seg: with ``modality_consistency=0, region_consistency=0, region_weight=0,
+      deep_supervision_weight=1``. Networks without experts (RobustSeg, M3AE, U-HVED, U-HeMIS) have ``expert_weight=0``.
     - The loss of networks that restore the modalities.
 
-    A term of weight 0 is not computed, and its part of the prediction is not needed (eta and w_f may change later, so
-    that what they weigh is always computed).
+    A term of weight 0 is not computed, and its part of the prediction is not needed. Only terms weighted by eta and w_f
+    are always computed, since these weights may change during the training.
 
     Args:
-        weighted_classes: weigh rare classes more, in the loss of the fusion, the experts and deep supervision, see
-            `WeightedCrossEntropyDiceLoss`.
+        weighted_classes: give rare classes a larger weight, in the loss of the fusion, the experts and deep
+            supervision; see `WeightedCrossEntropyDiceLoss`.
         expert_weight: alpha.
         consistency_weight: eta, until `set_consistency_weight` changes it.
         modality_consistency: 1, or 0 to leave L_MEC out.
@@ -59,11 +58,11 @@ class CLoELoss(nn.Module):
         contrastive_weight: beta.
         deep_supervision_weight: of the segmentation loss on every probability map of RFNet.
         fused_weight: w_f, until `set_fused_weight` changes it (RFNet and DC-Seg: 0 in the first epochs).
-        completion_loss: of a network that also restores the modalities, or (M3AE) sees two subsets of them; added with
-            the weights that it has.
-        fused_loss: L_seg of the fusion with fuzzy labels, whose memberships are then computed from the label's patch;
-            None: the segmentation loss of the experts, too.
-        uncertainties: learns weights of terms, "fused", "experts", "region", "deep_supervision" or "contrastive"; None:
+        completion_loss: of a network that also restores the modalities, or (M3AE) sees two subsets of them. It has
+            weights of its own.
+        fused_loss: L_seg of the fusion with fuzzy labels; the memberships are computed from the label's patch. None:
+            the same loss as that of the experts.
+        uncertainties: learns the weights of "fused", "experts", "region", "deep_supervision" or "contrastive". None:
             the weights above.
     """
 
@@ -136,13 +135,15 @@ class CLoELoss(nn.Module):
         return self.total(self.terms(prediction, target))
 
     def terms(self, prediction: Prediction, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the loss is made of, scalars.
+        """Return the value of the loss, `total`, and its parts for the log, all scalars.
 
-        `total` is the value of the loss. Not weighted: `fused`, `experts` (sum over experts), `modality_consistency`,
-        `region_consistency`, `region`, `deep_supervision` (sum over levels), `contrastive` and its parts. Weighted:
-        `completion`; its parts are not. Weights: `fused_weight`, `consistency_weight`. The mean of the region map is
-        `region_inside` the foreground and `region_outside`, and `weight_<m>` is the mean weight of modality m where it
-        is available; NaN if nowhere. With `fused_loss` or `uncertainties` also what these log.
+        - Not weighted: `fused`, `experts` (sum over experts), `modality_consistency`, `region_consistency`, `region`,
+          `deep_supervision` (sum over levels), `contrastive` and its parts, the parts of `completion`.
+        - Weighted: `completion`.
+        - Weights that change during the training: `fused_weight`, `consistency_weight`.
+        - `region_inside` and `region_outside`: mean of the region map inside and outside of the foreground.
+        - `weight_<m>`: mean weight of modality m where it is available; NaN if it is nowhere.
+        - What `fused_loss` and `uncertainties` log.
         """
         terms = self._parts(prediction, target)
         terms |= {"fused_weight": self.fused_weight.clone(), "consistency_weight": self.consistency_weight.clone()}
@@ -192,14 +193,14 @@ class CLoELoss(nn.Module):
         return {"total": total, **parts}
 
     def _fused(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """Return L_seg of the fusion, and what it is made of where it has fuzzy labels."""
+        """Return L_seg of the fusion; with fuzzy labels also its parts."""
         if self.fused_loss is None:
             return {"fused": self.segmentation_loss(logits, label)}
         terms = self.fused_loss.terms(logits, label)
         return {"fused": terms.pop("total"), **terms}
 
     def _agreement(self, prediction: Prediction) -> dict[str, Tensor]:
-        """Return those of L_MEC and L_REC that count."""
+        """Return L_MEC and L_REC, without those of weight 0."""
         experts, available = prediction["experts"], prediction["available"]
         agreement = {}
         if self.weights["modality_consistency"]:

@@ -69,8 +69,9 @@ def subset_divergence(means: Tensor, log_variances: Tensor, present: Tensor, ava
 
     .. math:: \frac{1}{n - 1} \sum_S D(q_A \| q_S) + \frac{1}{n} \sum_S D(q_S \| \mathcal{N}(0, 1))
 
-    over the n = 2^P - 1 non-empty subsets S of the P modalities that a sample has, A those that are available, q the
-    products with the prior (`shared.networks.product_of_gaussians`). With four modalities the published 1/14 and 1/15.
+    A sample has P modalities; S are their n = 2^P - 1 non-empty subsets, A the available modalities, and q the products
+    with the prior (`shared.networks.product_of_gaussians`). With four modalities the factors are the published 1/14 and
+    1/15.
 
     Args:
         means: (B, M, L, *spatial), zero where not present.

@@ -17,8 +17,8 @@ def region_curriculum_weights(uncertainty: Tensor, admitted: float | Tensor, wid
 
     .. math:: w = \mathrm{clip}\left(\frac{a - u}{\delta} + 1, 0, 1\right)
 
-    with uncertainty u, admitted uncertainty a and width delta: all of what is as certain as a demands, less of what is
-    not, nothing of what is more than delta beyond it. At a = 1 every weight is exactly 1.
+    with uncertainty u, admitted uncertainty a and width delta. The weight is 1 for u up to a, falls, and is 0 from u =
+    a + delta on. At a = 1 every weight is exactly 1.
 
     Args:
         uncertainty: in [0, 1], any shape.
@@ -62,9 +62,11 @@ class RegionCurriculum(nn.Module):
     - "label": 1 - mu_y, the share of a voxel's neighbours that belong to another class than itself (Eq. 4);
     - "prediction": 1 - max_c p_c of the network as it is now, the paper's uncertainty map, without gradient.
 
-    A class that is uncertain everywhere, such as a thin rim by its label, is at first left out, and the network learns
-    that it is nowhere. The admitted uncertainty is set from outside, by MONAI's `ParamSchedulerHandler` with
-    `set_admitted_uncertainty` and `shared.handlers.LinearRamp`; it is in the state dict.
+    A class that is uncertain everywhere, such as a thin rim by its label, is left out at first, and the network learns
+    that it is nowhere.
+
+    MONAI's `ParamSchedulerHandler` sets the admitted uncertainty, with `set_admitted_uncertainty` and
+    `shared.handlers.LinearRamp`; it is in the state dict.
 
     Args:
         source: "label" or "prediction".

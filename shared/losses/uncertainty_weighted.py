@@ -97,9 +97,9 @@ class UncertaintyWeightedLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """Return what the sum is made of, as scalars for logging.
 
-        `total` is the value of the sum; every loss has its own value under its name, its factor as ``weight_<name>``
-        (exp(-s), or lambda) and, where it is learned, the bounded s as ``log_variance_<name>``. A loss with a method
-        `scalars` adds what that returns.
+        `total` is the value of the sum. Every loss has its own value under its name and its factor, exp(-s) or lambda,
+        as ``weight_<name>``; if the factor is learned, also the bounded s as ``log_variance_<name>``. A loss with a
+        method `scalars` adds what that returns.
         """
         terms: dict[str, Tensor] = {}
         weighted: list[Tensor] = []

@@ -13,9 +13,10 @@ from .lesion_wise_metric import LesionWiseMetric
 from .lesion_wise_scores import LesionScores, MatchedLesionScores
 from .object_metrics import ObjectDiceMetric, object_dice, object_f1, object_hausdorff
 from .object_sums import ObjectSums, object_sums
+from .risk_coverage import risk_coverage
 from .sensitivity_precision import SensitivityPrecisionMetric, sensitivity_precision
 from .surface_dice import SurfaceDiceInMmMetric, surface_dice
-from .temperature import fit_temperature, fit_temperatures, logits_at, mean_negative_log_likelihood, risk_coverage
+from .temperature import fit_temperature, fit_temperatures, logits_at, mean_negative_log_likelihood
 
 __all__ = [
     "ExpectedCalibrationErrorMetric",

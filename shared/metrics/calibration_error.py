@@ -35,8 +35,8 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor, num_bins: in
     .. math:: \mathrm{ECE} = \sum_{m=1}^{M} \frac{|B_m|}{n} \, |\mathrm{acc}(B_m) - \mathrm{conf}(B_m)|
 
     Eq. 3 of Guo et al., "On Calibration of Modern Neural Networks", ICML 2017; bin m holds confidences in
-    ((m - 1)/M, m/M]. Summed in float64: MONAI's `CalibrationErrorMetric` adds up float32 one by one, which at the
-    1.5 million voxels of a brain gives 0.011 where the truth is below 0.001.
+    ((m - 1)/M, m/M]. Summed in float64. MONAI's `CalibrationErrorMetric` adds up float32 one by one: for the
+    1.5 million voxels of a brain it gives 0.011 instead of less than 0.001.
 
     Args:
         confidence: any shape; probability of the predicted class, in [0, 1].

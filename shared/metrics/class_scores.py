@@ -24,9 +24,9 @@ def confusion_counts(true: np.ndarray, predicted: np.ndarray, num_classes: int) 
 def class_scores(counts: np.ndarray) -> DataFrame:
     """Score every class of a confusion matrix (K, K): a row per class with "precision", "recall" and "F1".
 
-    A class that occurs but was never predicted has precision 0, one that was predicted but does not occur recall 0, so
-    that a mean over classes does not gain by leaving one out. NaN for a class that is neither among the true nor the
-    predicted ones.
+    A class that occurs but was never predicted has precision 0; a class that was predicted but does not occur has
+    recall 0. So a mean over classes does not gain by leaving a class out. NaN for a class that neither occurs nor was
+    predicted.
     """
     from pandas import DataFrame
 

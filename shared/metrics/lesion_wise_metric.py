@@ -19,9 +19,11 @@ DETECTED = 0.1  # Dice of a match that counts for F1, BraTS metastases since 202
 class LesionWiseMetric(CumulativeIterationMetric):
     """Both lesion-wise scores of every case and region.
 
-    Call it with lists of (C, x, y, z) `MetaTensor`s: the voxel size is the target's. The buffer is (cases, C x 6): of
-    every region Dice, HD95 and F1 by `dilated_lesion_scores`, then Dice and surface Dice, over matches, and F1 (a match
-    with a Dice below 0.1 counts as missed) by `matched_lesion_scores`.
+    Call it with lists of (C, x, y, z) `MetaTensor`s: the voxel size is the target's. The buffer is (cases, C x 6), per
+    region:
+
+    - Dice, HD95 and F1 by `dilated_lesion_scores`;
+    - Dice and surface Dice over matches, and F1, by `matched_lesion_scores`. A match with a Dice below 0.1 is missed.
 
     Args:
         dilation_voxels: see `dilated_lesion_scores`.

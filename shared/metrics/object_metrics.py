@@ -20,9 +20,10 @@ def object_f1(predictions: Sequence[InstanceMap], truths: Sequence[InstanceMap])
     .. math:: F_1 = \frac{2 \, \mathrm{TP}}{2 \, \mathrm{TP} + \mathrm{FP} + \mathrm{FN}}
 
     Sirinukunwattana et al., "Gland segmentation in colon histology images: The GlaS challenge contest", Medical Image
-    Analysis 35, 2017: a segmented object is a true positive if it covers more than half of its partner, the true object
-    of the same image that it overlaps most (of equal ones that with the smallest id), else a false positive; every true
-    object beyond the true positives is a false negative. No objects at all: 1; on one side only: 0.
+    Analysis 35, 2017. The partner of a segmented object is the true object of the same image that it overlaps most (the
+    smallest id, if several are equal). The segmented object is a true positive if it covers more than half of its
+    partner, else a false positive. Every true object beyond the true positives is a false negative. No objects at all:
+    1; on one side only: 0.
 
     Args:
         predictions: (H, W) maps of object ids, 0 where there is none; ids need not be consecutive.

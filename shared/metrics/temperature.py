@@ -1,4 +1,4 @@
-"""Temperature of a softmax, and what is left of the error when only certain voxels count."""
+"""Temperature scaling of a softmax, for one class or each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
 
-__all__ = ["fit_temperature", "fit_temperatures", "logits_at", "mean_negative_log_likelihood", "risk_coverage"]
+__all__ = ["fit_temperature", "fit_temperatures", "logits_at", "mean_negative_log_likelihood"]
 
 RANGE = (0.05, 20.0)
 
@@ -80,30 +80,3 @@ def fit_temperatures(logits: np.ndarray, labels: np.ndarray) -> list[float]:
     limits = [(1 / RANGE[1], 1 / RANGE[0])] * logits.shape[1]
     found = minimize(loss, np.full(logits.shape[1], first), jac=True, method="L-BFGS-B", bounds=limits)
     return [float(1 / inverse) for inverse in found.x]
-
-
-def risk_coverage(
-    uncertainty: np.ndarray, predicted: np.ndarray, true: np.ndarray, coverages: Sequence[float]
-) -> np.ndarray:
-    """Error and Dice of the most certain share of predictions (El-Yaniv and Wiener, JMLR 11, 2010).
-
-    If uncertainty shows where predictions are wrong, the error falls and Dice rises as fewer are kept.
-
-    Args:
-        uncertainty: (N,), of the predictions of one case.
-        predicted: (N,), classes, 0 is background.
-        true: (N,), classes.
-        coverages: shares that are kept, above 0 and up to 1.
-
-    Returns:
-        (len(coverages), 2): share of wrong predictions, and Dice of all classes but background together (1 where there
-        is none), among those kept.
-    """
-    order = np.argsort(uncertainty, kind="stable")
-    rows = []
-    for coverage in coverages:
-        kept = order[: max(1, round(coverage * len(order)))]
-        ours, theirs = predicted[kept] > 0, true[kept] > 0
-        found = ours.sum() + theirs.sum()
-        rows.append(((predicted[kept] != true[kept]).mean(), 2 * (ours & theirs).sum() / found if found else 1.0))
-    return np.array(rows, dtype=float)

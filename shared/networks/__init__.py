@@ -23,7 +23,7 @@ from .m3ae import M3AE
 from .masked_modalities import MaskedModalities
 from .missformer import MISSFormer
 from .mmformer import MMFormer
-from .modality_pairs import ModalityEncoders
+from .modality_encoders import ModalityEncoders
 from .mtan import MTAN
 from .mtanet import MTANet
 from .mtl_oca import MTLOCA

@@ -14,8 +14,8 @@ __all__ = ["WithClassHead"]
 class WithClassHead(nn.Module):
     """Any segmentation network, with a classifier on its deepest features.
 
-    Mean over space of what the submodule `deepest` returns, dropout, linear layer. Where the submodule (an encoder) or
-    the network returns a list, its last item counts. What to name, by network:
+    The classifier takes the mean over space of the features that the submodule `deepest` returns, then dropout and a
+    linear layer. If the submodule (an encoder) or the network returns a list, its last item counts. Names by network:
 
     ========================= ================================================ ==================================
     network                   deepest                                          features

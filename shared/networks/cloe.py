@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
+from .encoded_modalities import EncodedModalities, all_modalities, pack, restrict
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_decoder import ExpertDecoder
 from .expert_gate import ExpertGate, can_decide, weighted_sum
 from .modality_concat import ModalityConcatConv
-from .modality_encoder import modality_encoders
-from .modality_pairs import EncodedModalities, all_modalities, pack, restrict
 from .present_modalities import nan_without_modalities
+from .residual_encoder import residual_encoders
 
 __all__ = ["CLoE"]
 
@@ -34,7 +34,7 @@ class CLoE(nn.Module):
     weight per modality (Eqs. 6 and 7); the weighted sums of the feature maps of all levels are decoded.
 
     Modalities that a sample does not have are not computed. In evaluation experts are decoded only for samples with
-    three available modalities or more: with one or two the weights are equal whatever the experts say.
+    three or more available modalities: with one or two, the weights do not depend on the experts.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
@@ -46,8 +46,8 @@ class CLoE(nn.Module):
     - present, available, decoded: boolean (B, M); available is present and kept, decoded has an expert.
     - and what `DisentanglingBranches` returns, if there are `branches`.
 
-    Where training data lack modalities, and with keep unless there are `branches`, several processes need
-    `find_unused_parameters` of `distribute`.
+    With several processes, training data that lack modalities need `find_unused_parameters` of `distribute`; so does
+    `keep` without `branches`.
 
     Args:
         in_channels: modalities M, at least two.
@@ -77,7 +77,7 @@ class CLoE(nn.Module):
         super().__init__()
         _check(in_channels, fusion, gate_scores, modality_bias, region_map)
         widths = level_widths(features, LEVELS)
-        self.encoders = modality_encoders(widths, in_channels, bool(branches), dense)
+        self.encoders = residual_encoders(widths, in_channels, bool(branches), dense)
         self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.region_map = _region_map(features) if region_map else None
@@ -103,18 +103,18 @@ class CLoE(nn.Module):
         packed = [pack(level, encoded) for level in encoded.levels]
         if not torch.jit.is_scripting() and self.training:
             return self._with_experts(image, encoded, packed, weights)
-        slot_weights = self._weights(encoded, packed) if weights is None else weights.gather(1, encoded.slots)
+        slot_weights = self._slot_weights(encoded, packed) if weights is None else weights.gather(1, encoded.slots)
         logits = self.decoder(self._fuse(packed, slot_weights, encoded.slots))
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def experts(self, image: Tensor, keep: Tensor | None = None) -> dict[str, Tensor]:
-        """Return what the gate decides by: "experts", "region" and "available" as in training. Fuses nothing."""
+        """Return what the gate reads, "experts", "region" and "available" as in training, without fusing."""
         encoded = self.encoders(image, keep)
         chosen = restrict(encoded, encoded.available)
         experts = all_modalities(self._decode_experts(chosen), chosen, encoded.available)
         output = {"available": encoded.available, "experts": experts}
         if self.region_map is not None:
-            output["region"] = self.region_map(_mean(pack(encoded.levels[0], encoded), encoded.filled))
+            output["region"] = self.region_map(_mean_of_slots(pack(encoded.levels[0], encoded), encoded.filled))
         return output
 
     def segment_with_experts(
@@ -151,11 +151,11 @@ class CLoE(nn.Module):
         output["experts"] = all_modalities(expert_logits, chosen, encoded.available)
         region = None
         if self.region_map is not None:
-            output["region"] = self.region_map(_mean(packed[0], encoded.filled))
+            output["region"] = self.region_map(_mean_of_slots(packed[0], encoded.filled))
             region = output["region"].float().sigmoid()
         slot_weights = _equal_weights(encoded.filled)
         if self.gate is not None:
-            with torch.no_grad():  # else the segmentation loss could be lowered by experts that agree on anything
+            with torch.no_grad():  # else experts could lower the segmentation loss by agreeing on anything
                 probabilities = pack(expert_logits, chosen).float().softmax(dim=2)
                 scores = self._scores(probabilities, encoded.filled, region)
             output["scores"] = _at_modalities(scores, encoded)
@@ -165,12 +165,12 @@ class CLoE(nn.Module):
         output["weights"] = _at_modalities(slot_weights.unsqueeze(2), encoded).squeeze(2)
         fused = self._fuse(packed, slot_weights, encoded.slots)
         output["pred"] = self.decoder(fused)
-        return (
-            output | self.branches(image, encoded, fused[-1]) if self.branches is not None and self.training else output
-        )
+        if self.branches is not None and self.training:
+            output |= self.branches(image, encoded, fused[-1])
+        return output
 
-    def _weights(self, encoded: EncodedModalities, packed: list[Tensor]) -> Tensor:
-        """Return the weight of every slot, (B, K), without decoding experts that cannot change it."""
+    def _slot_weights(self, encoded: EncodedModalities, packed: list[Tensor]) -> Tensor:
+        """Return the weight of every slot, (B, K); experts that cannot change it are not decoded."""
         if self.gate is None:
             return _equal_weights(encoded.filled)
         batch, slots = encoded.filled.shape
@@ -181,12 +181,12 @@ class CLoE(nn.Module):
             probabilities = pack(self._decode_experts(chosen), chosen).float().softmax(dim=2)
             region: Tensor | None = None
             if self.region_map is not None:
-                region = self.region_map(_mean(packed[0], encoded.filled)).float().sigmoid()
+                region = self.region_map(_mean_of_slots(packed[0], encoded.filled)).float().sigmoid()
             scores = self._scores(probabilities, encoded.filled, region)
         return self.gate(scores, encoded.filled, encoded.slots)
 
     def _decode_experts(self, chosen: EncodedModalities) -> Tensor:
-        """Return logits (P, C, *spatial); without gradients one after the other, which needs less memory."""
+        """Return logits (P, C, *spatial); in evaluation pair by pair, which needs less memory."""
         if self.training or chosen.dense:
             return self.expert_decoder(chosen.levels)
         logits: list[Tensor] = []
@@ -195,7 +195,7 @@ class CLoE(nn.Module):
         return torch.cat(logits)
 
     def _scores(self, probabilities: Tensor, available: Tensor, region: Tensor | None) -> Tensor:
-        """Return u and v of Eq. 6, or the one of them that the gate reads, (B, K, scores)."""
+        """Return u and v of Eq. 6, as far as the gate reads them, (B, K, scores)."""
         scores: list[Tensor] = []
         if "modality" in self.score_names:
             scores.append(agreement_scores(expert_similarities(probabilities, available), available))
@@ -233,13 +233,13 @@ def _region_map(features: int) -> nn.Sequential:
     return nn.Sequential(enter, nn.LeakyReLU(0.2, inplace=True), last)
 
 
-def _equal_weights(available: Tensor) -> Tensor:
-    return available.float() / available.sum(dim=1, keepdim=True)
+def _equal_weights(filled: Tensor) -> Tensor:
+    return filled.float() / filled.sum(dim=1, keepdim=True)
 
 
-def _mean(packed: Tensor, available: Tensor) -> Tensor:
+def _mean_of_slots(packed: Tensor, filled: Tensor) -> Tensor:
     """Return the mean over the available modalities, (B, C, *spatial)."""
-    return weighted_sum(packed, _equal_weights(available))
+    return weighted_sum(packed, _equal_weights(filled))
 
 
 def _at_modalities(values: Tensor, encoded: EncodedModalities) -> Tensor:

@@ -93,7 +93,7 @@ class NormActConv(nn.Sequential):
 
 
 def upsample(mode: str = "trilinear") -> nn.Upsample:
-    """To twice the size: "trilinear" with corners on corners, or "nearest" neighbour."""
+    """To twice the size: "trilinear" with aligned corners, or "nearest" neighbour."""
     return nn.Upsample(scale_factor=2, mode=mode, align_corners=True if mode == "trilinear" else None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from .disentangling import BRANCHES, DisentanglingBranches
-from .modality_pairs import EncodedModalities
+from .encoded_modalities import EncodedModalities
 from .rfnet import RFNet
 
 __all__ = ["DCSeg"]

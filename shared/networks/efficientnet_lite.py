@@ -33,9 +33,9 @@ CLASSIFIER = ("_conv_head", "_bn1", "_fc")  # layers with weights after the last
 class EfficientNetLiteEncoder(EfficientNetBNFeatures, BaseEncoder):
     """EfficientNet-Lite0 to -Lite2 without the classifier: five maps, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture.
 
-    Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), in the form without
-    squeeze-and-excitation and with ReLU6 in place of swish, whose stem and last stage have the same width and depth in
-    every size. Importing this module makes the names known to MONAI's `FlexibleUNet` as backbones.
+    Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), in the Lite form:
+    without squeeze-and-excitation, with ReLU6 instead of swish, and with the same stem and last stage in every size.
+    Importing this module makes the names known to MONAI's `FlexibleUNet` as backbones.
 
     Args:
         model_name: "efficientnet-lite0", "efficientnet-lite1" or "efficientnet-lite2".

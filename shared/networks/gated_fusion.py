@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .encoded_modalities import EncodedModalities, pack
 from .modality_concat import ModalityConcatConv
-from .modality_pairs import EncodedModalities, pack
 
 __all__ = ["GatedFusion"]
 

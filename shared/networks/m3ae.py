@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .conv_blocks import level_widths, upsample
 from .learned_image import LearnedImage, position_in_brain
-from .modality_pairs import check_image
+from .modality_encoders import check_image
 from .present_modalities import available_modalities, is_tracing_or_exporting, nan_without_modalities
 
 __all__ = ["M3AE"]
@@ -30,11 +30,15 @@ class M3AE(nn.Module):
     image is seen twice, with two subsets of its modalities, and `ViewConsistencyLoss` draws their coarsest logits
     together. Absent modalities are computed all the same: they are channels of the first convolution.
 
-    The published code learns an image of the atlas grid and finds a crop's place in it by the crop's indices. Here it
-    is a box around the brain's centre, on any grid, and a crop's place is read from its affine (`position_in_brain`,
-    in training) or given (`shared.inferers.PositionedWindowInferer`). A plain tensor alone is taken for the brain's
-    middle. Also unlike there, classes exclude one another (there three sigmoids), convolutions have no bias but for the
-    first ones of levels and the last ones, and the learned image starts at 0 (there noise).
+    Unlike the published code:
+
+    - The published code learns an image on the grid of an atlas, and finds the position of a crop in it by the crop's
+      indices. Here the image is a box around the brain's centre, on any grid. The position of a crop is read from its
+      affine (`position_in_brain`, in training) or given (`shared.inferers.PositionedWindowInferer`); a plain tensor is
+      taken for the middle of the brain.
+    - Classes exclude one another. In the published code they are three sigmoids.
+    - Convolutions have no bias, but for the first ones of levels and the last ones.
+    - The learned image starts at 0. In the published code it starts as noise.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 

@@ -10,11 +10,12 @@ from torch.nn import functional
 
 from ..errors import InputError
 from .conv_blocks import NormActConv, kaiming_convolutions
+from .encoded_modalities import EncodedModalities, all_modalities, available_rows, pack
 from .expert_decoder import DecoderLevel, ExpertDecoder
 from .modality_concat import ConcatNormActConv
-from .modality_encoder import ModalityEncoder
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, available_rows, pack
+from .modality_encoders import ModalityEncoders
 from .present_modalities import is_tracing_or_exporting, masked, nan_without_modalities
+from .residual_encoder import ResidualEncoder
 from .token_transformer import TokenTransformer
 
 __all__ = ["MMFormer"]
@@ -31,10 +32,10 @@ class MMFormer(nn.Module):
     same for all modalities, segments from each modality alone. Modalities that a sample does not have are not computed;
     the transformer across modalities sees their learned positions in place of their tokens, as published.
 
-    Differs from the published code, whose tokens, modality by modality, are read as if they were position by position,
-    so that places and modalities change places: here every token stays at its place. `legacy_token_layout` restores
-    that, for weights that were trained so. The published class knows patches of 128 x 128 x 128 only and has four
-    convolutions that nothing uses, left out here.
+    Differs from the published code in three points. The published code stacks the tokens modality by modality and reads
+    them back as if they were stacked position by position, which mixes modalities and positions; here every token stays
+    at its position. (`legacy_token_layout` mixes them as published, for weights that were trained so.) The published
+    class takes patches of 128 x 128 x 128 only, and has four convolutions that nothing uses.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
@@ -98,7 +99,8 @@ class MMFormer(nn.Module):
 
         transformer = (hidden_size, mlp_dim, num_heads, num_layers, dropout_rate)
         self.within = nn.ModuleList(
-            _Within(widths[-1], hidden_size, grid, TokenTransformer(*transformer)) for _ in range(in_channels)
+            _IntraModalTransformer(widths[-1], hidden_size, grid, TokenTransformer(*transformer))
+            for _ in range(in_channels)
         )
         self.across = TokenTransformer(*transformer)
         self.from_tokens = nn.Conv3d(in_channels * hidden_size, in_channels * widths[-1], kernel_size=1)
@@ -126,22 +128,22 @@ class MMFormer(nn.Module):
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
     def _attend(self, encoded: EncodedModalities) -> Tensor:
-        """Let the deepest features of all modalities attend to each other, (B, M, C, *grid)."""
+        """Let the deepest features of all modalities attend to each other; return (B, M, C, *grid)."""
         grid = list(encoded.levels[-1].shape[2:])
         batch, modalities = encoded.available.shape
         tokens: list[Tensor] = []
-        places: list[Tensor] = []
+        all_positions: list[Tensor] = []
         for modality, within in enumerate(self.within):
             positions = within.positions_on(grid)
             own = torch.zeros_like(positions).repeat(batch, 1, 1)
             rows = available_rows(encoded, modality)
             if rows.shape[0] > 0:
-                features = encoded.levels[-1].index_select(0, encoded.number[:, modality].index_select(0, rows))
+                features = encoded.levels[-1].index_select(0, encoded.pair_index[:, modality].index_select(0, rows))
                 own = own.index_copy(0, rows, within(features, positions))
             tokens.append(own)
-            places.append(positions)
+            all_positions.append(positions)
         attended = masked(torch.stack(tokens, dim=1), encoded.available).flatten(1, 2)  # (B, M N, hidden size)
-        attended = self.across(attended, torch.cat(places))
+        attended = self.across(attended, torch.cat(all_positions))
         if self.legacy_token_layout:
             at_grid = attended.unflatten(1, [-1, modalities]).flatten(2).transpose(1, 2)
         else:
@@ -163,12 +165,12 @@ class MMFormer(nn.Module):
         return self.head(decoded), lower
 
 
-def _encoder(widths: Sequence[int]) -> ModalityEncoder:
+def _encoder(widths: Sequence[int]) -> ResidualEncoder:
     """Enter by a bare convolution, since blocks begin with a normalisation."""
-    return ModalityEncoder(widths, NormActConv, nn.Conv3d(1, widths[0], 3, padding=1, padding_mode="reflect"))
+    return ResidualEncoder(widths, NormActConv, nn.Conv3d(1, widths[0], 3, padding=1, padding_mode="reflect"))
 
 
-class _Within(nn.Module):
+class _IntraModalTransformer(nn.Module):
     """Turn the deepest features of one modality into tokens (n, N, hidden size) that attend to each other."""
 
     def __init__(self, channels: int, hidden_size: int, grid: list[int], transformer: TokenTransformer) -> None:
@@ -183,9 +185,10 @@ class _Within(nn.Module):
 
     @torch.jit.export
     def positions_on(self, grid: list[int]) -> Tensor:
-        """Return the learned positions (N, hidden size) on a grid, interpolated where it is not that of training.
+        """Return the learned positions (N, hidden size), interpolated if the grid is not that of training.
 
-        A fixed graph always interpolates, since it is run on other grids, too; on that of training nothing changes.
+        A traced or exported graph always interpolates, since it is run on other grids as well; on the grid of training
+        this changes nothing.
         """
         is_fixed = False
         if not torch.jit.is_scripting():

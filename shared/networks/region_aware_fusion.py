@@ -48,9 +48,10 @@ class RegionAwareFusion(nn.Module):
 
     The region-aware fusion module of RFNet (Ding et al., ICCV 2021): with features x_m and region probabilities p_r,
     the weights w_rm = sigmoid(g_r(x_1 p_r, ..., x_M p_r, p_r)), g_r of spatial means, and sum_m w_rm x_m p_r.
-    Written as it is printed, it multiplies every modality with every region, a tensor (B, M, R, C, H, W, D). Here the
-    means are one matrix product, (R, voxels) by (voxels, K C), and the sum is another, (R, K) by (K, C voxels), which
-    is then multiplied by p_r: the same numbers.
+
+    As printed, every modality is multiplied with every region, which needs a tensor (B, M, R, C, H, W, D). Here the
+    means are one matrix product, (R, voxels) by (voxels, K C). The sum is another, (R, K) by (K, C voxels), and then
+    multiplied by p_r. The numbers are the same.
 
     Args:
         channels: C of one modality, and of the output.

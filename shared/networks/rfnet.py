@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
+from .encoded_modalities import EncodedModalities, all_modalities, pack
 from .expert_decoder import DecoderLevel, ExpertDecoder
-from .modality_encoder import modality_encoders
-from .modality_pairs import EncodedModalities, all_modalities, pack
 from .present_modalities import nan_without_modalities
 from .region_aware_fusion import RegionAwareFusion, RegionMaps
+from .residual_encoder import residual_encoders
 
 __all__ = ["RFNet"]
 
@@ -47,7 +47,7 @@ class RFNet(nn.Module):
     def __init__(self, in_channels: int = 4, out_channels: int = 4, features: int = 16, dense: bool = False) -> None:
         super().__init__()
         widths = level_widths(features, LEVELS)
-        self.encoders = modality_encoders(widths, in_channels, encode_all_in_training=True, dense=dense)
+        self.encoders = residual_encoders(widths, in_channels, encode_all_in_training=True, dense=dense)
         self.deepest = _RegionFusion(widths[-1], in_channels, out_channels, decoder_channels=0)
         self.levels = nn.ModuleList(_FusionLevel(width, in_channels, out_channels) for width in widths[-2::-1])
         self.head = nn.Conv3d(features, out_channels, kernel_size=1)

@@ -9,8 +9,8 @@ from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
 from .expert_decoder import ExpertDecoder
 from .gated_fusion import GatedFusion
-from .modality_encoder import modality_encoders
 from .present_modalities import nan_without_modalities
+from .residual_encoder import residual_encoders
 
 __all__ = ["RobustSeg"]
 
@@ -25,10 +25,13 @@ class RobustSeg(nn.Module):
     encoder per modality gives a few numbers, and an image decoder per modality restores its image from the deepest
     fused content and that style. Modalities that a sample does not have are not computed.
 
-    Unlike the published code, normalisations of features have no weights (those of the gates have), every image decoder
-    has its own last convolution (there one for all), the style's Gaussian has its mean as shift and its deviation as
-    scale of the normalisations (there the other way round), convolutions start with He's weights, and those of the
-    style encoders have no bias.
+    Unlike the published code:
+
+    - Normalisations of features have no weights; those of the gates have.
+    - Every image decoder has a last convolution of its own. In the published code all share one.
+    - The style's Gaussian gives its mean as shift and its deviation as scale of the normalisations. In the published
+      code it is the other way round.
+    - Convolutions start with He's weights, and those of the style encoders have no bias.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 
@@ -58,7 +61,7 @@ class RobustSeg(nn.Module):
     ) -> None:
         super().__init__()
         widths = level_widths(features, LEVELS)
-        self.encoders = modality_encoders(widths, in_channels, encode_all_in_training=False, dense=dense)
+        self.encoders = residual_encoders(widths, in_channels, encode_all_in_training=False, dense=dense)
         self.fusions = nn.ModuleList(GatedFusion(width, in_channels) for width in widths)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct, upsampling="nearest")
         self.apply(kaiming_convolutions)

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from monai.networks.blocks import Convolution
-from monai.networks.layers.utils import get_act_layer, get_norm_layer
-from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
+from monai.networks.nets.resnet import ResNetBlock
 from torch import Tensor, nn
 
 from .conv_blocks import check_width
-from .modality_pairs import EncodedModalities, ModalityEncoders, all_modalities, check_image, pack
+from .encoded_modalities import EncodedModalities, all_modalities, pack
+from .modality_encoders import ModalityEncoders, check_image
 from .present_modalities import masked, nan_without_modalities
+from .shaspec_encoder import ACT, NORM, ShaSpecEncoder, instance_norm, leaky_relu
 from .weight_standardization import StandardizedConcatConv, StandardizedConv3d, with_standardized_weights
 
 __all__ = ["ShaSpec"]
-
-NORM = ("instance", {"affine": True})
-ACT = ("leakyrelu", {"negative_slope": 0.01, "inplace": True})
-DILATIONS = (2, 4, 8)
 
 
 class ShaSpec(nn.Module):
@@ -77,11 +73,11 @@ class ShaSpec(nn.Module):
         self.num_modalities = in_channels
         deepest = 4 * features
         self.encoders = ModalityEncoders(
-            (_Encoder(features, blocks, with_skips=False) for _ in range(in_channels)),
+            (ShaSpecEncoder(features, blocks, with_skips=False) for _ in range(in_channels)),
             stride=1,
             encode_all_in_training=False,
             dense=dense,
-            shared=_Encoder(features, blocks, with_skips=True),
+            shared=ShaSpecEncoder(features, blocks, with_skips=True),
         )
         self.compose = StandardizedConv3d(2 * deepest, deepest, kernel_size=3, padding=1, bias=False)
         self.domain_classifier = nn.Linear(deepest, in_channels)
@@ -119,53 +115,6 @@ class ShaSpec(nn.Module):
         return nan_without_modalities(logits, encoded.available) if encoded.dense else logits
 
 
-class _Encoder(nn.Module):
-    """ResNet-50 in 3D with narrower last stage, then convolutions of several dilations, all weights standardised.
-
-    Args:
-        features: F of the first convolution.
-        blocks: bottlenecks of each stage.
-        with_skips: return the feature maps of the stem and of three stages as well.
-    """
-
-    def __init__(self, features: int, blocks: Sequence[int], with_skips: bool) -> None:
-        super().__init__()
-        self.with_skips = with_skips
-        self.stem = nn.Sequential(
-            nn.Conv3d(1, features, kernel_size=7, stride=(2, 2, 1), padding=3, bias=False), _norm(features), _act()
-        )
-        self.pool = nn.MaxPool3d(kernel_size=3, stride=2, padding=1)
-        self.stages = nn.ModuleList()
-        below = features
-        for stage, (width, count) in enumerate(zip((1, 2, 4, 5), blocks, strict=True)):
-            self.stages.append(_stage(below, width * features, count, stride=2 if stage else 1))
-            below = 4 * width * features
-        deepest = 4 * features
-        self.reduce = _convolution(below, deepest, kernel_size=1)
-        self.branches = nn.ModuleList([_convolution(deepest, deepest, kernel_size=1)])
-        self.branches.extend(_convolution(deepest, deepest, kernel_size=3, dilation=rate) for rate in DILATIONS)
-        self.merge = _convolution((1 + len(DILATIONS)) * deepest, deepest, kernel_size=1)
-        with_standardized_weights(self)
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Return the deepest features after the feature maps of the skip connections, or after their own mean.
-
-        The deepest features are (n, 4 F, *spatial / strides); the mean is (n, 4 F), in front of the dilations.
-        """
-        features = self.stem(image)
-        levels = [features]
-        features = self.pool(features)
-        for stage in self.stages:
-            features = stage(features)
-            levels.append(features)
-        reduced = self.reduce(features)
-        merged = self.merge(torch.cat([branch(reduced) for branch in self.branches], dim=1))
-        if not self.with_skips:
-            return [reduced.mean(dim=(2, 3, 4)), merged]
-        levels[-1] = merged
-        return levels
-
-
 class _DecoderLevel(nn.Module):
     """Twice the size, the shared features of the available modalities added, one residual block."""
 
@@ -173,8 +122,8 @@ class _DecoderLevel(nn.Module):
         super().__init__()
         self.up = nn.ConvTranspose3d(below, channels, kernel_size=2, stride=2, bias=False)
         self.skip = StandardizedConcatConv(skip_channels, num_modalities, channels)
-        self.norm = _norm(channels)
-        self.act = _act()
+        self.norm = instance_norm(channels)
+        self.act = leaky_relu()
         self.block = with_standardized_weights(ResNetBlock(channels, channels, act=ACT, norm=NORM))
 
     def forward(self, below: Tensor, packed: Tensor, slots: Tensor) -> Tensor:
@@ -203,26 +152,6 @@ def _padded(image: Tensor) -> Tensor:
 
 def _length(size: int, stride: int) -> int:
     return max(32, (size + stride - 1) // stride * stride)
-
-
-def _stage(below: int, width: int, blocks: int, stride: int) -> nn.Sequential:
-    shortcut = nn.Sequential(nn.Conv3d(below, 4 * width, kernel_size=1, stride=stride, bias=False), _norm(4 * width))
-    first = ResNetBottleneck(below, width, stride=stride, downsample=shortcut, act=ACT, norm=NORM)
-    return nn.Sequential(first, *(ResNetBottleneck(4 * width, width, act=ACT, norm=NORM) for _ in range(blocks - 1)))
-
-
-def _convolution(in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1) -> Convolution:
-    return Convolution(
-        3, in_channels, out_channels, kernel_size=kernel_size, dilation=dilation, bias=False, act=ACT, norm=NORM
-    )
-
-
-def _norm(channels: int) -> nn.Module:
-    return get_norm_layer(NORM, spatial_dims=3, channels=channels)
-
-
-def _act() -> nn.Module:
-    return get_act_layer(ACT)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -29,9 +29,10 @@ class TaskInteractionUNet(nn.Module):
     Analysis". The maps of an EfficientNet pass multi-scale adapters (`MultiScaleBlock`). Each of four decoder levels
     upsamples, takes a skip connection through Oktay's attention gate, and exchanges features with the classification
     vector f_clf of its own level (`TaskInteractionModule`); `UncertaintyProxyAttention` chooses how much of the
-    exchange stays. The class is read from the means of the adapted maps and from the four vectors. What the paper
-    leaves open is as in its authors' program, but for the encoder's maps, which are its stages' outputs (the published
-    size and cost fit those), and the attention gate, which is the cited one.
+    exchange stays. The class is read from the means of the adapted maps and from the four vectors.
+
+    Points that the paper leaves open are as in its authors' program, with two exceptions. The encoder's maps are the
+    outputs of its stages, which fits the published size and cost. The attention gate is the cited one.
 
     In training `forward` returns a dictionary, `pred` (B, 1, H, W), the lesion's logit, and `class_logits`
     (B, `num_classes`); in evaluation one tensor (B, 1 + `num_classes`, H, W), with the class logits constant over space

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from .conv_blocks import kaiming_convolutions, level_widths
+from .encoded_modalities import pack
 from .hetero_modal_unet import LEVELS, STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, pack
+from .modality_encoders import ModalityEncoders
 from .present_modalities import masked, nan_without_modalities
 
 __all__ = ["UHeMIS", "mean_and_variance"]
@@ -18,8 +19,7 @@ class UHeMIS(nn.Module):
 
     The U-Net form that Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint Modality Completion and
     Segmentation", MICCAI 2019, give to HeMIS (Havaei et al., MICCAI 2016). Modalities that a sample does not have are
-    not computed. Unlike there, sampled values stand corner on corner when maps are enlarged, and convolutions have a
-    bias.
+    not computed. Unlike the published code, maps are enlarged with aligned corners, and convolutions have a bias.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary: `pred`,
     those logits, and `present` and `available`, boolean (B, M); available is present and kept. A step in which no

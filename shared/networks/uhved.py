@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from .conv_blocks import kaiming_convolutions, level_widths
+from .encoded_modalities import all_modalities, pack
 from .hetero_modal_unet import LEVELS, STRIDE, HeteroModalDecoder, HeteroModalEncoder
-from .modality_pairs import ModalityEncoders, all_modalities, pack
+from .modality_encoders import ModalityEncoders
 from .present_modalities import masked, nan_without_modalities
 
 __all__ = ["UHVED", "product_from_precisions", "product_of_gaussians"]
@@ -19,12 +20,16 @@ class UHVED(nn.Module):
     """Segment from any non-empty subset of modalities through latent maps, and complete the modalities in training.
 
     Dorent et al., "Hetero-Modal Variational Encoder-Decoder for Joint Modality Completion and Segmentation", MICCAI
-    2019. Every modality gives a Gaussian at every place of four levels; those of the available modalities and the prior
-    N(0, 1) are multiplied, and a sample from the product is decoded, to the segmentation and, in training only, to
-    every modality. Evaluation decodes the mean; the published code draws a sample there, too, which gives another
-    segmentation at every call. Modalities that a sample does not have are not computed. Unlike there, sampled values
-    stand corner on corner when maps are enlarged, convolutions have a bias, and a variance is at least 1e-7 where the
-    published code adds as much to each that it divides by.
+    2019. Every modality gives a Gaussian at every position of four levels. Those of the available modalities and the
+    prior N(0, 1) are multiplied. A sample from the product is decoded, to the segmentation and, in training only, to
+    every modality. Modalities that a sample does not have are not computed.
+
+    Unlike the published code:
+
+    - Evaluation decodes the mean. The published code draws a sample there as well, so that every call gives another
+      segmentation.
+    - Maps are enlarged with aligned corners, and convolutions have a bias.
+    - A variance is at least 1e-7. The published code adds this number to each variance that it divides by.
 
     In evaluation `forward` returns logits (B, `out_channels`, *spatial). In training it returns a dictionary:
 

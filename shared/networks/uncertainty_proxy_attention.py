@@ -19,10 +19,10 @@ class UncertaintyProxyAttention(nn.Module):
     Eqs. 6 and 7 of Al Shafi et al., "Multi-Level Bidirectional Decoder Interaction for Uncertainty-Aware Breast
     Ultrasound Analysis"; `interpolate` is Eq. 8. Variances are those of a population (divided by the number).
 
-    Departure: the mean over the batch stands for u's mean in training only, and its running mean in evaluation, as in
-    batch normalisation (the first batch starts it, then a share of 0.1 per batch). By the batch's own mean an image's
-    weights depend on the images beside it, and alone it would have u~ = 1 whatever it shows. Of several
-    processes each uses the mean of its own batch, and the first one's running mean is kept.
+    Departure: u's mean is the mean over the batch in training only. In evaluation it is the running mean, as in batch
+    normalisation (the first batch starts it, then each batch has a share of 0.1). With the batch's own mean, the
+    weights of an image would depend on the other images of the batch, and a single image would always have u~ = 1. With
+    several processes each uses the mean of its own batch, and the first one's running mean is kept.
     """
 
     epsilon = 1e-8

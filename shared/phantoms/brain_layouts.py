@@ -36,7 +36,7 @@ def write_brains(
     readme: str,
     paint: Callable[[int, Sequence[str]], Mapping[str, np.ndarray]],
 ) -> Path:
-    """Paint a data set, or do nothing where exactly this one lies already.
+    """Paint a data set, unless the folder holds exactly this one already.
 
     Args:
         folder: of the data set; made if missing.

@@ -42,7 +42,7 @@ def paint_brats_phantoms(
     affine: Sequence[Sequence[float]] | None = None,
     tumours: str = "glioma",
 ) -> Path:
-    """Paint a data set of brain-tumour phantoms, or do nothing where exactly this one lies already.
+    """Paint a data set of brain-tumour phantoms, unless the folder holds exactly this one already.
 
     Case i is the same, byte for byte, in every data set of the same seed and grid. A folder that holds anything
     else, be it phantoms painted with other parameters, is refused.

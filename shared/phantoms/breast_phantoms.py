@@ -42,7 +42,7 @@ def paint_breast_phantoms(
     seed: int = 0,
     size: Sequence[int] = (192, 256),
 ) -> Path:
-    """Paint a data set of breast phantoms, or do nothing where exactly this one lies already.
+    """Paint a data set of breast phantoms, unless the folder holds exactly this one already.
 
     Every eighth image of a class is a near-duplicate of the one before it: the same tissue with other speckle, another
     cut and other callipers. One lesion image of twelve has two masks; normal images have an empty one. An image is the

@@ -1,7 +1,7 @@
 """Paint studies of phantoms, each as DICOM and as NIfTI.
 
 The files are phantoms: painted, of no patient. A study has what a scanner sends: a localizer, the modalities, and
-series that are none of them. What the files say about sequences (echo time, ImageType ...) is what scanners of 3 T say.
+series that are none of them, see `dicom_protocols`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from monai.data.utils import orientation_ras_lps
@@ -17,11 +17,12 @@ from monai.data.utils import orientation_ras_lps
 from ..errors import InputError
 from .brain_phantom_scan import paint_case
 from .dicom_files import Study, write_series
+from .dicom_protocols import BRAIN, PROSTATE, Series
 from .mr_contrasts import BRAIN_MODALITIES
 from .phantom_folder import start_folder, write_nifti
 from .prostate_phantom_scan import PROSTATE_MODALITIES, paint_prostate
 
-__all__ = ["BRAIN", "PROSTATE", "Series", "grid_of", "paint_dicom_phantoms"]
+__all__ = ["grid_of", "paint_dicom_phantoms"]
 
 VERSION = 1  # raise it whenever the same parameters would give other files
 UID = "2.25.301133"  # begins the identifiers of all painted studies
@@ -31,18 +32,6 @@ PLANES = {  # direction of columns, rows and slices, in DICOM's axes (left, back
     "coronal": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
     "sagittal": ((0, 1, 0), (0, 0, -1), (1, 0, 0)),
 }
-SCANNER = {"MagneticFieldStrength": 3, "PatientPosition": "HFS", "AcquisitionNumber": 1, "SequenceVariant": "SK"}
-SPIN_ECHO = {**SCANNER, "ScanningSequence": "SE", "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}
-GRADIENT_ECHO = {**SCANNER, "ScanningSequence": ["GR", "IR"], "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "NORM"]}
-ECHO_PLANAR = {**SCANNER, "ScanningSequence": "EP", "SequenceName": "*ep_b0", "EchoTime": 63, "RepetitionTime": 2700}
-MPRAGE = {**GRADIENT_ECHO, "EchoTime": 2.9, "RepetitionTime": 2300, "InversionTime": 900, "MRAcquisitionType": "3D"}
-LOCALIZER = {
-    **GRADIENT_ECHO,
-    "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "LOCALIZER"],
-    "ScanningSequence": "GR",
-    "EchoTime": 4.2,
-    "RepetitionTime": 8.6,
-}
 README = """These are PHANTOMS: studies that a program painted. No patient was scanned for them, and names, dates and
 identifiers in the DICOM files are invented.
 
@@ -51,46 +40,6 @@ about medicine can be learned from them, and results on them say nothing about p
 
 Painted by shared/phantoms/dicom_phantoms.py; the parameters are in {record}. Delete this folder whenever you like.
 """
-
-
-class Series(NamedTuple):
-    """One series of a painted study.
-
-    Attributes:
-        number: SeriesNumber.
-        description: SeriesDescription.
-        shows: modality that is painted, or a b-value: a diffusion-weighted image.
-        tags: of its sequence.
-        plane: "axial", "coronal", "sagittal", or "localizer": some slices of each.
-    """
-
-    number: int
-    description: str
-    shows: str | int
-    tags: Mapping[str, Any]
-    plane: str = "axial"
-
-
-T2 = {**SPIN_ECHO, "EchoTime": 104, "RepetitionTime": 5660, "MRAcquisitionType": "2D", "EchoTrainLength": 15}
-ADC = {**ECHO_PLANAR, "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC", "ND"]}
-TRACE = {**ECHO_PLANAR, "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "TRACEW", "ND"]}
-AGENT = {"ContrastBolusAgent": "Gadobutrol"}
-PROSTATE = (
-    Series(1, "localizer", "t2", LOCALIZER, "localizer"),
-    Series(4, "t2_tse_tra", "t2", T2),
-    Series(5, "t2_tse_cor", "t2", T2, "coronal"),
-    Series(6, "ep2d_diff_tra_b800", 800, {**TRACE, "DiffusionBValue": 800.0}),
-    Series(7, "ep2d_diff_tra_ADC", "adc", ADC),
-)
-FLAIR_TIMES = {"EchoTime": 94, "RepetitionTime": 9000, "InversionTime": 2500}
-BRAIN = (
-    Series(1, "localizer", "t1", LOCALIZER, "localizer"),
-    Series(2, "t1_mprage_tra", "t1", MPRAGE),
-    Series(3, "t2_tse_tra", "t2", T2),
-    Series(4, "t2_tirm_tra_dark-fluid", "flair", {**SPIN_ECHO, **FLAIR_TIMES, "ScanningSequence": ["SE", "IR"]}),
-    Series(9, "t1_mprage_tra_KM", "t1ce", {**MPRAGE, **AGENT}),
-    Series(10, "t1_mprage_sub", "t1", {**MPRAGE, "ImageType": ["DERIVED", "PRIMARY", "SUBTRACT"]}),
-)
 
 
 class _Organ(NamedTuple):
@@ -115,7 +64,7 @@ def paint_dicom_phantoms(
     size: Sequence[int] | None = None,
     spacing_mm: Sequence[float] | None = None,
 ) -> Path:
-    """Paint DICOM studies and the same volumes as NIfTI, or do nothing where exactly these are already.
+    """Paint DICOM studies and the same volumes as NIfTI, unless the folder holds exactly these already.
 
     Args:
         output_dir: folder of the studies; made if missing. `Phantom_000/dicom/04_t2_tse_tra/000.dcm` is a slice,

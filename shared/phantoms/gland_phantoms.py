@@ -49,7 +49,7 @@ def paint_gland_phantoms(
     pixel_size_um: float = 1.24,
     suffix: str = "bmp",
 ) -> Path:
-    """Paint a data set of gland phantoms, or do nothing where exactly this one lies already.
+    """Paint a data set of gland phantoms, unless the folder holds exactly this one already.
 
     Benign and malignant images alternate, three in a row are one patient's, whose stain they share. An image is the
     same, byte for byte, in every data set of the same seed, size and pixel size. A folder that holds anything else, be

@@ -39,7 +39,7 @@ def paint_brain_phantoms(
     missing_share: float = 0.0,
     tumours: str = MIXED,
 ) -> Path:
-    """Paint a data set of brains with tumours, or do nothing where exactly this one lies already.
+    """Paint a data set of brains with tumours, unless the folder holds exactly this one already.
 
     Case i is the same, byte for byte, in every data set of the same seed and grid. A folder that holds anything else,
     be it phantoms painted with other parameters, is refused.

@@ -22,10 +22,10 @@ LUMINANCE = (0.299, 0.587, 0.114)
 def bright_part(picture: PictureFile) -> np.ndarray:
     """Return (H, W), boolean: where a mask is bright.
 
-    Colours count, not numbers: of a palette those that are shown. Bright is more than 127 of 255 in any of red, green
-    and blue, in 16 bits more than half of the highest value, in a mask of zeros and ones the one. Where a coloured mask
-    has nothing dark, the lighter part is bright, if it does not surround the other. Where all colours are the same
-    everywhere, what is opaque counts as bright.
+    Bright is more than 127 of 255 in red, green or blue; in 16 bits, more than half of the highest value; in a mask of
+    zeros and ones, the one. Palettes count with the colours that they show. If nothing in a coloured mask is dark, its
+    lighter part is bright, unless that surrounds the other. If all pixels have the same colour, the opaque ones are
+    bright.
 
     Raises:
         InputError: all of the mask is bright, or all of its corners, or nothing shows what is.

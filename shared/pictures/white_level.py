@@ -23,8 +23,8 @@ FEWEST_BITS, MOST_BITS = 8, 14  # of values that do not fill their 16 bits
 def highest_value(picture: PictureFile) -> int:
     """Return the largest number that an image of more than 8 bits may hold, judged by this image alone.
 
-    It is the white that the file declares, all of 16 bits where 8 are spread over them (multiples of 256 or 257), or
-    the largest number that there is.
+    In this order: the white that the file declares; all of 16 bits, if 8 bits are spread over them (multiples of 256 or
+    257); the largest number in the image.
     """
     if (declared := _declared(picture)) is not None:
         return declared
@@ -44,8 +44,9 @@ def white_for(highest: int, container: int) -> int:
 def picture_colours(picture: PictureFile, highest: int | None = None) -> np.ndarray:
     """Return (3, H, W), float32 in [0, 1]: grey is repeated, palettes are colours, what is transparent becomes white.
 
-    8 bits are divided by 255, 16 bits by 65535 (32767 if signed). Where 16 bits hold less than a quarter of that, white
-    is what the file declares, or else the power of two above the highest number, less one; a warning says so.
+    8 bits are divided by 255, 16 bits by 65535 (32767 if signed). If the numbers use less than a quarter of 16 bits,
+    white is what the file declares, or else the smallest 2^n - 1 that is not below the highest number; a warning says
+    so.
 
     Args:
         picture: an opened file.

@@ -32,21 +32,25 @@ __all__ = ["SubsetEvaluation"]
 class SubsetEvaluation:
     """Dice of every case, subset of modalities and region, and further scores on request.
 
-    - ``subsets/<case>.json``: scores of a case, written as soon as it is done, with what they were made with;
+    While the evaluator runs, each case is scored and its record written:
+
+    - ``subsets/<case>.json``: the scores, with the weights and settings that they belong to.
+
+    After the evaluator has run, `write` writes the tables of all cases:
+
     - ``subsets.csv``: a row per case and subset; empty where the case lacks a modality of the subset;
-    - ``subsets.md``: Dice of regions x subsets, and means by the number of missing modalities; then further scores;
+    - ``subsets.md``: Dice of regions x subsets, means by the number of missing modalities, then the further scores;
     - ``subsets.png``: Dice as a heat map.
 
-    The last three are written by `write`, to be called after the evaluator has run. An evaluation that was stopped
-    goes on: `cases_left` are the cases that these weights with these settings have not scored, and the tables are of
-    all cases. Region empty in prediction and label: Dice 1; in one of them: 0.
+    A stopped evaluation continues: `cases_left` are the cases without a record of these weights and settings. Region
+    empty in prediction and label: Dice 1; in one of them: 0.
 
     Reads, of every decollated item, "case" from the batch, and from the output "pred" (S, *spatial), the class maps of
-    `ModalitySubsetsInferer` on the label's grid, and "label" (1, *spatial). `write` leaves "dice_<region>", the mean
-    over subsets and cases, in the metrics of the engine that it was attached to, like those of the further scores.
+    `ModalitySubsetsInferer` on the label's grid, and "label" (1, *spatial). `write` leaves "dice_<region>" and the
+    further scores, means over cases and subsets, in the metrics of the engine that this handler was attached to.
 
-    With several processes attach it and call `write` on all of them: each scores its share of the cases, and the first
-    one writes the tables. They need one output folder.
+    With several processes attach it and call `write` on all of them: each scores its share of the cases into the same
+    output folder, and the first one writes the tables.
 
     Args:
         output_dir: folder for the files.
@@ -59,10 +63,10 @@ class SubsetEvaluation:
         title: heading of the Markdown and of the picture.
         notes: sentences below the Markdown's tables, such as what a region's name means.
         settings: name to value of all other settings that change scores, such as the window's size.
-        additional_metrics: name to a metric that is called with two lists of one (R, *spatial) `MetaTensor`, prediction
-            and label, and returns (1, n), such as `Hausdorff95Metric` and `LesionWiseMetric`; NaN where a case has no
-            score. Records of other numbers in its attributes do not count.
-        columns: name to the names of its n columns; may hold more than `additional_metrics`.
+        additional_metrics: name to a metric, such as `Hausdorff95Metric` or `LesionWiseMetric`. It is called with two
+            lists of one `MetaTensor` (R, *spatial), prediction and label, and returns (1, n), NaN where a case has no
+            score. The numbers in its attributes are settings of the records.
+        columns: name of a metric to the names of its n columns; may hold more than `additional_metrics`.
     """
 
     def __init__(
@@ -97,7 +101,7 @@ class SubsetEvaluation:
 
     @functools.cached_property
     def records(self) -> CaseRecords:
-        """The records of the cases, of which only those by these weights with these settings count."""
+        """The records of the cases; only those of these weights and settings count."""
         try:
             weights = hashlib.sha256(self.weights.read_bytes()).hexdigest()
         except OSError as error:
@@ -135,11 +139,14 @@ class SubsetEvaluation:
             self.records.write(item["case"], self.score(result["pred"], result["label"]))
 
     def score(self, maps: Tensor, label: Tensor) -> dict[str, dict[str, Scores | None]]:
-        """Return "dice" and what was requested: for every subset the scores of its class map, None if it was not run.
+        """Score the class map of every subset.
 
         Args:
             maps: (S, *spatial), classes, in the order of `modality_subsets`.
             label: (1, *spatial).
+
+        Returns:
+            Name of a metric, "dice" or a further one, to the scores by subset; None if the subset was not run.
         """
         if len(maps) != len(self.subsets):
             raise ValueError(f"pred must have {len(self.subsets)} class maps, got shape {tuple(maps.shape)}.")
@@ -147,10 +154,10 @@ class SubsetEvaluation:
         if len(true) != len(self.region_names):
             raise ValueError(f"label_regions gives {len(true)} regions, region_names has {self.region_names}.")
         scores: dict[str, dict[str, Scores | None]] = {name: {} for name in self.region_scores.columns}
-        for place, subset in enumerate(self.subsets):
-            class_map = maps[place : place + 1]
-            is_run = not (class_map == NOT_RUN).any()  # "any": `Invertd`, if it is used, pads with 0
-            found = self.region_scores(self.regions(class_map), true) if is_run else dict.fromkeys(scores)
+        for index, subset in enumerate(self.subsets):
+            class_map = maps[index : index + 1]
+            was_run = not (class_map == NOT_RUN).any()  # not "all": `Invertd` pads with 0
+            found = self.region_scores(self.regions(class_map), true) if was_run else dict.fromkeys(scores)
             for name in scores:
                 scores[name][subset] = found[name]
         return scores
@@ -161,20 +168,20 @@ class SubsetEvaluation:
         Raises:
             InputError: a case has not been scored.
         """
-        is_shared = dist.is_available() and dist.is_initialized()
-        if is_shared:
+        is_distributed = dist.is_available() and dist.is_initialized()
+        if is_distributed:
             dist.barrier()
-        scores = self._scores()
+        scores = self._all_scores()
         means = scores.groupby("subset", sort=False)[self.region_scores.names].mean()
         if self.engine is not None:
             self.engine.state.metrics.update(means.mean())
-        if is_shared and dist.get_rank() > 0:
+        if is_distributed and dist.get_rank() > 0:
             return
-        others = dict(self.region_scores.columns)
-        of_dice = others.pop("dice")
-        summary = subset_markdown(scores, self.modalities, others)
+        further_columns = dict(self.region_scores.columns)
+        dice_columns = further_columns.pop("dice")
+        summary = subset_markdown(scores, self.modalities, further_columns)
         heading = f"{self.title}: {count_cases(scores['case'].nunique())}"
-        by_region = means[of_dice].set_axis(self.region_names, axis=1).T
+        by_region = means[dice_columns].set_axis(self.region_names, axis=1).T
         heat_map = HeatMap("Dice, mean over the cases that have the modalities", by_region, (0, 1))
         write_report(
             self.folder / "subsets",
@@ -185,8 +192,8 @@ class SubsetEvaluation:
         self.logger.info("%s\n%s", self.title, summary.rstrip())
         self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")
 
-    def _scores(self) -> DataFrame:
-        """Return the scores of every case and subset."""
+    def _all_scores(self) -> DataFrame:
+        """Return a row per case and subset, from the records."""
         from pandas import DataFrame
 
         records = {str(item["case"]): self.records.read(item["case"]) for item in self.cases}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,31 +19,26 @@ from ..metrics import (
     fit_temperatures,
     logits_at,
     mean_negative_log_likelihood,
-    risk_coverage,
 )
 from .class_figures import draw_reliability
 from .evaluation_writer import EvaluationWriter
+from .risk_coverage_report import write_risk_coverage
 from .score_table import count_cases, markdown_table, markdown_text, write_report
 from .temperature_file import write_temperature
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
 __all__ = ["TemperatureReport"]
-
-COVERAGES = tuple(round(0.5 + 0.05 * step, 2) for step in range(11))
 
 
 class TemperatureReport(EvaluationWriter):
     """Fit one temperature to the voxels or pixels of all cases, write it next to the weights, and report.
 
-    Where images have a class as a whole, its logits get a temperature of their own, from the images of known class.
+    Images with a class as a whole get a second temperature, for the logits of that class.
 
     - ``<weights>.temperature.json``: see `find_temperature`;
-    - ``calibration.csv``, ``.md``, ``.png``: negative log-likelihood and expected calibration error before and after,
-      reliability;
-    - ``risk_coverage.csv``, ``.md``, ``.png``: error and Dice of the most certain voxels of a case, mean over cases;
-      and mean Dice of the most certain cases.
+    - ``calibration.csv``, ``.md``, ``.png``: negative log-likelihood, expected calibration error and reliability,
+      before and after;
+    - ``risk_coverage.csv``, ``.md``, ``.png``: error and Dice if only the most certain voxels or cases are kept, see
+      `write_risk_coverage`.
 
     Runs in one process, on the output of `SampleLogitsd` or `SamplePictureLogitsd`.
 
@@ -83,72 +77,42 @@ class TemperatureReport(EvaluationWriter):
         temperature = self.fit(logits, labels)
         rows, panels = _before_and_after(logits, labels, temperature)
         details: dict[str, Any] = {**rows, "cases": len(self.cases), "voxels": len(labels)}
-        known = [case for case in self.cases if "class" in case]
+        known, class_temperature = [case for case in self.cases if "class" in case], None
         if known:
-            of_images = np.stack([case["class_logits"] for case in known]), np.array([case["class"] for case in known])
-            of_class = fit_temperature(*of_images)
-            class_rows, class_panels = _before_and_after(*of_images, of_class)
-            class_rows, class_panels = (
-                {f"class of the image, {name}": value for name, value in part.items()}
-                for part in (class_rows, class_panels)
+            class_logits, classes = (np.stack([case[name] for case in known]) for name in ("class_logits", "class"))
+            class_temperature = fit_temperature(class_logits, classes)
+            class_rows, class_panels = _before_and_after(
+                class_logits, classes, class_temperature, prefix="class of the image, "
             )
             rows, panels = rows | class_rows, panels | class_panels
-            details |= {"class_temperature": of_class, "images": len(known), **class_rows}
-        table = DataFrame.from_dict({name: _columns(row) for name, row in rows.items()}, orient="index")
-        table = table.rename_axis("calibration")
+            details |= {"class_temperature": class_temperature, "images": len(known), **class_rows}
         file = write_temperature(self.ckpt_path, temperature, details)
+        table = DataFrame.from_dict({name: _flat(row) for name, row in rows.items()}, orient="index")
+        table = table.rename_axis("calibration")
         note = f"{count_cases(len(self.cases))}, {len(labels)} voxels or pixels. Written: {file.name}."
         text = markdown_text(f"# {self.title}: calibration", markdown_table(table), note)
         words = ", ".join(f"{number:.3f}" for number in np.atleast_1d(temperature))
         draw = partial(draw_reliability, panels=panels, title=f"{self.title}: temperature {words}")
         write_report(self.folder / "calibration", table, text, draw)
-        self._write_risk(temperature, details.get("class_temperature"))
+        write_risk_coverage(self.folder / "risk_coverage", self.title, self.cases, temperature, class_temperature)
         self.logger.info("Written: %s\n%s", file, "\n".join(markdown_table(table)))
-
-    def _write_risk(self, temperature: float | Sequence[float], of_class: float | None) -> None:
-        from pandas import DataFrame
-
-        curves, uncertainties = [], []
-        for case in self.cases:
-            scaled = logits_at(case["logits"], temperature)
-            uncertainty = 1 - softmax(scaled, axis=1).max(axis=1)
-            curves.append(risk_coverage(uncertainty, scaled.argmax(axis=1), case["labels"], COVERAGES))
-            uncertainties.append(uncertainty.mean())
-        voxels = np.mean(curves, axis=0)
-        dice = np.array([curve[-1, 1] for curve in curves])[np.argsort(uncertainties)]
-        kept = [max(1, round(coverage * len(dice))) for coverage in COVERAGES]
-        columns = {
-            "error": voxels[:, 0],
-            "dice": voxels[:, 1],
-            "dice_of_cases": [dice[:count].mean() for count in kept],
-        }
-        note = (
-            "error, dice: of the most certain voxels or pixels of every case, all classes but background together, "
-            "mean over cases. dice_of_cases: of all of them, mean over the most certain cases."
-        )
-        if of_class is not None:
-            known = [case for case in self.cases if "class" in case]
-            chances = softmax(np.stack([case["class_logits"] for case in known]) / of_class, axis=1)
-            classes = chances.argmax(axis=1), np.array([case["class"] for case in known])
-            columns["class_error"] = risk_coverage(1 - chances.max(axis=1), *classes, COVERAGES)[:, 0]
-            note += " class_error: share of wrong classes among the images whose class is most certain."
-        table = DataFrame(columns, index=list(COVERAGES)).rename_axis("kept")
-        text = markdown_text(
-            f"# {self.title}: what is left if only the most certain is kept", markdown_table(table), note
-        )
-        draw = partial(_draw_risk, table=table, title=self.title)
-        write_report(self.folder / "risk_coverage", table, text, draw)
 
 
 def _before_and_after(
-    logits: np.ndarray, labels: np.ndarray, temperature: float | Sequence[float]
+    logits: np.ndarray, labels: np.ndarray, temperature: float | Sequence[float], prefix: str = ""
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """Return temperature, likelihood and calibration error at temperature 1 and at another, and their bins."""
+    """Score logits at temperature 1 and at the fitted temperature, under "<prefix>before" and "<prefix>after".
+
+    Returns:
+        A row per temperature: temperature, negative log-likelihood, calibration error; and its `calibration_bins`.
+    """
     rows, panels = {}, {}
     for name, value in (("before", 1.0), ("after", temperature)):
-        bins = calibration_bins(*_confidence(logits, labels, value))
-        panels[name] = bins.numpy()
-        rows[name] = {
+        probabilities = softmax(logits_at(logits, value), axis=1)
+        confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+        bins = calibration_bins(torch.from_numpy(confidence), torch.from_numpy(correct))
+        panels[f"{prefix}{name}"] = bins.numpy()
+        rows[f"{prefix}{name}"] = {
             "temperature": value,
             "negative_log_likelihood": mean_negative_log_likelihood(logits, labels, value),
             "expected_calibration_error": float(error_of_bins(bins)),
@@ -156,39 +120,9 @@ def _before_and_after(
     return rows, panels
 
 
-def _columns(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return a row with a column per class's temperature where there are several."""
+def _flat(row: Mapping[str, Any]) -> dict[str, float]:
+    """Return a row with one column per temperature, where there are several: temperature_0, temperature_1, ..."""
     if np.ndim(row["temperature"]) == 0:
         return dict(row)
     several = {f"temperature_{number}": value for number, value in enumerate(row["temperature"])}
     return {**several, **{name: value for name, value in row.items() if name != "temperature"}}
-
-
-def _confidence(
-    logits: np.ndarray, labels: np.ndarray, temperature: float | Sequence[float]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return confidence and correctness of every voxel."""
-    probabilities = softmax(logits_at(logits, temperature), axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    return torch.from_numpy(probabilities.max(axis=1)), torch.from_numpy(correct)
-
-
-def _draw_risk(path: Path, table: DataFrame, title: str) -> None:
-    """Draw the columns of the table against the share that is kept."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
-    ax = figure.subplots()
-    labels = {"dice": "Dice, voxels kept", "dice_of_cases": "Dice, cases kept", "error": "error"}
-    labels["class_error"] = "error of the image's class"
-    for name, label in labels.items():
-        if name not in table:
-            continue
-        ax.plot(table.index, table[name], marker="o", markersize=3, label=label)
-    ax.set_xlabel("share kept, most certain first")
-    ax.set_ylim(0, 1.02)
-    ax.invert_xaxis()
-    ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
-    figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=120, metadata={"Software": None})

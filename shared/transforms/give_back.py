@@ -9,12 +9,12 @@ __all__ = ["give_back"]
 
 
 def give_back(tensor: Tensor) -> None:
-    """Take the values out of a tensor, and out of the batch of which it is a part; other parts keep theirs.
+    """Free the values of a tensor, and those of the batch that it is a view of; other views keep theirs.
 
     An engine holds image, masks and logits until the case is done, long after the last transform has read them.
 
     Args:
-        tensor: is empty afterwards, (0,), for everybody who has it; a `MetaTensor` keeps its metadata.
+        tensor: is empty afterwards, (0,), for everybody who holds it; a `MetaTensor` keeps its metadata.
     """
     for holder in (tensor, tensor._base):
         if holder is not None:

@@ -30,12 +30,15 @@ def gland_regions(
 ) -> Tensor:
     """Divide glands into epithelium and lumen: 0 stroma (outside all glands), 1 epithelium, 2 lumen, 3 contour.
 
-    The published annotations (GlaS) outline whole glands; how BenTaieb & Hamarneh, MICCAI 2016, came to the lumen that
-    their losses need is not published. Here lumen, goblet cells included, is what is bright in the inside of a gland
-    ("bright"): the mean optical density over the colours, -ln((I + 1) / 256), smoothed, is below 0.55 of Otsu's
-    threshold over all gland pixels, limited to 0.25 to 0.40, so that a gland without a bright inside has no lumen;
-    closed, opened, holes filled, small parts removed. What is in a lumen and reaches its wall, such as dead cells,
-    counts as epithelium where it is dark. Or lumen is the inside as such ("ring").
+    The published annotations (GlaS) outline whole glands. BenTaieb & Hamarneh, MICCAI 2016, do not say how they came to
+    the lumen that their losses need. Here there are two methods:
+
+    - "bright": lumen, goblet cells included, is the bright part of a gland's inside. Its smoothed mean optical density
+      over the colours, -ln((I + 1) / 256), is below 0.55 of Otsu's threshold over all gland pixels. The limit is at
+      least 0.25 and at most 0.40: a gland without a bright inside has no lumen. The part is closed and opened, its
+      holes are filled, small parts removed. Dark cells in a lumen that reach its wall, such as dead ones, count as
+      epithelium.
+    - "ring": lumen is the whole inside.
 
     The inside begins after a rim of epithelium along a gland's border, also where it meets another gland, but not
     where the image ends. So lumen never has stroma among its eight neighbours, at any pixel size.

@@ -11,7 +11,7 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 from torch import Tensor
 
 from .at_temperature import at_temperature
-from .label_hierarchy import label_states, state_log_probabilities
+from .label_hierarchy import decision_offsets, label_states, state_log_probabilities
 
 __all__ = ["HierarchicalSegmentationd"]
 
@@ -25,7 +25,8 @@ class HierarchicalSegmentationd(MapTransform):
     them), become
 
     - a map of states (1, *spatial), uint8: the number of the most probable valid state, so that no pixel breaks the
-      hierarchy, whatever the network says; of equal ones the first;
+      hierarchy, whatever the network says; of equal ones the first. With `decision_weights` all probabilities here
+      are those of the network times the state's weight, divided by their sum;
     - the uncertainty (1, *spatial), float32, in [0, 1 - 1/S]: 1 - the probability of that state;
     - the class probabilities (K,), float32: softmax of the class logits' mean over space.
 
@@ -39,8 +40,9 @@ class HierarchicalSegmentationd(MapTransform):
         class_key: where the class probabilities are put.
         probabilities: put those of the states, (S, *spatial), float16, under "probabilities", too.
         allow_missing_keys: skip absent keys instead of raising.
-        temperature: the labels' logits are divided by it, which changes how certain a state is, but not which is shown.
+        temperature: the states' scores are divided by it, which changes how certain a state is, but not which is shown.
         class_temperature: the same for the classes' logits.
+        decision_weights: see `decision_offsets`.
     """
 
     backend = [TransformBackends.TORCH]
@@ -56,6 +58,7 @@ class HierarchicalSegmentationd(MapTransform):
         allow_missing_keys: bool = False,
         temperature: float = 1.0,
         class_temperature: float = 1.0,
+        decision_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if len(self.keys) != 1:
@@ -67,6 +70,7 @@ class HierarchicalSegmentationd(MapTransform):
         self.probabilities = probabilities
         self.temperature = temperature
         self.class_temperature = class_temperature
+        self.offsets = decision_offsets(decision_weights, len(self.states))
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
         segmented = dict(data)
@@ -84,23 +88,27 @@ class HierarchicalSegmentationd(MapTransform):
             segmented[self.uncertainty_key] = convert_to_dst_type(uncertainty, logits, dtype=torch.float32)[0]
             segmented[self.class_key] = classes
             if self.probabilities:
-                labels = at_temperature(values[: self.states.shape[1]], self.temperature)
-                of_states = state_log_probabilities(labels[None], self.states.to(values.device))
-                segmented["probabilities"] = convert_to_dst_type(of_states[0].exp(), logits, dtype=torch.float16)[0]
+                of_states = self._log_probabilities(values[: self.states.shape[1]])
+                segmented["probabilities"] = convert_to_dst_type(of_states.exp(), logits, dtype=torch.float16)[0]
         return segmented
 
     def _segment(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        num_labels, states = self.states.shape[1], self.states.to(logits.device)
+        num_labels = self.states.shape[1]
         regions = torch.empty(1, *logits.shape[1:], dtype=torch.uint8, device=logits.device)
         uncertainty = torch.empty(1, *logits.shape[1:], device=logits.device)
         class_logits = torch.zeros(self.num_classes, dtype=torch.float64, device=logits.device)
         rows = max(1, BLOCK // logits[0, 0].numel())
         for start in range(0, logits.shape[1], rows):
             block = logits[:, start : start + rows]
-            labels = at_temperature(block[:num_labels], self.temperature)
-            log_probability, best = state_log_probabilities(labels[None], states)[0].max(dim=0)
+            log_probability, best = self._log_probabilities(block[:num_labels]).max(dim=0)
             regions[0, start : start + rows] = best
             uncertainty[0, start : start + rows] = torch.expm1(log_probability).clamp(max=0).abs()
             class_logits += block[num_labels:].flatten(1).sum(dim=1, dtype=torch.float64)
         class_logits = at_temperature(class_logits / logits[0].numel(), self.class_temperature)
         return regions, uncertainty, class_logits.softmax(dim=0).float()
+
+    def _log_probabilities(self, labels: Tensor) -> Tensor:
+        """Return those of the states, (S, *spatial), from the labels' logits (L, *spatial)."""
+        scores = state_log_probabilities(labels[None], self.states.to(labels.device))[0]
+        scores = scores + self.offsets.to(scores).view(-1, *[1] * (scores.ndim - 1))
+        return at_temperature(scores, self.temperature).log_softmax(dim=0)

@@ -14,8 +14,8 @@ PLUGIN = "monai.data.nvimgcodec_pydicom_plugin"
 def image_loader() -> LoadImage:
     """Return `LoadImage` with the channel first.
 
-    It makes every reader that could be used. Where pydicom is installed that is one for nvImageCodec, too, which warns
-    twice that this package is not there.
+    It makes every reader that could be used. If pydicom is installed, one of them is for nvImageCodec, and warns twice
+    that this package is not installed.
     """
     with quiet(PLUGIN, message="NvImgCodecPydicomReader"):
         return LoadImage(ensure_channel_first=True)

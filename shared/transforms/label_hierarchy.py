@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 
-__all__ = ["label_states", "state_log_probabilities"]
+__all__ = ["decision_offsets", "label_states", "state_log_probabilities"]
 
 
 def label_states(
@@ -68,8 +68,8 @@ def state_log_probabilities(logits: Tensor, states: Tensor) -> Tensor:
     .. math:: \log P_t(S) = f \cdot S - \log \sum_{S' : V(S') = 1} \exp(f \cdot S')
 
     Eq. 7 of the gland paper with its product read as prod_r exp(f_r S_r). As printed, prod_r exp(f_r) S_r, it is zero
-    as soon as one S_r is, that is for every valid state of the gland hierarchy, and so is Z. Finite, gradients too,
-    for logits of any size.
+    if any S_r is zero, so for every valid state of the gland hierarchy, and Z would be zero too. Values and gradients
+    are finite for logits of any size.
 
     Args:
         logits: f, (B, L, *spatial).
@@ -88,3 +88,23 @@ def state_log_probabilities(logits: Tensor, states: Tensor) -> Tensor:
     states = states.view(*states.shape, *[1] * (logits.ndim - 2))
     scores = (states * logits.unsqueeze(1)).sum(dim=2)  # no matrix product: autocast and TF32 would round it
     return scores.log_softmax(dim=1)
+
+
+def decision_offsets(weights: Sequence[float] | None, num_states: int) -> Tensor:
+    """Return what is added to the states' log-probabilities before the highest is shown, (S,): the logarithms.
+
+    A state that the network underrates (a thin contour, say) gets more weight than the others and is shown more often.
+
+    Args:
+        weights: (S,), positive. None: all are equal.
+        num_states: S.
+
+    Raises:
+        InputError: `weights` are not one positive number per state.
+    """
+    offsets = torch.zeros(num_states) if weights is None else torch.as_tensor(list(weights)).float().log()
+    if offsets.shape != (num_states,) or not offsets.isfinite().all():
+        raise InputError(
+            f"decision_weights must be {num_states} positive numbers, one per region, got {weights}; correct it."
+        )
+    return offsets

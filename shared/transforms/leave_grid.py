@@ -1,4 +1,4 @@
-"""Keep of a volume where its voxels are."""
+"""Keep the grid of a volume and free its values."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["LeaveGridd"]
 
 
 class LeaveGridd(MapTransform):
-    """Replace volumes by zeros with their shape and metadata that need no memory, and give back what they needed.
+    """Replace volumes by zeros that need no memory, with the same shape and metadata, and free the values.
 
-    For a mask of the brain that is no more than the grid of the results; see `SegmentOnGridd`. Inside an engine the
-    memory is free only after `shared.handlers.HoldVolumesOnce`.
+    For a mask of the brain of which only the grid is still needed, see `SegmentOnGridd`. Inside an engine the memory is
+    free only after `shared.handlers.HoldVolumesOnce`.
 
     Args:
         keys: volumes (channels, *spatial) with an affine, of which nobody reads the values afterwards.

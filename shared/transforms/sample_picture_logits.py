@@ -11,6 +11,8 @@ from monai.transforms import Transform
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
+from .label_hierarchy import decision_offsets
+
 __all__ = ["SamplePictureLogitsd"]
 
 
@@ -25,6 +27,7 @@ class SamplePictureLogitsd(Transform):
         num_classes: K.
         states: (S, L), what a pixel can be, for a network of L labels; see `label_states`. None for a mask: S is 2.
         class_key: number of the image's class.
+        decision_weights: see `decision_offsets`.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class SamplePictureLogitsd(Transform):
         num_classes: int,
         states: Tensor | Sequence[Sequence[int]] | None = None,
         class_key: str = "class",
+        decision_weights: Sequence[float] | None = None,
     ) -> None:
         if num_pixels < 1:
             raise ValueError(f"num_pixels must be at least 1, got {num_pixels}.")
@@ -40,6 +44,7 @@ class SamplePictureLogitsd(Transform):
         self.num_classes = num_classes
         self.states = torch.tensor([[0.0], [1.0]]) if states is None else torch.as_tensor(states).float()
         self.class_key = class_key
+        self.offsets = decision_offsets(decision_weights, len(self.states))
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         logits, label = (convert_to_tensor(data[key], track_meta=False).cpu() for key in ("pred", "label"))
@@ -53,7 +58,7 @@ class SamplePictureLogitsd(Transform):
         drawn = torch.randperm(label[0].numel(), generator=random)[: self.num_pixels]
         flat = logits.flatten(1).double()
         sampled = {
-            "pred": self.states.double() @ flat[:labels, drawn],
+            "pred": self.states.double() @ flat[:labels, drawn] + self.offsets.double()[:, None],
             "label": label.flatten()[drawn].long(),
             "class_logits": flat[labels:].mean(dim=1),
         }

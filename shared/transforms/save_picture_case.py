@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..atomic_write import atomic_write
+from ..atomic_write import atomic_write, require_writable
 from .case_place import case_place
 from .case_record import files_read, name_of_case, study_read, write_record
 from .case_saver import CaseSaver, mean_inside
@@ -42,13 +42,13 @@ class SavePictureCased(CaseSaver):
     - ``<case>_overlay.png``: see `draw_picture_overlay`; with the truth where there is one;
     - ``<case>.json``: what was read, found and used. It is written last: where it is, the others are complete.
 
-    Maps store the pixel's size as their resolution; without one areas are in pixels and there is no scale bar. A DICOM
-    case's areas are in mm2 too ("area_mm2"), null where the file does not say how large the pixels are. Where one
-    class has no lesion, record and overlay say whether mask and class contradict each other ("contradiction", null if
-    they do not). All but the times in the record is repeatable byte by byte.
+    Maps store the pixel size as their resolution. If the size is not known, areas are in pixels and there is no scale
+    bar. Areas of a DICOM case are in mm2 too ("area_mm2"), null if the file does not say how large the pixels are. If
+    there is a `ground_class`, record and overlay say whether mask and class contradict each other ("contradiction",
+    null if they do not). Two runs write the same bytes, but for the times in the record.
 
-    Reads "pred", the regions (1, H, W), "uncertainty" (1, H, W) and "class_probabilities" (K,); if there are any, also
-    "disagreement", the objects "pred_instances" (0: none), and the true "label" and "instances", all (1, H, W).
+    Reads "pred", the regions (1, H, W), "uncertainty" (1, H, W) and "class_probabilities" (K,); and, if the case has
+    them, "disagreement", the objects "pred_instances" (0: none), and the true "label" and "instances", all (1, H, W).
 
     Args:
         output_dir: folder in which the cases' folders are made.
@@ -59,8 +59,8 @@ class SavePictureCased(CaseSaver):
         ground_class: the class without a lesion (region 0 only); a name that is not among the classes if all have one;
             None if the class says nothing about lesions.
         image_key: (3, H, W) or (1, H, W), in [0, 1].
-        case_names: "hash" to have a hash of the case's name in figure and names of files; see `name_of_case`. The
-            record keeps the name.
+        case_names: "hash" to have a hash instead of the case's name in the figure and the names of files; see
+            `name_of_case`. The record keeps the name.
         save_probabilities: write "probabilities" (regions, H, W).
         settings: of the run, for the record.
     """
@@ -94,10 +94,10 @@ class SavePictureCased(CaseSaver):
         maps = self._maps(case, found)
         names = {result: name for result, (name, _) in maps.items()} | {"overlay": f"{case}_overlay.png"}
         with case_place(self.folder, case, files_read(data, data[self.keys["image"]])) as folder:
-            for number, (name, values) in enumerate(maps.values()):
+            require_writable(folder)
+            _remove_older_files(folder, case)
+            for name, values in maps.values():
                 with atomic_write(folder / name) as path:
-                    if number == 0:
-                        self._forget(folder, case)
                     self._write_map(path, values)
             with atomic_write(folder / names["overlay"]) as path:
                 draw_picture_overlay(
@@ -117,10 +117,9 @@ class SavePictureCased(CaseSaver):
         return dict(data)
 
     def _tensors(self, data: Mapping[Hashable, Any]) -> dict[str, Tensor]:
-        found = {name: data.get(key) for name, key in self.keys.items()}
-        found = {
-            name: value.detach().cpu().as_subclass(Tensor) for name, value in found.items() if isinstance(value, Tensor)
-        }
+        given = {name: data.get(key) for name, key in self.keys.items()}
+        found = {name: value.detach().cpu() for name, value in given.items() if isinstance(value, Tensor)}
+        found = {name: value.as_subclass(Tensor) for name, value in found.items()}
         self._check(found)
         return found
 
@@ -172,11 +171,6 @@ class SavePictureCased(CaseSaver):
             maps["disagreement"] = (f"{case}_disagreement.tif", values)
         return maps
 
-    def _forget(self, folder: Path, case: str) -> None:
-        """Remove an older record, which would not be about the new files, and files that they may not replace."""
-        for name in (f"{case}.json", f"{case}_instances.png", f"{case}_instances.tif"):
-            (folder / name).unlink(missing_ok=True)
-
     def _write_map(self, path: Path, values: np.ndarray) -> None:
         from PIL import Image
 
@@ -184,6 +178,12 @@ class SavePictureCased(CaseSaver):
         if self.pixel_size_um is not None:
             options["dpi"] = (25400 / self.pixel_size_um,) * 2  # pixels per inch
         Image.fromarray(values).save(path, **options)
+
+
+def _remove_older_files(folder: Path, case: str) -> None:
+    """Remove an older run's record, and its objects, which this run may write under another name or not at all."""
+    for name in (f"{case}.json", f"{case}_instances.png", f"{case}_instances.tif"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _title(case: str, findings: Mapping[str, Any]) -> str:

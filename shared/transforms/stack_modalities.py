@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, ResampleToMatch
+from monai.transforms import MapTransform
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from ..errors import InputError
+from .common_grid import choose_grid, modality_on_grid, on_grid
 from .is_constant import is_constant
 from .only_modality import check_only_modality, wrong_channels
 from .same_grid import grid_difference
@@ -28,20 +29,19 @@ KEPT_META = ("affine", "original_affine", "space", "filename_or_obj")
 class StackModalitiesd(MapTransform):
     """Stack modalities into "image" (M, *spatial), float32, by name; a modality that is absent becomes NaN.
 
-    The grid and the file name are those of the first modality that is there; of the files' headers no more than that
-    is kept, and no history of transforms. The modalities' own entries are removed. A modality that is NaN everywhere,
-    or has one single value (a placeholder; named in a warning), counts as absent. Where no modality is named, "image"
-    must be there as a tensor, (M, *spatial) or, for one modality, *spatial; it gets the same checks and keeps its
-    metadata.
+    A modality is absent if the case lacks it, if it is NaN everywhere, or if it has one single value (a placeholder; a
+    warning names it). The image has the grid and the file name of the first modality that is present, no other
+    metadata, and no history of transforms. The modalities' own entries are removed.
+
+    A case that names no modality must have "image" as a tensor, (M, *spatial) or, for one modality, *spatial. It gets
+    the same checks and keeps its metadata.
 
     Args:
         modalities: names of the modalities in the order of the channels.
-        resample: bring modalities on another grid onto one (trilinear; 0 outside of what was measured) instead of
-            refusing them. It is the label's, where that was read, as in training; else the reference's. Where the
-            reference is absent, it is that of the first modality that is there, with a warning. A brain mask follows
-            (nearest neighbour).
-        reference: name of the modality whose grid counts; the first of `modalities` if None.
+        resample: resample modalities on other grids (trilinear), and the brain mask with them (nearest neighbour),
+            instead of refusing them; see `choose_grid`.
         only_modality: the modality that an "image" tensor with one channel is, where there are several modalities.
+        reference: name of the modality whose grid counts; the first of `modalities` if None.
 
     Raises:
         InputError: no modality at all, two grids, another number of channels, or a NaN or infinite value inside a
@@ -82,58 +82,21 @@ class StackModalitiesd(MapTransform):
         present = {name: volume for name, volume in volumes.items() if self._is_present(volume, name, data)}
         if not present:
             raise self._nothing(data)
-        first_name, first = next(iter(present.items()))
-        source, on_grid = first, {}
+        header, resampled = next(iter(present.values())), {}
         if self.resample:
-            grid = self._grid(present, data)
-            source = grid if grid_difference(grid, first) else first
-            present = {name: self._onto(grid, volume, name) for name, volume in present.items()}
-            first = present[first_name]
+            grid = choose_grid(present, self.reference, data)
+            header = grid if grid_difference(grid, header) else header
+            present = {name: modality_on_grid(volume, grid, name) for name, volume in present.items()}
             if isinstance(data.get("brain"), MetaTensor) and grid_difference(grid, data["brain"]):
-                on_grid["brain"] = _resampled(data["brain"], grid, mode="nearest")
-        for name, volume in present.items():
-            difference = grid_difference(first, volume)
-            if difference:
-                raise InputError(
-                    f"{source_file(first, first_name)} and {source_file(volume, name)}: not on one grid, "
-                    f"{difference}; register and resample them, or run with --resample_modalities True."
-                )
-        absent = None if len(present) == len(self.keys) else torch.full(first.shape, torch.nan)
+                resampled["brain"] = on_grid(data["brain"], grid, mode="nearest")
+        _require_one_grid(present)
+        shape = next(iter(present.values())).shape
+        absent = None if len(present) == len(self.keys) else torch.full(shape, torch.nan)
         channels = [present[name].as_tensor() if name in present else absent for name in self.keys]
-        meta = {key: source.meta[key] for key in KEPT_META if key in source.meta}
+        meta = {key: header.meta[key] for key in KEPT_META if key in header.meta}
         meta |= channel_sources({name: source_file(present.get(name), name) for name in self.keys})
-        shape = np.asarray(first.shape[1:])
-        image = MetaTensor(torch.cat(channels), meta={**meta, "spatial_shape": shape, "original_channel_dim": 0})
-        return {"image": image, **on_grid}
-
-    def _grid(self, present: Mapping[Hashable, MetaTensor], data: Mapping[Hashable, Any]) -> MetaTensor:
-        """Return the volume whose grid all others are brought onto."""
-        if isinstance(data.get("label"), MetaTensor):
-            return data["label"]
-        if self.reference in present:
-            return present[self.reference]
-        name, first = next(iter(present.items()))
-        if any(grid_difference(first, volume) for volume in present.values()):
-            logging.getLogger(__name__).warning(
-                "case %s: %s, the reference for the grid, is absent; resampled onto the grid of %s.",
-                data.get("case", "(unnamed)"),
-                self.reference,
-                name,
-            )
-        return first
-
-    @staticmethod
-    def _onto(grid: MetaTensor, volume: MetaTensor, name: Hashable) -> MetaTensor:
-        """Return a modality on a grid; as it is where it is on it already."""
-        if not grid_difference(grid, volume):
-            return volume
-        resampled = _resampled(volume, grid, mode="bilinear")
-        if is_constant(resampled.as_tensor()):
-            raise InputError(
-                f"{source_file(volume, name)}: {name} does not overlap with {source_file(grid, 'the label')}; "
-                "correct the headers, or leave the modality out."
-            )
-        return resampled
+        meta |= {"spatial_shape": np.asarray(shape[1:]), "original_channel_dim": 0}
+        return {"image": MetaTensor(torch.cat(channels), meta=meta), **resampled}
 
     def _check_channels(self, image: MetaTensor, data: Mapping[Hashable, Any]) -> MetaTensor:
         if image.ndim == 4 and image.shape[0] == 1 < len(self.keys) and self.only_modality:
@@ -186,14 +149,19 @@ class StackModalitiesd(MapTransform):
         )
 
 
-def _resampled(volume: MetaTensor, grid: MetaTensor, mode: str) -> MetaTensor:
-    """Bring a volume onto a grid, without a history of it."""
-    resampled = ResampleToMatch(mode=mode, padding_mode="zeros")(volume, grid)
-    return MetaTensor(resampled.as_tensor(), meta=resampled.meta)
+def _require_one_grid(present: Mapping[Hashable, MetaTensor]) -> None:
+    (first_name, first), *others = present.items()
+    for name, volume in others:
+        difference = grid_difference(first, volume)
+        if difference:
+            raise InputError(
+                f"{source_file(first, first_name)} and {source_file(volume, name)}: not on one grid, "
+                f"{difference}; register and resample them, or run with --resample_modalities True."
+            )
 
 
 def _channel_first(image: Tensor | np.ndarray) -> MetaTensor:
-    """Return a float32 MetaTensor with a channel axis, which what MONAI Deploy hands over lacks."""
+    """Return a float32 MetaTensor with a channel axis, which the tensors of MONAI Deploy lack."""
     tensor = convert_to_tensor(image, dtype=torch.float32, track_meta=True)
     if tensor.ndim != 3:
         return tensor

@@ -9,9 +9,10 @@ from monai.losses import DiceCELoss
 from small_networks import SMALL_NETWORKS
 
 from shared.handlers import unknown_settings
-from shared.handlers.state_dict_file import find_weights
+from shared.handlers.find_weights import find_weights
 
 BREAST = Path("bundles/breast_ultrasound_segmentation_interaction/configs")
+GLAND = Path("bundles/colon_gland_segmentation_multiloss/configs")
 MMFORMER = Path("bundles/brats_mri_segmentation_pareto_mmformer/configs")
 MILLION_PARAMETERS = {  # of the papers or their programs; MISSFormer without what has no effect
     "network_transunet": 105.3,
@@ -99,6 +100,30 @@ def test_network_with_a_class_head_learns_mask_and_class(overlay):
     assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
     assert network.eval()(torch.randn(1, 3, 64, 96)).shape == (1, 4, 64, 96)
+
+
+def test_plain_network_of_glands_learns_exclusive_labels_by_dice_and_cross_entropy():
+    """One step of a small network; the loss by hand, whose smoothing of Dice is below the tolerance."""
+    torch.manual_seed(0)
+    parser = ConfigParser()
+    parser.read_config([str(GLAND / f"{name}.json") for name in ("train", "network_basic_unet", "tiny")])
+    assert torch.equal(parser.get_parsed_content("label_states"), torch.eye(4)), "logits of labels are those of states"
+    network, loss = (parser.get_parsed_content(name) for name in ("network_def", "loss"))
+    label, grade = torch.randint(0, 4, (2, 1, 48, 64), dtype=torch.int8), torch.tensor([0, 1])
+    prediction = network.train()(torch.rand(2, 3, 48, 64))
+    value = loss(prediction, {"label": label, "grade": grade})
+    log_probability = prediction["pred"].log_softmax(dim=1)
+    probability, onehot = log_probability.exp(), torch.eye(4)[label[:, 0].long()].movedim(-1, 1)
+    volumes = probability.sum((0, 2, 3)) + onehot.sum((0, 2, 3))
+    weights = torch.tensor([1.0, 1.0, 1.0, 3.0])  # the last is contour
+    dice = weights * (1 - 2 * (probability * onehot).sum((0, 2, 3)) / volumes)
+    of_pixels = (weights.view(4, 1, 1) * onehot).sum(1)
+    entropy = -(of_pixels * (log_probability * onehot).sum(1)).sum() / of_pixels.sum()
+    of_class = -prediction["class_logits"].log_softmax(dim=1)[[0, 1], grade].mean()
+    torch.testing.assert_close(value, dice.mean() + entropy + 0.1 * of_class)
+    value.backward()
+    assert not [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
 def test_pretraining_of_m3ae_leaves_weights_that_its_training_starts_from():

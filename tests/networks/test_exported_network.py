@@ -13,7 +13,7 @@ from ci.release.exported_forms import exported_program, largest_difference, prob
 from shared.errors import InputError
 from shared.handlers import WeightsLoader
 from shared.networks import ExportedNetwork, ModalityEncoders
-from shared.networks.modality_pairs import pack
+from shared.networks.encoded_modalities import pack
 from shared.networks.present_modalities import nan_without_modalities
 from shared.networks.size_rule import size_rules
 from shared.networks.uhemis import mean_and_variance

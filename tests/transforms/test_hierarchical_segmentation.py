@@ -5,7 +5,8 @@ import torch
 from monai.data import MetaTensor, decollate_batch
 from monai.transforms import Compose, Flipd, Invertd
 
-from shared.transforms import HierarchicalSegmentationd, hierarchical_segmentation
+from shared.errors import InputError
+from shared.transforms import HierarchicalSegmentationd, SamplePictureLogitsd, hierarchical_segmentation
 
 LOG2 = 0.6931471805599453
 
@@ -148,3 +149,35 @@ def test_temperatures_are_those_of_states_and_classes():
     for key in ("pred", "uncertainty", "probabilities", "class_probabilities"):
         torch.testing.assert_close(found[key], expected[key])
     assert torch.equal(found["pred"], HierarchicalSegmentationd("pred")({"pred": logits})["pred"])
+
+
+def test_decision_weights_by_hand():
+    """Probabilities 1/2, 1/4, 1/4 times 1, 1, 4 are 2 : 1 : 4, so that the third is shown, with 4/7."""
+    logits = (torch.tensor([2.0, 1.0, 0.0, 0.0, 0.0]) * LOG2).view(5, 1, 1)
+    segmented = segment(logits, decision_weights=[1, 1, 4], probabilities=True)
+    assert segmented["pred"].item() == 2
+    torch.testing.assert_close(segmented["uncertainty"].item(), 3 / 7)
+    torch.testing.assert_close(segmented["probabilities"].flatten(), torch.tensor([2.0, 1.0, 4.0]).half() / 7)
+
+
+def test_with_decision_weights_a_temperature_changes_no_region():
+    logits = 3 * torch.randn(5, 9, 9)
+    weights = [3, 1, 4]
+    shown = [segment(logits, decision_weights=weights, temperature=t)["pred"] for t in (0.3, 1.0, 5.0)]
+    assert torch.equal(shown[0], shown[1])
+    assert torch.equal(shown[1], shown[2])
+    assert not torch.equal(shown[1], segment(logits)["pred"])
+
+
+def test_temperatures_are_fitted_to_the_probabilities_with_decision_weights():
+    data = {"case": "a", "pred": 3 * torch.randn(5, 4, 5), "label": torch.arange(20).view(1, 4, 5)}
+    weights = [3, 1, 4]
+    found = SamplePictureLogitsd(20, 2, [[1, 0, 0], [0, 1, 0], [0, 1, 1]], decision_weights=weights)(data)
+    saved = segment(data["pred"], decision_weights=weights, probabilities=True)["probabilities"].flatten(1)
+    torch.testing.assert_close(found["pred"].softmax(dim=0).half(), saved[:, found["label"]])
+
+
+@pytest.mark.parametrize("weights", [[1, 1], [1, 1, 0], [1, 1, -1]])
+def test_decision_weights_are_a_positive_number_per_state(weights):
+    with pytest.raises(InputError, match="decision_weights must be 3 positive numbers, one per region"):
+        HierarchicalSegmentationd(decision_weights=weights)

@@ -14,6 +14,7 @@ from shared.data import EpochDataset, find_mri_cases
 from shared.errors import InputError, find_input_error
 from shared.networks.learned_image import position_in_brain
 from shared.transforms import LoadImageModalitiesd, PrepareBraind, StackModalitiesd
+from shared.transforms.read_volume import VolumeReader
 
 ALL = ["t1", "t1ce", "t2", "flair"]
 
@@ -134,8 +135,8 @@ def test_margin_is_left_around_the_brain(write_case):
 def test_files_are_read_once_though_epochs_go_on(write_case, monkeypatch):
     """A plain Compose inside of another counts as random, and nothing after it, or of it, is cached."""
     reads = []
-    load = LoadImageModalitiesd._read
-    monkeypatch.setattr(LoadImageModalitiesd, "_read", lambda self, path: reads.append(path) or load(self, path))
+    load = VolumeReader.__call__
+    monkeypatch.setattr(VolumeReader, "__call__", lambda self, path: reads.append(path) or load(self, path))
     flip = RandFlipd("image", prob=0.5)
     items = [write_case("a", modalities=["t1"], label=False), write_case("b", modalities=["t1"], label=False)]
     dataset = EpochDataset(items, Compose([PrepareBraind("t1", (4, 4, 4)), Identityd("image"), flip]), seed=0)

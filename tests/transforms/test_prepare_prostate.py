@@ -14,6 +14,7 @@ from shared.data import EpochDataset, find_mri_cases
 from shared.errors import InputError
 from shared.phantoms import paint_prostate_phantoms
 from shared.transforms import LoadImageModalitiesd, PrepareProstated
+from shared.transforms.read_volume import VolumeReader
 
 BOTH = ["t2", "adc"]
 SPACING = (2.0, 2.0, 4.0)
@@ -109,8 +110,8 @@ def test_crop_needs_two_lengths(crop_mm):
 
 def test_files_are_read_once_though_epochs_go_on(separate, monkeypatch):
     reads = []
-    load = LoadImageModalitiesd._read
-    monkeypatch.setattr(LoadImageModalitiesd, "_read", lambda self, path: reads.append(path) or load(self, path))
+    load = VolumeReader.__call__
+    monkeypatch.setattr(VolumeReader, "__call__", lambda self, path: reads.append(path) or load(self, path))
     dataset = EpochDataset(separate, Compose([prepare()]), seed=0)
     for dataset.epoch in (1, 2):
         assert len([dataset[index] for index in range(2)]) == 2

@@ -7,20 +7,10 @@ import pytest
 
 from ci.documents import readme_commands
 from ci.documents.command_blocks import blocks_of
-from ci.documents.readme_commands import (
-    ROOT,
-    Outcome,
-    documents_below,
-    main,
-    reason_to_skip,
-    row_start,
-    run_block,
-    run_document,
-    shorter,
-    write_list,
-    write_table,
-)
+from ci.documents.outcome_table import Outcome, row_start, write_list, write_table
+from ci.documents.readme_commands import ROOT, documents_below, main, reason_to_skip, run_document
 from ci.documents.readme_rules import SHORTER, SKIPPED
+from ci.documents.run_block import run_block, shorter
 from ci.documents.scratch_copy import PAINTED, copy_repository, make_small
 from shared.errors import InputError
 

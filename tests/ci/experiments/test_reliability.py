@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 from monai.inferers import SimpleInferer
 from pandas import DataFrame
 
-from ci.experiments import reliability
+from ci.experiments import reliability, reliability_tables
 from shared.errors import InputError
 from shared.inferers import ExpertsInferer
 from shared.networks import CLoE, RFNet
@@ -24,15 +24,15 @@ def row(case, modality, corruption="none", spoilt="", **scores):
 
 def test_rank_correlation_by_hand():
     table = DataFrame({"dice": [0.1, 0.2, 0.3, 0.4], "weight": [1.0, 2.0, 4.0, 3.0]})
-    assert reliability.rank_correlation(table, "weight") == pytest.approx(1 - 6 * 2 / (4 * 15))
-    assert reliability.rank_correlation(-table, "weight") == pytest.approx(0.8)
-    assert reliability.rank_correlation(table.assign(weight=-table["weight"]), "weight") == pytest.approx(-0.8)
+    assert reliability_tables.rank_correlation(table, "weight") == pytest.approx(1 - 6 * 2 / (4 * 15))
+    assert reliability_tables.rank_correlation(-table, "weight") == pytest.approx(0.8)
+    assert reliability_tables.rank_correlation(table.assign(weight=-table["weight"]), "weight") == pytest.approx(-0.8)
 
 
 @pytest.mark.parametrize("weights", [[0.25] * 4, [0.25, 0.2500001, 0.25, 0.25], [0.1, 0.2, None, None]])
 def test_no_correlation_of_constants_and_pairs(weights):
     table = DataFrame({"dice": [0.1, 0.2, 0.3, 0.4], "weight": weights})
-    assert pandas.isna(reliability.rank_correlation(table, "weight"))
+    assert pandas.isna(reliability_tables.rank_correlation(table, "weight"))
 
 
 def test_correlations_over_all_and_within_cases():
@@ -42,7 +42,7 @@ def test_correlations_over_all_and_within_cases():
         for case, base in (("x", 0.0), ("y", 0.5))
         for m in range(3)
     ]
-    line = reliability.correlations(DataFrame(rows)).loc["none"]
+    line = reliability_tables.correlations(DataFrame(rows)).loc["none"]
     assert (line["experts"], line["cases"]) == ("6", "2")
     over_all, within = line["agreement"].split(" / ")
     assert within == "1.00"
@@ -56,7 +56,7 @@ def test_effects_are_those_on_the_spoilt_expert():
         row("x", "t1", "noise", "t1", dice=0.2, weight=0.3), row("x", "t2", "noise", "t1", dice=0.6, weight=0.7),
         row("y", "t1", "noise", "t2", dice=0.4, weight=0.4), row("y", "t2", "noise", "t2", dice=0.5, weight=0.6),
     ]  # fmt: skip
-    line = reliability.effects(DataFrame(rows)).loc["noise"]
+    line = reliability_tables.effects(DataFrame(rows)).loc["noise"]
     assert line["cases"] == "2"
     assert line["Dice"] == "0.700 to 0.350, lowest in 50%"
     assert line["weight"] == "0.500 to 0.450, lowest in 50%"

@@ -57,6 +57,12 @@ def wide(network):
     return found
 
 
+@pytest.mark.parametrize("numbers", [{"repeats": 0}, {"warm_up": -1}, {"repeats": 1.5}])
+def test_senseless_numbers_of_iterations_are_refused(numbers):
+    with pytest.raises(InputError, match="whole numbers"):
+        step_times.main(str(BUNDLE), **numbers)
+
+
 def test_an_empty_part_is_refused(phantoms):
     settings = {"dataset_dir": phantoms, "validate::dataloader": [], **ON_CPU}
     parser = step_times.configuration(BUNDLE, ["tiny"], "fp32", settings)

@@ -8,12 +8,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from .conv_blocks import ConvNormAct
-from .modality_pairs import ModalityEncoders
+from .modality_encoders import ModalityEncoders
 
-__all__ = ["ModalityEncoder", "modality_encoders"]
+__all__ = ["ResidualEncoder", "residual_encoders"]
 
 
-class ModalityEncoder(nn.Module):
+class ResidualEncoder(nn.Module):
     """Feature maps of one modality at strides 1, 2, 4, ...
 
     Every level is a = enter(input), out = a + residual(a): one block that halves the size (not on the first level),
@@ -43,10 +43,10 @@ class ModalityEncoder(nn.Module):
         return levels
 
 
-def modality_encoders(
+def residual_encoders(
     widths: Sequence[int], num_modalities: int, encode_all_in_training: bool, dense: bool
 ) -> ModalityEncoders:
-    """Build RFNet's encoders, as RobustSeg and CLoE have them: a `ModalityEncoder` of `ConvNormAct` per modality.
+    """Build RFNet's encoders, as RobustSeg and CLoE have them: a `ResidualEncoder` of `ConvNormAct` per modality.
 
     Args:
         widths: channels of the levels.
@@ -54,7 +54,7 @@ def modality_encoders(
         encode_all_in_training: see `ModalityEncoders`.
         dense: see `ModalityEncoders`.
     """
-    encoders = (ModalityEncoder(widths, ConvNormAct) for _ in range(num_modalities))
+    encoders = (ResidualEncoder(widths, ConvNormAct) for _ in range(num_modalities))
     return ModalityEncoders(encoders, 2 ** (len(widths) - 1), encode_all_in_training, dense)
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a bundle whose steps are timed, by form."""
+"""The forms in which steps are timed, and the configuration of a bundle in a form."""
 
 import json
 from pathlib import Path
@@ -7,18 +7,18 @@ import pytest
 import torch
 from timed_bundle import BUNDLE, ON_CPU
 
-from ci.timing import step_times
+from ci.timing.step_forms import configuration, forms_of
 from shared.errors import InputError
 
 
 @pytest.mark.parametrize("forms", ["fp64", "fp32 quickly", "bf16;", "", "fp32; fp32"])
 def test_forms_that_there_are_not_and_forms_given_twice_are_refused(forms):
     with pytest.raises(InputError, match=r"is none|twice"):
-        step_times.forms_of(forms)
+        forms_of(forms)
 
 
 def test_forms_are_separated_by_semicolons_and_words_by_blanks():
-    assert step_times.forms_of("fp32;bf16  channels-last compiled ") == ["fp32", "bf16 channels-last compiled"]
+    assert forms_of("fp32;bf16  channels-last compiled ") == ["fp32", "bf16 channels-last compiled"]
 
 
 @pytest.mark.parametrize(
@@ -33,18 +33,12 @@ def test_forms_are_separated_by_semicolons_and_words_by_blanks():
 )
 def test_overlays_and_settings_that_cannot_be_timed_are_refused(overlays, settings, said):
     with pytest.raises(InputError, match=said):
-        step_times.configuration(BUNDLE, overlays, "fp32", settings)
-
-
-@pytest.mark.parametrize("numbers", [{"repeats": 0}, {"warm_up": -1}, {"repeats": 1.5}])
-def test_senseless_numbers_of_iterations_are_refused(numbers):
-    with pytest.raises(InputError, match="whole numbers"):
-        step_times.main(str(BUNDLE), **numbers)
+        configuration(BUNDLE, overlays, "fp32", settings)
 
 
 def test_half_precision_needs_a_gpu():
     with pytest.raises(InputError, match="needs a GPU"):
-        step_times.configuration(BUNDLE, [], "bf16", ON_CPU)
+        configuration(BUNDLE, [], "bf16", ON_CPU)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +46,7 @@ def test_half_precision_needs_a_gpu():
     [("fp32", {}), ("fp16 compiled", {"dtype": torch.float16}), ("bf16", {"dtype": torch.bfloat16})],
 )
 def test_a_precision_reaches_both_engines(form, arguments):
-    parser = step_times.configuration(BUNDLE, [], form, {"device": "$torch.device('cuda')"})
+    parser = configuration(BUNDLE, [], form, {"device": "$torch.device('cuda')"})
     assert parser["amp"] is bool(arguments)
     for engine in ("train::trainer", "validate::evaluator"):
         assert parser[engine]["amp_kwargs"] == arguments
@@ -62,7 +56,7 @@ def test_a_precision_reaches_both_engines(form, arguments):
 def test_nothing_happens_beside_steps_in_any_bundle(bundle):
     """What clips gradients is a part of the step: the breast bundle's."""
     before = json.loads(bundle.read_text())
-    parser = step_times.configuration(bundle.parents[1], [], "fp32", {"seed": 5})
+    parser = configuration(bundle.parents[1], [], "fp32", {"seed": 5})
     assert (parser["seed"], parser["cache_rate"]) == (5, 0.0)
     for part, engine in (("train", "trainer"), ("validate", "evaluator")):
         assert not parser[part][engine]["decollate"]
