@@ -1,9 +1,11 @@
-"""The cases that a bundle reads, command by command, and their files."""
+"""The cases that a bundle reads, command by command, their files, and a call in Python that segments them."""
 
 import functools
 from pathlib import Path
 
 import pytest
+
+from shared.inferers import Segmenter
 
 COMMANDS = {"train": ("train",), "evaluate": ("train", "evaluate"), "inference": ("inference",)}
 READS = {"train": "train::dataset", "evaluate": "validate::dataset", "inference": "dataset"}
@@ -44,3 +46,14 @@ def label_of(case):
     """The first label of a case; several are a list."""
     value = next(case[key] for key in LABELS if key in case)
     return Path(value[0] if isinstance(value, list) else value)
+
+
+def segmenter_of(bundle, weights=None, **settings):
+    """A trained bundle as a call, with its tiny settings; `weights` are others than its own."""
+    return Segmenter(bundle.root, weights or bundle.out / "models" / "model.pt", "cpu", ["inference_tiny"], **settings)
+
+
+def inputs_of(case, segmenter):
+    """What a call takes of a case."""
+    known = [*(segmenter.modalities or ()), "image", "brain"]
+    return {name: case[name] for name in known if name in case}

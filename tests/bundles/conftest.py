@@ -97,6 +97,23 @@ def spoilt(painted, tmp_path) -> Callable[..., tuple[Path, Path]]:
     return spoil
 
 
+@pytest.fixture
+def no_drawing(monkeypatch):
+    """Figures are empty files, which are there sooner."""
+
+    def touch(*data, **named):
+        next(value for value in data if hasattr(value, "touch")).touch()
+
+    for place in ("save_case.draw_overlay", "save_experts.draw_experts", "save_picture_case.draw_picture_overlay"):
+        monkeypatch.setattr(f"shared.transforms.{place}", touch)
+
+
+@pytest.fixture
+def case(trained):
+    """One case of the bundle's phantoms, with as many modalities as there are."""
+    return max(trained.workflow("inference").parser.get_parsed_content("datalist"), key=len)
+
+
 @pytest.fixture(autouse=True)
 def keep_hook_and_seeds(monkeypatch):
     """Running a bundle sets `sys.excepthook` and seeds; undo both."""

@@ -1,4 +1,4 @@
-"""An inference on many cases: a bad one does not stop the others, and no name of a patient needs to leave."""
+"""An inference on many cases: a bad one stops no other, finished ones are skipped, names of patients need not leave."""
 
 import hashlib
 import json
@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 import damage
-from bundle_cases import cases_of, image_of
+import nibabel
+import numpy as np
+from bundle_cases import cases_of, image_of, inputs_of, segmenter_of
 from tiny_bundle import tried_on
 
 COHORT = {"cohort.csv", "cohort.md"}
@@ -14,8 +16,8 @@ with_each_writer = tried_on("vnet", "colon")
 
 
 @with_each_writer
-def test_one_bad_case_among_many(refused, trained, tmp_path):
-    """The others are done, every bad one is named, and so is one without any image."""
+def test_one_bad_case_among_many_is_named_and_the_others_are_done(refused, trained, tmp_path):
+    """A case without any image is a bad one, too."""
     good = cases_of(trained)["inference"][0]
     key, source = image_of(good)
     cases = [{**good, "case": "good"}, {"case": "without_any"}]
@@ -59,3 +61,24 @@ def test_names_of_patients_stay_out_of_figures_and_file_names(trained, tmp_path)
     assert all(name.startswith(digits) for name in names - COHORT)
     assert all("Jane" not in (tmp_path / name).read_text() for name in COHORT)
     assert json.loads((tmp_path / digits / f"{digits}.json").read_text())["case"] == "Jane Doe"
+
+
+@tried_on("vnet")
+def test_finished_cases_are_skipped_and_numbers_are_those_of_the_data_set(trained, tmp_path, no_drawing):
+    cases = trained.workflow("inference").parser.get_parsed_content("datalist")[:2]
+    options = {"output_dir": str(tmp_path), "output_convention": "brats2021"}
+    trained.run("inference", datalist=cases[:1], **options)
+    name = cases[0]["case"]
+    written = nibabel.load(tmp_path / name / f"{name}_seg.nii.gz").get_fdata()
+    segmenter = segmenter_of(trained)
+    label = segmenter(**inputs_of(cases[0], segmenter)).label[0].numpy()
+    np.testing.assert_array_equal(written, np.array([0, 1, 2, 4])[label])
+    record = tmp_path / name / f"{name}.json"
+    assert [part["value"] for part in json.loads(record.read_text())["classes"]] == [1, 2, 4]
+    before = record.stat().st_mtime_ns
+    trained.run("inference", datalist=cases, skip_finished=True, **options)
+    assert record.stat().st_mtime_ns == before
+    assert len(list(tmp_path.glob("*/*.json"))) == 2
+    trained.run("inference", datalist=cases[:1], skip_finished=True, **options, min_component_mm3=[1e9])
+    assert record.stat().st_mtime_ns > before
+    assert not nibabel.load(tmp_path / name / f"{name}_seg.nii.gz").get_fdata().any()

@@ -9,11 +9,11 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from bundle_cases import segmenter_of
 from PIL import Image
 from tiny_bundle import BUNDLES, tried_on
 
 from shared.errors import InputError
-from shared.inferers import Segmenter
 from shared.phantoms import paint_breast, paint_dicom_phantoms
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))
@@ -66,7 +66,7 @@ def test_a_study_gives_the_mask_of_the_same_volumes_in_nifti(trained, tmp_path, 
         expected = {tuple(voxel) for voxel in np.argwhere(np.asarray(one.dataobj) == number)}
         assert voxels_of(of_study, one.affine, number) == expected  # Dice 1
     study = tmp_path / "painted" / "Phantom_000" / "dicom"
-    segmenter = Segmenter(trained.root, trained.out / "models" / "model.pt", "cpu", ["inference_tiny"], dicom_seg=True)
+    segmenter = segmenter_of(trained, dicom_seg=True)
     called = segmenter(dicom_dir=study)
     np.testing.assert_array_equal(called.label[0].numpy(), np.asarray(one.dataobj))
     assert {path.name for path in called.save(tmp_path / "called").iterdir()} == {
@@ -132,7 +132,7 @@ def test_frames_of_ultrasound_give_the_masks_of_the_same_pictures(trained, tmp_p
         np.testing.assert_array_equal(segmentation.pixel_array.squeeze(), mask == 1)
     assert sum(record["regions"][1]["area_px"] for record in records) > 0
     assert [record["dicom"]["frame"] for record in records] == [1, 2]
-    segmenter = Segmenter(trained.root, trained.out / "models" / "model.pt", "cpu", ["inference_tiny"])
+    segmenter = segmenter_of(trained)
     with pytest.raises(InputError, match="has 2 pictures, but this segments one; take"):
         segmenter(dicom_dir=tmp_path / "study")
     for result, of_picture in zip(segmenter.study(tmp_path / "study"), masks["png"], strict=True):

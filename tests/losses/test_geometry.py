@@ -2,13 +2,9 @@ import math
 
 import pytest
 import torch
+from label_hierarchies import random_case
 
 from shared.losses import GeometryLoss, label_states, state_log_probabilities
-
-
-def random_case(shape=(2, 3, 5, 4)):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(shape, generator=generator), torch.randint(0, 3, (shape[0], 1, *shape[2:]), generator=generator)
 
 
 def over_ordered_pairs(logits, label):
@@ -35,7 +31,7 @@ def row(*weights):
     return torch.stack([stroma, torch.zeros_like(stroma), torch.zeros_like(stroma)]).view(1, 3, 1, -1)
 
 
-def test_by_hand():
+def test_a_pair_of_one_state_costs_the_difference_of_its_log_probabilities_from_both_sides():
     """P(stroma) = 1/2, 3/4, 1/2, P(epithelium) = 1/4 at the last: one pair of stroma, seen from both its pixels."""
     label = torch.tensor([0, 0, 1]).view(1, 1, 1, 3)
     loss = GeometryLoss()(row(1, 3, 1), label)

@@ -3,25 +3,20 @@ import math
 
 import pytest
 import torch
+from label_hierarchies import GLAND_STATES, SHAPES, random_case
 from torch.nn import functional
 
 from shared.errors import InputError
 from shared.losses import HierarchicalMaskLoss, HierarchicalTopologyLoss, label_states
 
 STROMA, EPITHELIUM, LUMEN = range(3)
-STATES = [(1, 0, 0), (0, 1, 0), (0, 1, 1)]
-
-
-def random_case(shape=(2, 3, 6, 5)):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(shape, generator=generator), torch.randint(0, 3, (shape[0], 1, *shape[2:]), generator=generator)
 
 
 def from_eight_vectors(logits, state):
     """-log P_t(S) of one pixel."""
-    valid = [vector for vector in itertools.product((0, 1), repeat=3) if vector in STATES]
+    valid = [vector for vector in itertools.product((0, 1), repeat=3) if vector in GLAND_STATES]
     weight = {vector: math.exp(sum(f * s for f, s in zip(logits, vector))) for vector in valid}
-    return -math.log(weight[STATES[state]] / sum(weight.values()))
+    return -math.log(weight[GLAND_STATES[state]] / sum(weight.values()))
 
 
 def test_untrained_network_starts_at_log_3():
@@ -32,14 +27,12 @@ def test_untrained_network_starts_at_log_3():
 
 
 @pytest.mark.parametrize("literal", [False, True])
-@pytest.mark.parametrize("shape", [(2, 3, 6, 5), (1, 3, 4, 3, 5)], ids=["2d", "3d"])
+@pytest.mark.parametrize("shape", SHAPES, ids=["2d", "3d"])
 def test_is_the_mean_over_pixels_from_all_eight_vectors(shape, literal):
     logits, label = random_case(shape)
     pixels = zip(logits.movedim(1, -1).flatten(0, -2).tolist(), label.flatten().tolist())
-    expected = [
-        from_eight_vectors(f, state) * (sum(STATES[state]) if literal else 1)  # Eq. 8: a sum over the pixel's labels
-        for f, state in pixels
-    ]
+    labels = [sum(state) if literal else 1 for state in GLAND_STATES]  # Eq. 8: a sum over the pixel's labels
+    expected = [from_eight_vectors(f, state) * labels[state] for f, state in pixels]
     found = HierarchicalTopologyLoss(literal=literal)(logits, label).item()
     assert found == pytest.approx(sum(expected) / len(expected), rel=1e-5)
 

@@ -1,25 +1,15 @@
 """Seconds of a training step and of a case, by precision and form."""
 
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
-from tiny_phantoms import paint_tiny_phantoms
+from timed_bundle import BUNDLE, ON_CPU
 
-from ci.timing import step_parts, step_times
+from ci.timing import step_times
 from shared.errors import InputError
-
-BUNDLE = Path("bundles/colon_gland_segmentation_multiloss")
-ON_CPU, ON_GPU = {"device": "$torch.device('cpu')"}, {"device": "$torch.device('cuda')"}
-
-
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory):
-    return str(paint_tiny_phantoms(BUNDLE, tmp_path_factory.mktemp("phantoms")))
 
 
 def test_every_form_has_a_row_of_its_own_steps(phantoms, capsys, monkeypatch):
@@ -67,66 +57,10 @@ def wide(network):
     return found
 
 
-@pytest.mark.parametrize("forms", ["fp64", "fp32 quickly", "bf16;", "", "fp32; fp32"])
-def test_forms_that_there_are_not_and_forms_given_twice_are_refused(forms):
-    with pytest.raises(InputError, match=r"is none|twice"):
-        step_times.forms_of(forms)
-
-
-def test_forms():
-    assert step_times.forms_of("fp32;bf16  channels-last compiled ") == ["fp32", "bf16 channels-last compiled"]
-
-
-@pytest.mark.parametrize(
-    ("overlays", "settings", "said"),
-    [
-        (["nowhere"], {}, "nowhere.json: no such file"),
-        ([], {"patchsize": 3}, "--patchsize: no such setting"),
-        ([], {"dataset_dir": "run#2"}, "--dataset_dir: 'run#2' holds '#'"),
-        ([], {"max_epochs": 3}, "--max_epochs: is set by this command"),
-        ([], {"device": "cpu"}, "--device: write"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(overlays, settings, said):
-    with pytest.raises(InputError, match=said):
-        step_times.configuration(BUNDLE, overlays, "fp32", settings)
-
-
 @pytest.mark.parametrize("numbers", [{"repeats": 0}, {"warm_up": -1}, {"repeats": 1.5}])
 def test_senseless_numbers_of_iterations_are_refused(numbers):
     with pytest.raises(InputError, match="whole numbers"):
         step_times.main(str(BUNDLE), **numbers)
-
-
-def test_half_precision_needs_a_gpu():
-    with pytest.raises(InputError, match="needs a GPU"):
-        step_times.configuration(BUNDLE, [], "bf16", ON_CPU)
-
-
-@pytest.mark.parametrize(
-    ("form", "arguments"),
-    [("fp32", {}), ("fp16 compiled", {"dtype": torch.float16}), ("bf16", {"dtype": torch.bfloat16})],
-)
-def test_a_precision_reaches_both_engines(form, arguments):
-    parser = step_times.configuration(BUNDLE, [], form, ON_GPU)
-    assert parser["amp"] is bool(arguments)
-    for engine in ("train::trainer", "validate::evaluator"):
-        assert parser[engine]["amp_kwargs"] == arguments
-
-
-@pytest.mark.parametrize("bundle", sorted(Path("bundles").glob("*/configs/train.json")), ids=lambda file: file.parts[1])
-def test_nothing_happens_beside_steps_in_any_bundle(bundle):
-    """What clips gradients is a part of the step: the breast bundle's."""
-    before = json.loads(bundle.read_text())
-    parser = step_times.configuration(bundle.parents[1], [], "fp32", {"seed": 5})
-    assert (parser["seed"], parser["cache_rate"]) == (5, 0.0)
-    for part, engine in (("train", "trainer"), ("validate", "evaluator")):
-        assert not parser[part][engine]["decollate"]
-        for name in {"postprocessing", "key_metric", "additional_metrics"} & before[part].keys():
-            assert parser[part][name] is None
-        kept = [handler["_target_"] for handler in parser[part]["handlers"]]
-        all_of_them = [handler["_target_"] for handler in before[part]["handlers"]]
-        assert kept == [name for name in all_of_them if name == "shared.handlers.GradientClip"]
 
 
 def test_an_empty_part_is_refused(phantoms):
@@ -188,48 +122,3 @@ def test_too_little_memory_is_a_cell_and_leaves_nothing_behind(phantoms):
     assert step_times.measured(trainer, IterationEvents.MODEL_COMPLETED, 1, 1) == ["out of memory", ""]
     assert trainer.state.output is None
     assert trainer.state.batch is None
-
-
-def test_a_profile_has_all_parts_of_a_training_and_leaves_no_files(phantoms, capsys, tmp_path, monkeypatch):
-    """Two epochs of two steps, validated and drawn each; the first one does not count."""
-    options = {"overlays": "tiny", "warm_up": 1, "repeats": 1, "dataset_dir": phantoms, **ON_CPU}
-    step_times.main(str(BUNDLE), "fp32", profile=True, **options)
-    _, _, form, _, head, _, *rows = capsys.readouterr().out.strip().splitlines()
-    assert (form, head) == ("fp32:", "| part | seconds a step | share (%) |")
-    cells = {row.split("|")[1].strip(): [float(cell) for cell in row.split("|")[2:4]] for row in rows}
-    assert [part for part in step_parts.PARTS if part not in cells] == ["figures"], "drawn in every tenth epoch"
-    assert list(cells)[-1] == "all"
-    assert cells["all"][1] == 100
-    assert sum(share for part, (_, share) in cells.items() if part != "all") == pytest.approx(100, abs=1)
-
-
-def test_a_clock_counts_what_is_within_another_part_once(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(step_parts, "time", SimpleNamespace(process_time=lambda: now[0]))
-
-    def passes(seconds):
-        now[0] += seconds
-
-    def log():
-        passes(2)
-        draw()
-        passes(1)
-
-    clock = step_parts.Clock(torch.device("cpu"))
-    draw, log = clock.timed("figures", lambda: passes(4)), clock.timed("log", log)
-    clock.switch("forward")
-    passes(8)
-    log()
-    passes(16)
-    clock.switch("rest")
-    assert dict(clock.seconds) == {"rest": 0.0, "forward": 24.0, "log": 3.0, "figures": 4.0}
-    assert step_parts.table({"log": 3.0, "forward": 9.0, "figures": 0.0}, steps=2).splitlines()[2:] == [
-        "| forward | 4.5000 | 75.0 |",
-        "| log | 1.5000 | 25.0 |",
-        "| all | 6.0000 | 100.0 |",
-    ]
-
-
-def test_a_compiled_form_has_no_profile():
-    with pytest.raises(InputError, match="'fp32 compiled' has no profile"):
-        step_times.main(str(BUNDLE), "fp32; fp32 compiled", profile=True)
