@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ci.experiments.training_run import check_settings, run, train
 from shared.atomic_write import atomic_write
 from shared.errors import InputError
 from shared.handlers.model_settings import TRAINED_ON, read_model_settings, with_model_settings
+from shared.transforms import decision_offsets
 
 LARGEST_MB = 12
 
@@ -46,6 +47,31 @@ def halved(state_dict: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
             if not small[name].isfinite().all():
                 raise ValueError(f"{name}: a weight is too large for half precision ({value.abs().max():g}).")
     return small
+
+
+def with_decision_weights(
+    state_dict: Mapping[str, Tensor], weights: Sequence[float], layer: str
+) -> OrderedDict[str, Tensor]:
+    """Return a state dict whose network multiplies the classes' probabilities by weights (then divided by their sum).
+
+    A class that the network underrates, such as a rare one, is shown more often. The logarithms of the weights are
+    added to the bias of the layer that gives the logits, so that every program that reads the file has them.
+
+    Args:
+        state_dict: of the network.
+        weights: (C,), positive; equal ones change nothing.
+        layer: whose bias (C,) is raised.
+
+    Raises:
+        InputError: no such layer, or not one positive weight per class.
+    """
+    weighted = OrderedDict(state_dict)
+    weighted._metadata = getattr(state_dict, "_metadata", OrderedDict())
+    bias = state_dict.get(f"{layer}.bias")
+    if bias is None:
+        raise InputError(f"decision_layer: the network has no {layer}.bias; name the layer that gives the logits.")
+    weighted[f"{layer}.bias"] = bias + decision_offsets(weights, len(bias))
+    return weighted
 
 
 def write_half(trained: Mapping[str, Tensor], path: Path, trained_on: str | None = None) -> None:
@@ -74,7 +100,14 @@ def write_half(trained: Mapping[str, Tensor], path: Path, trained_on: str | None
 
 
 def main(
-    bundle: str, out: str, overlays: Any = (), name: str = "model", trained_on: str | None = None, **settings: Any
+    bundle: str,
+    out: str,
+    overlays: Any = (),
+    name: str = "model",
+    trained_on: str | None = None,
+    decision_weights: Sequence[float] | None = None,
+    decision_layer: str = "head",
+    **settings: Any,
 ) -> None:
     """Train, ship, and score what is shipped.
 
@@ -85,6 +118,8 @@ def main(
         name: of the file, without suffix: "model", which the user's own training replaces, or "painted", which
             inference uses until the user has trained.
         trained_on: the data in words, for the record of every case, such as "painted brains alone, no patients".
+        decision_weights: see `with_decision_weights`; without, the probabilities stay those of the training.
+        decision_layer: see `with_decision_weights`.
         settings: of the bundle.
 
     Raises:
@@ -95,6 +130,8 @@ def main(
     train(folder, names, {**settings, "output_dir": str(run_dir), "ckpt_dir": str(run_dir / "models")})
     shipped = folder / "models" / f"{name}.pt"
     trained = torch.load(run_dir / "models" / "model.pt", map_location="cpu", weights_only=True)
+    if decision_weights is not None:
+        trained = with_decision_weights(trained, decision_weights, decision_layer)
     write_half(trained, shipped, trained_on)
     content = shipped.read_bytes()
     print(f"{shipped}: {len(content) / 1e6:.1f} MB, sha256 {hashlib.sha256(content).hexdigest()}", flush=True)

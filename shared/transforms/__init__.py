@@ -15,7 +15,7 @@ from .image_steps import image_steps
 from .join_masks import JoinMasksd
 from .keep_argmax import LABELLED_AT_LEAST, flipped_share, keep_argmax
 from .label_conventions import values_of_classes
-from .label_hierarchy import label_states, state_log_probabilities
+from .label_hierarchy import decision_offsets, label_states, state_log_probabilities
 from .leave_grid import LeaveGridd
 from .load_modalities import LoadImageModalitiesd
 from .load_picture import LoadPictured
@@ -99,6 +99,7 @@ __all__ = [
     "at_temperature",
     "brain_of_normalized",
     "class_contradiction",
+    "decision_offsets",
     "draw_experts",
     "draw_overlay",
     "draw_picture_overlay",

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from bundle_cases import inputs_of, segmenter_of
 from PIL import Image
 from tiny_bundle import tried_on
 
@@ -118,6 +119,18 @@ def test_inference_leaves_maps_on_the_inputs_grid_a_picture_and_a_record(trained
             written = nibabel.load(path)
             np.testing.assert_allclose(written.affine, source.affine, atol=1e-4)
             assert written.shape[:3] == source.shape[:3]
+
+
+@tried_on("vnet")
+def test_label_maps_are_written_in_the_numbers_of_the_data_set(trained, case, tmp_path, no_drawing):
+    trained.run("inference", datalist=[case], output_convention="brats2021", output_dir=str(tmp_path))
+    name, segmenter = case["case"], segmenter_of(trained)
+    written = nibabel.load(tmp_path / name / f"{name}_seg.nii.gz").get_fdata()
+    label = segmenter(**inputs_of(case, segmenter)).label[0].numpy()
+    assert label.any()
+    np.testing.assert_array_equal(written, np.array([0, 1, 2, 4])[label])
+    record = json.loads((tmp_path / name / f"{name}.json").read_text())
+    assert [part["value"] for part in record["classes"]] == [1, 2, 4]
 
 
 @tried_on("expert_consistency")

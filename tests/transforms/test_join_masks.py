@@ -3,6 +3,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from PIL import Image
+from written_pictures import save
 
 from shared.errors import InputError
 from shared.transforms import JoinMasksd, LoadPictured
@@ -11,18 +12,8 @@ ROWS, COLUMNS = 3, 5
 
 
 @pytest.fixture
-def write(tmp_path):
-    def save(name, pixels, mode=None):
-        picture = Image.fromarray(np.asarray(pixels))
-        (picture if mode is None else picture.convert(mode)).save(tmp_path / name)
-        return str(tmp_path / name)
-
-    return save
-
-
-@pytest.fixture
-def image(write):
-    return write("a.png", np.zeros((ROWS, COLUMNS, 3), np.uint8))
+def image(tmp_path):
+    return save(tmp_path / "a.png", np.zeros((ROWS, COLUMNS, 3), np.uint8))
 
 
 def spot(row, column, value=255, rest=0):
@@ -39,8 +30,9 @@ def marked(label):
     return torch.nonzero(label[0]).tolist()
 
 
-def test_several_masks_become_one_label(image, write):
-    joined = join(image, [write("m.png", spot(0, 4)), write("m_1.png", spot(2, 1)), write("m_2.png", spot(2, 1))])
+def test_several_masks_become_one_label(image, tmp_path):
+    masks = {"m.png": spot(0, 4), "m_1.png": spot(2, 1), "m_2.png": spot(2, 1)}
+    joined = join(image, [save(tmp_path / name, mask) for name, mask in masks.items()])
     label = joined["label"]
     assert isinstance(label, MetaTensor)
     assert label.shape == (1, ROWS, COLUMNS)
@@ -59,23 +51,24 @@ def test_no_mask_means_no_lesion(image):
     assert not label.any()
 
 
-def test_the_threshold_is_127(image, write):
+def test_the_threshold_is_127(image, tmp_path):
     values = spot(1, 1, 128) + spot(1, 2, 127) + spot(1, 3, 255)
-    assert marked(join(image, [write("m.png", values)])["label"]) == [[1, 1], [1, 3]]
+    assert marked(join(image, [save(tmp_path / "m.png", values)])["label"]) == [[1, 1], [1, 3]]
 
 
 @pytest.mark.parametrize("mode", ["1", "RGB", "P"])
-def test_masks_of_other_kinds(image, write, mode):
-    assert marked(join(image, [write("m.png", spot(1, 2), mode)])["label"]) == [[1, 2]]
+def test_masks_of_one_bit_in_colours_or_with_a_palette_are_read(image, tmp_path, mode):
+    mask = save(tmp_path / "m.png", Image.fromarray(spot(1, 2)).convert(mode))
+    assert marked(join(image, [mask])["label"]) == [[1, 2]]
 
 
-def test_zeros_and_ones(image, write):
-    masks = [write("m.png", spot(1, 2, 1)), write("none.png", spot(1, 2, 0))]
+def test_a_mask_of_zeros_and_ones_marks_its_ones(image, tmp_path):
+    masks = [save(tmp_path / "m.png", spot(1, 2, 1)), save(tmp_path / "none.png", spot(1, 2, 0))]
     assert marked(join(image, masks)["label"]) == [[1, 2]]
 
 
-def test_the_input_stays_as_it_was(image, write):
-    data = LoadPictured()({"image": image, "mask": [write("m.png", spot(1, 2))]})
+def test_the_input_stays_as_it_was(image, tmp_path):
+    data = LoadPictured()({"image": image, "mask": [save(tmp_path / "m.png", spot(1, 2))]})
     JoinMasksd()(data)
     assert "label" not in data
     assert len(data["mask"]) == 1
@@ -87,17 +80,17 @@ def test_label_and_picture_do_not_share_their_meta(image):
     assert joined["image"].meta["affine"][0, 0] != 7
 
 
-def test_unknown_masks(image):
+def test_a_case_without_the_key_of_masks_is_refused_unless_keys_may_be_missing(image):
     with pytest.raises(KeyError, match="mask"):
         JoinMasksd()(LoadPictured()({"image": image}))
     assert "label" not in JoinMasksd(allow_missing_keys=True)(LoadPictured()({"image": image}))
 
 
-def test_bad_masks_are_named(image, write, tmp_path):
+def test_bad_masks_are_named(image, tmp_path):
     with pytest.raises(InputError, match=r"m.png: is 4 x 2 pixels, but its image .*a.png is 5 x 3"):
-        join(image, [write("m.png", np.zeros((2, 4), np.uint8))])
+        join(image, [save(tmp_path / "m.png", np.zeros((2, 4), np.uint8))])
     with pytest.raises(InputError, match=r"m.png: its highest value is 75; store a mask with 255"):
-        join(image, [write("m.png", spot(1, 1, 75))])
+        join(image, [save(tmp_path / "m.png", spot(1, 1, 75))])
     with pytest.raises(InputError, match=r"absent.png: no such file"):
         join(image, [str(tmp_path / "absent.png")])
     with pytest.raises(ValueError, match="give one"):

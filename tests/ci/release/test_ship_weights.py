@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ci.release import ship_weights
-from ci.release.ship_weights import halved, write_half
+from ci.release.ship_weights import halved, with_decision_weights, write_half
 from shared.errors import InputError
 from shared.handlers.model_settings import read_model_settings, with_model_settings
 from shared.phantoms import paint_breast_phantoms
@@ -43,6 +43,19 @@ def test_matrices_are_halved_and_vectors_counts_and_settings_stay(tmp_path):
 def test_a_weight_that_half_precision_cannot_hold_is_refused():
     with pytest.raises(ValueError, match=r"conv\.weight: a weight is too large for half precision \(70000\)"):
         halved(OrderedDict({"conv.weight": torch.full((1, 1), 7e4)}))
+
+
+def test_decision_weights_multiply_the_probabilities():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Conv2d(3, 3, 1))
+    saved = with_model_settings(network.state_dict(), {"image_size": [64, 64]})
+    image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = network(image).softmax(dim=1) * torch.tensor([1.0, 2.0, 4.0]).view(3, 1, 1)
+    weighted = with_decision_weights(saved, [1, 2, 4], "2")
+    network.load_state_dict(weighted)
+    torch.testing.assert_close(network(image).softmax(dim=1), expected / expected.sum(dim=1, keepdim=True))
+    assert read_model_settings(weighted._metadata) == {"image_size": [64, 64]}
+    with pytest.raises(InputError, match=r"decision_layer: the network has no head\.bias; name the layer"):
+        with_decision_weights(saved, [1, 2, 4], "head")
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_there(tmp_path, monkeypatch):
