@@ -38,6 +38,8 @@ class AveragedInferer(Inferer):
         spatial_dims: number of the image's spatial axes.
         temperatures: of every network of an ensemble one per group, as `shared.reports.member_temperatures` gives them;
             none for networks as they are.
+        decision_weights: those that the transform after the network puts on the first group, for which the
+            temperatures were fitted.
 
     Raises:
         InputError: `tta_axes` are no different spatial axes.
@@ -51,13 +53,14 @@ class AveragedInferer(Inferer):
         tta_axes: Sequence[int] = (),
         spatial_dims: int = 3,
         temperatures: Sequence[Sequence[Any]] = (),
+        decision_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         known, axes = list(range(spatial_dims)), list(tta_axes) if isinstance(tta_axes, (list, tuple)) else [tta_axes]
         if any(isinstance(axis, bool) or axis not in known for axis in axes) or len(set(axes)) < len(axes):
             raise InputError(f"--tta_axes: expected a list of different axes of {known}, got {tta_axes!r}; correct it.")
         self.inferer = inferer
-        self.groups = ChannelGroups(groups)
+        self.groups = ChannelGroups(groups, decision_weights)
         self.ensemble = ensemble
         self.temperatures = list(temperatures)
         self.mirrored = [subset for size in range(len(axes) + 1) for subset in combinations(axes, size)]

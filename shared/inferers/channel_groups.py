@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..transforms import at_temperature, state_log_probabilities
+from ..transforms import at_temperature, decision_offsets, state_log_probabilities
 
 __all__ = ["ChannelGroups"]
 
@@ -25,16 +25,23 @@ class ChannelGroups:
         groups: of successive channels: a number n of classes that exclude one another (softmax); 1 for one channel
             with a sigmoid; a table (S, L) of the valid states of L labels, see `label_states`. Channels after the last
             group are no logits.
+        decision_weights: the outcomes of the first group are weighted by them later, (outcomes,); see
+            `decision_offsets`. Temperatures are those of the weighted probabilities.
 
     Raises:
         ValueError: a table of states whose probabilities do not determine logits of the labels.
     """
 
-    def __init__(self, groups: Sequence[Any]) -> None:
+    def __init__(self, groups: Sequence[Any], decision_weights: Sequence[float] | None = None) -> None:
         self.groups = [group if isinstance(group, int) else torch.as_tensor(group).float() for group in groups]
         self.channels = [group if isinstance(group, int) else group.shape[1] for group in self.groups]
         self.outcomes = [max(group, 2) if isinstance(group, int) else len(group) for group in self.groups]
         self.inverses = [None if isinstance(group, int) else _inverse(group) for group in self.groups]
+        self.shift = None
+        if decision_weights is not None:
+            weights = torch.ones(1, sum(self.outcomes))
+            weights[0, : self.outcomes[0]] = decision_offsets(decision_weights, self.outcomes[0]).exp()
+            self.shift = self.logits(weights)[:, : self.channels[0]]
 
     def probabilities(self, output: Tensor) -> Tensor:
         """Return (B, outcomes of all groups + further channels, *spatial)."""
@@ -48,9 +55,17 @@ class ChannelGroups:
         return _joined([*found, rest])
 
     def at_temperatures(self, output: Tensor, temperatures: Sequence[Any]) -> Tensor:
-        """Return an output at one temperature per group; see `at_temperature`."""
+        """Return an output at one temperature per group; see `at_temperature`.
+
+        Decision weights are put on before and taken off after: the highest of the weighted probabilities stays.
+        """
         *parts, rest = output.split([*self.channels, output.shape[1] - sum(self.channels)], dim=1)
+        shift = None if self.shift is None else self.shift.to(output).view(1, -1, *[1] * (output.ndim - 2))
+        if shift is not None:
+            parts[0] = parts[0] + shift
         scaled = [at_temperature(part, value, dim=1) for part, value in zip(parts, temperatures, strict=True)]
+        if shift is not None:
+            scaled[0] = scaled[0] - shift
         return _joined([*scaled, rest])
 
     def first(self, probabilities: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from monai.inferers import SimpleInferer, SlidingWindowInferer
 
 from shared.errors import InputError
 from shared.inferers import AveragedInferer, ChannelGroups
-from shared.transforms import SplitDisagreementd, label_states, state_log_probabilities
+from shared.transforms import HierarchicalSegmentationd, SplitDisagreementd, label_states, state_log_probabilities
 
 GLANDS = label_states(
     ["stroma", "epithelium", "lumen", "contour"],
@@ -141,6 +141,29 @@ def test_every_network_has_its_own_temperature():
     inferer = AveragedInferer(SimpleInferer(), [2], members, spatial_dims=2, temperatures=[[0.5], [2.0]])
     output = inferer(torch.zeros(1, 1, 1, 1), None)
     assert float(output[0, :2, 0, 0].softmax(dim=0)[0]) == pytest.approx((81 / 82 + 2 / 3) / 2)
+
+
+def test_temperatures_of_networks_are_those_of_the_probabilities_with_decision_weights():
+    """1/2, 1/4, 1/4 times 1, 1, 4 are 2 : 1 : 4, at temperature 2 their roots; the weights are put on later."""
+    members = ensemble_of(*[saying(0.5, 0.25, 0.25)] * 2)
+    options = {"spatial_dims": 2, "temperatures": [[2.0]] * 2, "decision_weights": [1, 1, 4]}
+    output = AveragedInferer(SimpleInferer(), [3], members, **options)(torch.zeros(1, 1, 1, 1), None)
+    weighted = output[0, :3, 0, 0].exp() * torch.tensor([1.0, 1.0, 4.0])
+    torch.testing.assert_close(weighted / weighted[1], torch.tensor([math.sqrt(2), 1.0, 2.0]))
+
+
+def test_a_gland_network_twice_shows_what_it_shows_alone_at_any_temperature():
+    logits, weights = 3 * torch.randn(1, 6, 9, 9, generator=torch.Generator().manual_seed(0)), [3, 1, 1, 4]
+    members = ensemble_of(*[lambda images: logits] * 2)
+    for temperature in (0.5, 1.0, 2.0):
+        options = {"spatial_dims": 2, "temperatures": [[temperature, 1.0]] * 2, "decision_weights": weights}
+        mean = AveragedInferer(SimpleInferer(), [GLANDS, 2], members, **options)(torch.zeros(1, 3, 9, 9), None)
+        twice = HierarchicalSegmentationd("pred", 2, GLANDS, decision_weights=weights)({"pred": mean[0, :6]})
+        alone = HierarchicalSegmentationd("pred", 2, GLANDS, temperature=temperature, decision_weights=weights)(
+            {"pred": logits[0]}
+        )
+        assert torch.equal(twice["pred"], alone["pred"])
+        torch.testing.assert_close(twice["uncertainty"], alone["uncertainty"])
 
 
 def test_temperatures_are_those_of_groups_and_of_classes():

@@ -12,8 +12,12 @@ from shared.errors import InputError
 
 def test_a_profile_has_all_parts_of_a_training_and_leaves_no_files(phantoms, capsys, tmp_path, monkeypatch):
     """Two epochs of two steps, validated and drawn each; the first one does not count."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = set(BUNDLE.rglob("*"))
     options = {"overlays": "tiny", "warm_up": 1, "repeats": 1, "dataset_dir": phantoms, **ON_CPU}
     step_times.main(str(BUNDLE), "fp32", profile=True, **options)
+    assert not list(tmp_path.iterdir())
+    assert set(BUNDLE.rglob("*")) == before
     _, _, form, _, head, _, *rows = capsys.readouterr().out.strip().splitlines()
     assert (form, head) == ("fp32:", "| part | seconds a step | share (%) |")
     cells = {row.split("|")[1].strip(): [float(cell) for cell in row.split("|")[2:4]] for row in rows}
