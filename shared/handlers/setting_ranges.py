@@ -93,6 +93,7 @@ RANGES: dict[str, Range] = {
     "weight_decay": NOT_NEGATIVE,
     "*_weight": NOT_NEGATIVE,
     "*_consistency": NOT_NEGATIVE,
+    "label_smoothing": Range(high=1, below=True),
     "max_gradient_norm": Range(above=True, optional=True),
     "max_log_variance": Range(above=True, optional=True),
     "pixel_size_um": POSITIVE,
