@@ -13,11 +13,11 @@ from torch.optim import Optimizer
 
 from ..atomic_write import atomic_write, remove_leftovers, require_writable
 from ..errors import InputError
+from ..networks.unwrap import unwrap
 from .model_settings import with_model_settings
 from .resume_schedule import different_hyperparameter, hyperparameters, replay_schedule, schedule_differs
 from .run_settings import compare_run_settings, run_settings
 from .state_dict_file import load_tensors, read_file
-from .unwrap import unwrap
 
 __all__ = ["TrainingCheckpoint"]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..errors import InputError
-from .unwrap import COMPILED
+from ..networks.unwrap import COMPILED
 
 __all__ = ["FoundWeights", "find_weights"]
 

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
+from ..networks.unwrap import unwrap
 from ..reports.epoch_rows import Row, draw_epoch_rows, read_epoch_rows, write_epoch_rows
 
 __all__ = ["GradientStatistics", "relative_variance"]
@@ -55,7 +56,7 @@ class GradientStatistics:
     """
 
     def __init__(self, loss: torch.nn.Module, layer: torch.nn.Module, output_dir: str, interval: int = 10) -> None:
-        self.loss = getattr(loss, "module", loss)
+        self.loss = unwrap(loss)
         self.parameters = list(layer.parameters())
         if not self.parameters:
             raise ValueError(f"layer has no parameters: {layer}; choose the last one that has.")

@@ -14,6 +14,7 @@ from monai.utils import is_scalar
 from torch import Tensor, nn
 
 from ..losses.loss_terms import LossWithTerms
+from ..networks.unwrap import unwrap
 from ..reports.epoch_rows import Row, draw_epoch_rows, read_epoch_rows, write_epoch_rows
 from .case_progress import in_words
 
@@ -51,7 +52,7 @@ class TrainingLog:
         term_interval_iterations: int = 1,
         figure_interval_epochs: int = 10,
     ) -> None:
-        self.loss: LossWithTerms = getattr(loss, "module", loss)
+        self.loss: LossWithTerms = unwrap(loss)
         self.evaluator = evaluator
         self.folder = Path(output_dir)
         self.line_interval = line_interval_epochs

@@ -16,10 +16,10 @@ from ignite.engine import Engine, Events
 
 from ..errors import InputError
 from ..networks.exported_network import ExportedNetwork
+from ..networks.unwrap import unwrap
 from .find_weights import find_weights
 from .model_settings import TRAINED_ON, compare_model_settings, plain, read_model_settings
 from .state_dict_file import load_tensors, read_file
-from .unwrap import unwrap
 
 __all__ = ["WeightsLoader"]
 

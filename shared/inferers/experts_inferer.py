@@ -11,6 +11,7 @@ from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
 from ..networks.cloe import CLoE
+from ..networks.unwrap import unwrap
 from .gate_scope_inferer import GateScopeInferer, bare_cloe, expert_channels
 
 __all__ = ["ExpertsInferer"]
@@ -39,7 +40,7 @@ class ExpertsInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Segment images (B, M, *spatial), in which an absent modality is a channel with NaN."""
-        if not isinstance(getattr(network, "module", network), CLoE):
+        if not isinstance(unwrap(network), CLoE):
             return self.scoped(inputs, network, *args, **kwargs)
         plain = convert_to_tensor(inputs, track_meta=False)
         if self.scoped.gate_scope == "case":

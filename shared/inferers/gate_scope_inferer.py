@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..networks.cloe import CLoE
 from ..networks.present_modalities import available_modalities
+from ..networks.unwrap import unwrap
 
 __all__ = ["GateScopeInferer", "bare_cloe", "expert_channels"]
 
@@ -80,8 +81,8 @@ class GateScopeInferer(Inferer):
 
 
 def bare_cloe(network: Callable[..., Tensor]) -> CLoE:
-    """Return a `CLoE`, taken out of DistributedDataParallel; refuse other networks."""
-    bare = getattr(network, "module", network)
+    """Return a `CLoE` without its wrappers; refuse other networks."""
+    bare = unwrap(network)
     if not isinstance(bare, CLoE):
         raise InputError(f"gate_scope: {type(network).__name__} has no experts to weigh; take the network CLoE.")
     return bare

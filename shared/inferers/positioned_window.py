@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..networks.m3ae import M3AE
+from ..networks.unwrap import unwrap
 from .lean_window_inferer import LeanWindowInferer
 
 __all__ = ["PositionedWindowInferer"]
@@ -24,7 +25,7 @@ class PositionedWindowInferer(LeanWindowInferer):
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Predict images (B, M, *spatial); further arguments are the network's, as in MONAI."""
-        bare = getattr(network, "module", network)
+        bare = unwrap(network)
         if not isinstance(bare, M3AE):
             return super().__call__(inputs, network, *args, **kwargs)
 

@@ -83,8 +83,10 @@ def _convolution(in_channels: int, out_channels: int, kernel_size: int, dilation
 
 
 def instance_norm(channels: int) -> nn.Module:
+    """Return the normalisation of all layers, with weights."""
     return get_norm_layer(NORM, spatial_dims=3, channels=channels)
 
 
 def leaky_relu() -> nn.Module:
+    """Return the activation of all layers."""
     return get_act_layer(ACT)

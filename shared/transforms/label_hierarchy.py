@@ -102,7 +102,10 @@ def decision_offsets(weights: Sequence[float] | None, num_states: int) -> Tensor
     Raises:
         InputError: `weights` are not one positive number per state.
     """
-    offsets = torch.zeros(num_states) if weights is None else torch.as_tensor(list(weights)).float().log()
+    try:
+        offsets = torch.zeros(num_states) if weights is None else torch.as_tensor(weights, dtype=torch.float32).log()
+    except (TypeError, ValueError, RuntimeError):  # texts or nothing among the numbers
+        offsets = torch.empty(0)
     if offsets.shape != (num_states,) or not offsets.isfinite().all():
         raise InputError(
             f"decision_weights must be {num_states} positive numbers, one per region, got {weights}; correct it."

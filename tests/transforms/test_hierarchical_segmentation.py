@@ -177,7 +177,7 @@ def test_temperatures_are_fitted_to_the_probabilities_with_decision_weights():
     torch.testing.assert_close(found["pred"].softmax(dim=0).half(), saved[:, found["label"]])
 
 
-@pytest.mark.parametrize("weights", [[1, 1], [1, 1, 0], [1, 1, -1]])
+@pytest.mark.parametrize("weights", [[1, 1], [1, 1, 0], [1, 1, -1], [1, "many", 1], [1, None, 1], 3])
 def test_decision_weights_are_a_positive_number_per_state(weights):
     with pytest.raises(InputError, match="decision_weights must be 3 positive numbers, one per region"):
         HierarchicalSegmentationd(decision_weights=weights)

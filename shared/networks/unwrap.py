@@ -1,4 +1,4 @@
-"""Take the wrappers of PyTorch off a network."""
+"""Take the wrappers of PyTorch off a network or a loss."""
 
 from __future__ import annotations
 
