@@ -9,15 +9,7 @@ from torch import Tensor
 
 from .present_modalities import masked
 
-__all__ = [
-    "EncodedModalities",
-    "all_modalities",
-    "assign_slots",
-    "available_rows",
-    "index_pairs",
-    "pack",
-    "restrict",
-]
+__all__ = ["EncodedModalities", "all_modalities", "assign_slots", "available_rows", "index_pairs", "pack", "restrict"]
 
 
 class EncodedModalities(NamedTuple):
