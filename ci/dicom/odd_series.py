@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.phantoms.dicom_files import write_enhanced
+from shared.phantoms.dicom_enhanced import write_enhanced
 from shared.phantoms.dicom_phantoms import grid_of
 from shared.phantoms.dicom_protocols import ADC, MPRAGE, T2, TRACE
 
