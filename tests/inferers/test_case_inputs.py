@@ -23,7 +23,7 @@ def test_without_files_a_case_is_called_case():
 @pytest.mark.parametrize(
     ("image", "volumes", "of", "message"),
     [
-        (None, {"t3": "a.nii.gz"}, MRI, r"^t3: no modality of prostate; did you mean t2\?"),
+        (None, {"adcs": "a.nii.gz"}, MRI, r"^adcs: no modality of prostate; did you mean adc\?"),
         (None, {"flair": "a.nii.gz"}, MRI, "^flair: no modality of prostate; known are t2, adc, image, brain"),
         (None, {}, PICTURES, "^breast: takes one picture"),
         ("a.png", {"t2": "a.nii.gz"}, PICTURES, "^breast: takes one picture"),
