@@ -23,7 +23,7 @@ from shared.dicom import study_cases
 from shared.errors import InputError
 from shared.transforms import LoadImageModalitiesd, StackModalitiesd
 
-from . import odd_files, odd_pixels, odd_places, odd_series, odd_tags  # noqa: F401  (they fill the list)
+from . import odd_files, odd_frames, odd_pixels, odd_places, odd_series, odd_stacks, odd_tags  # noqa: F401  (fill the list)
 from .odd_study import INPUTS, OddInput, OddStudy, PaintedStudy
 
 __all__ = ["Outcome", "main", "outcome_of"]

@@ -1,12 +1,10 @@
-"""Studies with odd series: others than the modalities, several images in one, or two that fit."""
+"""Studies with odd series: others than the modalities, or two that fit."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from shared.phantoms.dicom_files import write_enhanced
-from shared.phantoms.dicom_phantoms import grid_of
-from shared.phantoms.dicom_protocols import ADC, MPRAGE, T2, TRACE
+from shared.phantoms.dicom_protocols import ADC, MPRAGE, T2
 
 from .odd_study import OddStudy, odd
 
@@ -38,37 +36,6 @@ def localizer_called_t2(study: OddStudy) -> None:
 @odd("a diffusion-weighted image")
 def diffusion(study: OddStudy) -> None:
     study.extra("ep2d_diff_tra_b800")
-
-
-@odd("two b-values in one series")
-def two_b_values(study: OddStudy) -> None:
-    for index, b_value in enumerate((50.0, 800.0)):
-        volume = study.painted.volumes["t2"] // (1 + index)
-        tags = {**TRACE, "DiffusionBValue": b_value, "prefix": f"{index}_", "first": 1 + 6 * index}
-        study.write("b", volume, study.painted.affine, 6, "ep2d_diff", **tags)
-
-
-@odd("two echoes in one series")
-def two_echoes(study: OddStudy) -> None:
-    tags = {**T2, "EchoTime": 12, "prefix": "early_", "first": 7}
-    study.write("04_t2_tse_tra", study.painted.volumes["t2"] // 2, study.painted.affine, 4, "t2_tse_tra", **tags)
-
-
-@odd("magnitude and phase in one series")
-def magnitude_and_phase(study: OddStudy) -> None:
-    tags = {**T2, "ImageType": ["ORIGINAL", "PRIMARY", "P"], "prefix": "phase_", "first": 7}
-    study.write("04_t2_tse_tra", study.painted.volumes["t2"] % 7, study.painted.affine, 4, "t2_tse_tra", **tags)
-
-
-@odd("two time points in one series", refused="two slices are 0 mm apart")
-def two_times(study: OddStudy) -> None:
-    tags = {**T2, "prefix": "later_", "first": 7}
-    study.write("04_t2_tse_tra", study.painted.volumes["t2"], study.painted.affine, 4, "t2_tse_tra", **tags)
-
-
-@odd("one image of a series has another echo time", refused="its series holds stacks of 5, 1 images")
-def one_other_echo(study: OddStudy) -> None:
-    study.edit_file(study.files["t2"][5], EchoTime=20)
 
 
 @odd("a series was repeated", refused=r"series 4 \(t2_tse_tra\) and series 8 \(t2_tse_tra\) fit equally well")
@@ -172,67 +139,3 @@ def segmentation(study: OddStudy) -> None:
 
     study.files["seg"] = study.write("8", study.painted.volumes["t2"], study.painted.affine, 8, "t2 prostate", **T2)
     study.edit("seg", change, Modality="SEG", SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4")
-
-
-@odd("a mosaic", refused="none of its 1 series fits t2 or adc")
-def mosaic(study: OddStudy) -> None:
-    study.remove("adc")
-    study.edit("t2", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
-
-
-def _enhanced(study: OddStudy, **options: object) -> None:
-    study.remove("adc")
-    for path in study.files["t2"]:
-        path.unlink()
-    path = study.folder / "enhanced.dcm"
-    write_enhanced(
-        path, study.painted.volumes["t2"], study.painted.affine, 4, "t2", study=study.painted.study, **options
-    )
-
-
-@odd("an enhanced multi-frame image")
-def enhanced(study: OddStudy) -> None:
-    _enhanced(study, slopes=[2.5] * 6)
-    study.truth["t2"] = (study.painted.volumes["t2"] * 2.5, study.painted.affine)
-
-
-@odd("an enhanced image with two echoes", refused="two slices are 0 mm apart")
-def enhanced_echoes(study: OddStudy) -> None:
-    _enhanced(study, echo_times=(90.0, 110.0), order=[0, 0, 1, 1, 2, 2])
-
-
-@odd("an enhanced image with a slope per frame", refused="frames have different rescale slopes")
-def enhanced_slopes(study: OddStudy) -> None:
-    _enhanced(study, slopes=[1, 2, 3, 4, 5, 6])
-
-
-@odd("an enhanced image with frames in another order", refused="slices would be read .* mm from where their tags")
-def enhanced_shuffled(study: OddStudy) -> None:
-    _enhanced(study, order=[0, 2, 1, 3, 4, 5])
-
-
-@odd("frames of one file without places of their own", refused="none of its 1 series fits")
-def frames_without_places(study: OddStudy) -> None:
-    _enhanced(study)
-    study.edit_file(
-        study.folder / "enhanced.dcm",
-        SOPClassUID="1.2.840.10008.5.1.4.1.1.4",
-        PerFrameFunctionalGroupsSequence=None,
-        SharedFunctionalGroupsSequence=None,
-        ImagePositionPatient=[0, 0, 0],
-        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
-        PixelSpacing=[5, 5],
-    )
-
-
-@odd("axial and coronal slices in one series", refused="none of its 1 series fits")
-def two_planes(study: OddStudy) -> None:
-    affine = grid_of("coronal", (24, 20, 6), (5, 5, 6))
-    study.remove("adc")
-    tags = {**T2, "prefix": "coronal_", "first": 7}
-    study.write("04_t2_tse_tra", study.painted.volumes["t2"], affine, 4, "t2_tse_tra", **tags)
-
-
-@odd("one image of a series is a derived one", refused="its series holds stacks of 5, 1 images")
-def one_derived(study: OddStudy) -> None:
-    study.edit_file(study.files["t2"][5], ImageType=["DERIVED", "SECONDARY"])

@@ -2,7 +2,7 @@
 
 from .error_line import error_line
 from .excepthook import install_excepthook
-from .input_error import InputError, find_input_error, in_one_line
+from .input_error import InputError, find_input_error, in_one_line, input_errors_unwrapped
 from .outside_causes import ends_the_run
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "error_line",
     "find_input_error",
     "in_one_line",
+    "input_errors_unwrapped",
     "install_excepthook",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["InputError", "causes_of", "find_input_error", "in_one_line"]
+__all__ = ["InputError", "causes_of", "find_input_error", "in_one_line", "input_errors_unwrapped"]
 
 
 class InputError(ValueError):
@@ -28,6 +29,18 @@ def find_input_error(error: BaseException | None) -> InputError | None:
         if written:
             return InputError(written[-1])
     return None
+
+
+@contextmanager
+def input_errors_unwrapped() -> Iterator[None]:
+    """Raise an `InputError` itself, not the exception in which MONAI wraps it."""
+    try:
+        yield
+    except Exception as error:
+        mistake = find_input_error(error)
+        if mistake is None or mistake is error:
+            raise
+        raise mistake from error
 
 
 def causes_of(error: BaseException | None) -> Iterator[BaseException]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,43 @@ from torch import Tensor
 from ..errors import InputError
 from ..pictures import PictureFile, picture_colours
 
-__all__ = ["picture_item", "volumes_item"]
+__all__ = ["case_item", "picture_item", "volumes_item"]
+
+EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
+
+
+def case_item(
+    image: Any, volumes: Mapping[str, Any], case: str | None, *, modalities: Sequence[str] | None, bundle: str
+) -> dict[str, Any]:
+    """Return a case as a bundle's lists of cases have it.
+
+    Args:
+        image: the picture of a 2D bundle; of others, all modalities in one 4D file or tensor, or None.
+        volumes: name to volume.
+        case: name of the case; None: that of the first file, or "case" without files.
+        modalities: names of the bundle's modalities, None for a 2D bundle.
+        bundle: name of the bundle.
+
+    Raises:
+        InputError: the bundle has no such input, or an input has another shape.
+    """
+    if modalities is None:
+        if volumes or image is None:
+            raise InputError(f"{bundle}: takes one picture, segmenter('picture.png'), and no other input.")
+        item = picture_item(image)
+    else:
+        known = (*modalities, *EXTRA_VOLUMES)
+        for name in volumes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+                raise InputError(f"{name}: no modality of {bundle}; {remedy}")
+        item = volumes_item(volumes if image is None else {"image": image, **volumes})
+    if case is not None:
+        item["case"] = case
+    elif not any(isinstance(value, (str, list)) for value in item.values()):
+        item["case"] = "case"
+    return item
 
 
 def volumes_item(volumes: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,14 @@ import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser
 
-from ..errors import InputError, find_input_error
-from .case_inputs import picture_item, volumes_item
+from ..errors import InputError, input_errors_unwrapped
+from .case_inputs import case_item
 from .one_case import bundle_workflow, for_one_case
 from .segmentation import Segmentation
 
 __all__ = ["Segmenter"]
 
 OWN_BUNDLE = Path(__file__).resolve().parents[2]  # of a packed bundle's <name>_lib/inferers/segmenter.py
-EXTRA_VOLUMES = ("image", "brain")  # a 4D file or tensor of all modalities; a brain mask
 TEMPERATURES = ("found_temperature", "found_class_temperature", "member_temperatures")
 
 
@@ -64,7 +61,7 @@ class Segmenter:
         settings["bundle_root"] = str(self.bundle)
         workflow = bundle_workflow(self.bundle, overlays, settings)
         parser = workflow.parser
-        with _input_errors_unwrapped():
+        with input_errors_unwrapped():
             workflow.initialize()
             self.network = parser.get_parsed_content("network").eval()
             self.loader = parser.get_parsed_content("checkpointloader")
@@ -92,7 +89,8 @@ class Segmenter:
             InputError: what is wrong with the case, as `inference.json` would say it.
         """
         if dicom_dir is None:
-            return self._segment(self._item(image, volumes, case), {})
+            item = case_item(image, volumes, case, modalities=self.modalities, bundle=self.bundle.name)
+            return self._segment(item, {})
         self._require_studies()
         if image is not None or volumes:
             raise InputError("dicom_dir: a study has all volumes; leave the others out.")
@@ -133,14 +131,14 @@ class Segmenter:
     def _cases_in(self, dicom_dir: str | os.PathLike) -> list[dict[str, Any]]:
         """Return the cases that the bundle finds in a DICOM study."""
         changes = {"dicom_dir": os.fspath(dicom_dir), "datalist": self._config["_study_"], "dataset_dir": ""}
-        with _input_errors_unwrapped():
+        with input_errors_unwrapped():
             return self._parser([], changes).get_parsed_content("datalist")
 
     def _segment(self, item: dict[str, Any], changes: Mapping[str, Any]) -> Segmentation:
         """Run the bundle's evaluator on one case, with changes to its configuration."""
         parser = self._parser([item], changes)
         found: dict[str, Any] = {}
-        with _input_errors_unwrapped():
+        with input_errors_unwrapped():
             evaluator = parser.get_parsed_content("evaluator")
             evaluator.logger = _silent_logger()
             evaluator.add_event_handler(Events.ITERATION_STARTED, self.loader.note_weights)
@@ -157,40 +155,6 @@ class Segmenter:
         """Return the configuration for one call, with the loaded network."""
         given = {"segmenter_network": self.network, "segmenter_loader": self.loader, "segmenter_cases": cases}
         return ConfigParser(deepcopy(self._config) | dict(changes), globals=given)
-
-    def _item(self, image: Any, volumes: Mapping[str, Any], case: str | None) -> dict[str, Any]:
-        """Return the case as the bundle's lists of cases have it."""
-        if self.modalities is None:
-            if volumes or image is None:
-                raise InputError(
-                    f"{self.bundle.name}: takes one picture, segmenter('picture.png'), and no other input."
-                )
-            item = picture_item(image)
-        else:
-            known = (*self.modalities, *EXTRA_VOLUMES)
-            for name in volumes:
-                if name not in known:
-                    near = difflib.get_close_matches(name, known, n=1)
-                    remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                    raise InputError(f"{name}: no modality of {self.bundle.name}; {remedy}")
-            item = volumes_item(volumes if image is None else {"image": image, **volumes})
-        if case is not None:
-            item["case"] = case
-        elif not any(isinstance(value, (str, list)) for value in item.values()):
-            item["case"] = "case"
-        return item
-
-
-@contextmanager
-def _input_errors_unwrapped() -> Iterator[None]:
-    """Raise an `InputError` itself, not the exception in which MONAI wraps it."""
-    try:
-        yield
-    except Exception as error:
-        mistake = find_input_error(error)
-        if mistake is None or mistake is error:
-            raise
-        raise mistake from error
 
 
 def _device(name: str | torch.device) -> torch.device:

@@ -24,6 +24,7 @@ from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
+from .region_supervision import RegionSupervisionLoss, region_means
 from .shared_specific import SharedSpecificLoss, shared_distance
 from .structural_similarity import pairwise_structural_similarity
 from .texture import TextureLoss
@@ -57,6 +58,7 @@ __all__ = [
     "ReconstructionLoss",
     "RegionCurriculum",
     "RegionExpertConsistencyLoss",
+    "RegionSupervisionLoss",
     "SharedSpecificLoss",
     "StyleContrastLoss",
     "TextureLoss",
@@ -75,6 +77,7 @@ __all__ = [
     "pairwise_structural_similarity",
     "reconstruction_error",
     "region_curriculum_weights",
+    "region_means",
     "shared_distance",
     "state_log_probabilities",
     "subset_divergence",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
-from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
 from ..errors import InputError
@@ -17,6 +16,7 @@ from .learned_uncertainties import LearnedUncertainties
 from .loss_terms import CompletionLoss, Total
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .probabilities_at_size import probabilities_at_size
+from .region_supervision import RegionSupervisionLoss, region_means
 from .weighted_cross_entropy import WeightedCrossEntropyDiceLoss
 
 __all__ = ["CLoELoss"]
@@ -34,9 +34,7 @@ class CLoELoss(nn.Module):
     (2026). The paper gives no weights. Here alpha and beta are those of DC-Seg (Li et al., MICCAI 2025); eta and
     lambda are chosen. Eta is best raised from 0, since experts that all predict background agree. Not in the paper:
 
-    - L_region, cross-entropy and Dice of the region map against the foreground (label above 0). It replaces the
-      gradient of L_REC to the map, which alone teaches the map to be dark where experts disagree: in the lesion. The
-      printed form is ``region_weight=0, detach_region=False``.
+    - L_region, see `RegionSupervisionLoss`. The printed form is ``region_weight=0, detach_region=False``.
     - Deep supervision, for RFNet and DC-Seg: with ``modality_consistency=0, region_consistency=0, region_weight=0,
       deep_supervision_weight=1``. Networks without experts (RobustSeg, M3AE, U-HVED, U-HeMIS) have ``expert_weight=0``.
     - The loss of networks that restore the modalities.
@@ -105,7 +103,7 @@ class CLoELoss(nn.Module):
         self.expert_loss = ExpertSupervisionLoss(WeightedCrossEntropyDiceLoss(weighted_classes, batch=False))
         self.modality_loss = ModalityExpertConsistencyLoss(include_background)
         self.region_loss = RegionExpertConsistencyLoss(detach_region, include_background)
-        self.foreground_loss = DiceCELoss(sigmoid=True)
+        self.foreground_loss = RegionSupervisionLoss()
         self.contrastive_loss = contrastive_loss
         self.completion_loss = completion_loss
         self.fused_loss = fused_loss
@@ -148,9 +146,7 @@ class CLoELoss(nn.Module):
         terms = self._parts(prediction, target)
         terms |= {"fused_weight": self.fused_weight.clone(), "consistency_weight": self.consistency_weight.clone()}
         if "region" in prediction:
-            probability, foreground = prediction["region"].detach().float().sigmoid(), _foreground(target)
-            for name, part in (("region_inside", foreground), ("region_outside", ~foreground)):
-                terms[name] = (probability * part).sum() / part.sum()
+            terms |= region_means(prediction["region"], target["label"])
         if "weights" in prediction:
             weights, available = prediction["weights"].detach(), prediction["available"]
             means = (weights * available).sum(dim=0) / available.sum(dim=0)
@@ -171,7 +167,7 @@ class CLoELoss(nn.Module):
                 consistency = sum(weights[name] * value for name, value in agreement.items())
                 total = total + weights["expert_weight"] * (parts["experts"] + self.consistency_weight * consistency)
             if weights["region_weight"]:
-                parts["region"] = self.foreground_loss(prediction["region"].float(), _foreground(target).float())
+                parts["region"] = self.foreground_loss(prediction["region"], label)
                 total = total + weights["region_weight"] * parts["region"]
             if weights["deep_supervision_weight"]:
                 maps = [probabilities_at_size(logits, label.shape[2:]) for logits in prediction["deep_supervision"]]
@@ -213,7 +209,3 @@ class CLoELoss(nn.Module):
 def _check(name: str, weight: float) -> None:
     if not 0 <= weight < math.inf:
         raise InputError(f"{name} must be at least 0 and finite, got {weight}.")
-
-
-def _foreground(target: Mapping[str, Tensor]) -> Tensor:
-    return target["label"].as_subclass(Tensor) > 0

@@ -72,7 +72,7 @@ class RegionExpertConsistencyLoss(nn.Module):
 
     A region map that learns from this loss learns to look away: the loss falls where r is small at the voxels on which
     experts disagree, and the similarity does not depend on the scale of r. So no gradient goes to r unless asked for,
-    and r needs a loss of its own, as in `CLoELoss`.
+    and r needs a loss of its own, `RegionSupervisionLoss`.
 
     Args:
         detach_region: no gradient goes into the region map. The paper does not say so.

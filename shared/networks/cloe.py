@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .conv_blocks import ConvNormAct, kaiming_convolutions, level_widths
 from .disentangling import DisentanglingBranches
-from .encoded_modalities import EncodedModalities, all_modalities, pack, restrict
+from .encoded_modalities import EncodedModalities, all_modalities, at_modalities, pack, restrict
 from .expert_agreement import agreement_scores, expert_similarities
 from .expert_decoder import ExpertDecoder
-from .expert_gate import ExpertGate, can_decide, weighted_sum
+from .expert_gate import ExpertGate, can_decide
 from .modality_concat import ModalityConcatConv
 from .present_modalities import nan_without_modalities
+from .region_map import RegionMap
 from .residual_encoder import residual_encoders
+from .weighted_sum import equal_weights, weighted_sum
 
 __all__ = ["CLoE"]
 
@@ -80,7 +82,7 @@ class CLoE(nn.Module):
         self.encoders = residual_encoders(widths, in_channels, bool(branches), dense)
         self.expert_decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
         self.decoder = ExpertDecoder(widths, out_channels, ConvNormAct)
-        self.region_map = _region_map(features) if region_map else None
+        self.region_map = RegionMap(features) if region_map else None
         self.gate = ExpertGate(len(gate_scores), in_channels, modality_bias) if fusion == "gate" else None
         concat = (ModalityConcatConv(width, in_channels, width) for width in widths if fusion == "concat")
         self.concat = nn.ModuleList(concat)
@@ -114,7 +116,7 @@ class CLoE(nn.Module):
         experts = all_modalities(self._decode_experts(chosen), chosen, encoded.available)
         output = {"available": encoded.available, "experts": experts}
         if self.region_map is not None:
-            output["region"] = self.region_map(_mean_of_slots(pack(encoded.levels[0], encoded), encoded.filled))
+            output["region"] = self.region_map(pack(encoded.levels[0], encoded), encoded.filled)
         return output
 
     def segment_with_experts(
@@ -151,18 +153,18 @@ class CLoE(nn.Module):
         output["experts"] = all_modalities(expert_logits, chosen, encoded.available)
         region = None
         if self.region_map is not None:
-            output["region"] = self.region_map(_mean_of_slots(packed[0], encoded.filled))
+            output["region"] = self.region_map(packed[0], encoded.filled)
             region = output["region"].float().sigmoid()
-        slot_weights = _equal_weights(encoded.filled)
+        slot_weights = equal_weights(encoded.filled)
         if self.gate is not None:
             with torch.no_grad():  # else experts could lower the segmentation loss by agreeing on anything
                 probabilities = pack(expert_logits, chosen).float().softmax(dim=2)
                 scores = self._scores(probabilities, encoded.filled, region)
-            output["scores"] = _at_modalities(scores, encoded)
+            output["scores"] = at_modalities(scores, encoded)
             slot_weights = self.gate(scores, encoded.filled, encoded.slots)
         if weights is not None:
             slot_weights = weights.gather(1, encoded.slots)
-        output["weights"] = _at_modalities(slot_weights.unsqueeze(2), encoded).squeeze(2)
+        output["weights"] = at_modalities(slot_weights.unsqueeze(2), encoded).squeeze(2)
         fused = self._fuse(packed, slot_weights, encoded.slots)
         output["pred"] = self.decoder(fused)
         if self.branches is not None and self.training:
@@ -172,7 +174,7 @@ class CLoE(nn.Module):
     def _slot_weights(self, encoded: EncodedModalities, packed: list[Tensor]) -> Tensor:
         """Return the weight of every slot, (B, K); experts that cannot change it are not decoded."""
         if self.gate is None:
-            return _equal_weights(encoded.filled)
+            return equal_weights(encoded.filled)
         batch, slots = encoded.filled.shape
         scores = torch.zeros([batch, slots, len(self.score_names)], device=encoded.filled.device)
         deciding = encoded.available & can_decide(encoded.available).unsqueeze(1)
@@ -181,7 +183,7 @@ class CLoE(nn.Module):
             probabilities = pack(self._decode_experts(chosen), chosen).float().softmax(dim=2)
             region: Tensor | None = None
             if self.region_map is not None:
-                region = self.region_map(_mean_of_slots(packed[0], encoded.filled)).float().sigmoid()
+                region = self.region_map(packed[0], encoded.filled).float().sigmoid()
             scores = self._scores(probabilities, encoded.filled, region)
         return self.gate(scores, encoded.filled, encoded.slots)
 
@@ -223,26 +225,3 @@ def _check(in_channels: int, fusion: str, gate_scores: Sequence[str], modality_b
         raise InputError('gate_scores: "region" needs the region map; set region_map to true, or leave "region" out.')
     if modality_bias and fusion != "gate":
         raise InputError('modality_bias needs the gate; set fusion to "gate", or modality_bias to false.')
-
-
-def _region_map(features: int) -> nn.Sequential:
-    """Project the finest features to one logit per voxel, pi of Eq. 4, whose layers the paper leaves open."""
-    last = nn.Conv3d(features // 2, 1, kernel_size=1)
-    nn.init.zeros_(last.bias)
-    enter = nn.Conv3d(features, features // 2, kernel_size=3, padding=1, padding_mode="reflect")
-    return nn.Sequential(enter, nn.LeakyReLU(0.2, inplace=True), last)
-
-
-def _equal_weights(filled: Tensor) -> Tensor:
-    return filled.float() / filled.sum(dim=1, keepdim=True)
-
-
-def _mean_of_slots(packed: Tensor, filled: Tensor) -> Tensor:
-    """Return the mean over the available modalities, (B, C, *spatial)."""
-    return weighted_sum(packed, _equal_weights(filled))
-
-
-def _at_modalities(values: Tensor, encoded: EncodedModalities) -> Tensor:
-    """Move values (B, K, n) from slots to modalities, (B, M, n), zero where not available."""
-    zeros = values.new_zeros(encoded.available.shape + values.shape[2:])
-    return zeros.scatter(1, encoded.slots.unsqueeze(2).expand_as(values), values)

@@ -9,7 +9,16 @@ from torch import Tensor
 
 from .present_modalities import masked
 
-__all__ = ["EncodedModalities", "all_modalities", "assign_slots", "available_rows", "index_pairs", "pack", "restrict"]
+__all__ = [
+    "EncodedModalities",
+    "all_modalities",
+    "assign_slots",
+    "at_modalities",
+    "available_rows",
+    "index_pairs",
+    "pack",
+    "restrict",
+]
 
 
 class EncodedModalities(NamedTuple):
@@ -59,6 +68,12 @@ def all_modalities(pairs: Tensor, encoded: EncodedModalities, among: Tensor | No
         return pairs.unflatten(0, [modalities, batch]).transpose(0, 1)
     pairs = pairs.index_select(0, encoded.pair_index.flatten())
     return masked(pairs.unflatten(0, [batch, modalities]), encoded.present if among is None else among)
+
+
+def at_modalities(values: Tensor, encoded: EncodedModalities) -> Tensor:
+    """Move values (B, K, n) from slots to modalities, (B, M, n), zero where not available."""
+    zeros = values.new_zeros(encoded.available.shape + values.shape[2:])
+    return zeros.scatter(1, encoded.slots.unsqueeze(2).expand_as(values), values)
 
 
 def restrict(encoded: EncodedModalities, chosen: Tensor) -> EncodedModalities:

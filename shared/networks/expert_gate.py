@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ExpertGate", "can_decide", "gate_strength_setter", "weighted_sum"]
+__all__ = ["ExpertGate", "can_decide", "gate_strength_setter"]
 
 HIDDEN = 16
 
@@ -81,15 +81,3 @@ def gate_strength_setter(network: nn.Module) -> Callable[[float], None]:
 def can_decide(available: Tensor) -> Tensor:
     """Return in which samples scores can change the weights, (B,): those with three available modalities or more."""
     return available.sum(dim=1) > 2
-
-
-def weighted_sum(packed: Tensor, weights: Tensor) -> Tensor:
-    """Sum features over modalities, (B, C, *spatial).
-
-    Args:
-        packed: (B, K, C, *spatial).
-        weights: (B, K).
-    """
-    return (
-        torch.matmul(weights.to(packed.dtype).unsqueeze(1), packed.flatten(2)).squeeze(1).unflatten(1, packed.shape[2:])
-    )

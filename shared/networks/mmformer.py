@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import InputError
 from .conv_blocks import NormActConv, kaiming_convolutions
 from .encoded_modalities import EncodedModalities, all_modalities, available_rows, pack
 from .expert_decoder import DecoderLevel, ExpertDecoder
+from .intra_modal_transformer import IntraModalTransformer
 from .modality_concat import ConcatNormActConv
 from .modality_encoders import ModalityEncoders
-from .present_modalities import is_tracing_or_exporting, masked, nan_without_modalities
+from .present_modalities import masked, nan_without_modalities
 from .residual_encoder import ResidualEncoder
 from .token_transformer import TokenTransformer
 
@@ -99,7 +99,7 @@ class MMFormer(nn.Module):
 
         transformer = (hidden_size, mlp_dim, num_heads, num_layers, dropout_rate)
         self.within = nn.ModuleList(
-            _IntraModalTransformer(widths[-1], hidden_size, grid, TokenTransformer(*transformer))
+            IntraModalTransformer(widths[-1], hidden_size, grid, TokenTransformer(*transformer))
             for _ in range(in_channels)
         )
         self.across = TokenTransformer(*transformer)
@@ -168,38 +168,6 @@ class MMFormer(nn.Module):
 def _encoder(widths: Sequence[int]) -> ResidualEncoder:
     """Enter by a bare convolution, since blocks begin with a normalisation."""
     return ResidualEncoder(widths, NormActConv, nn.Conv3d(1, widths[0], 3, padding=1, padding_mode="reflect"))
-
-
-class _IntraModalTransformer(nn.Module):
-    """Turn the deepest features of one modality into tokens (n, N, hidden size) that attend to each other."""
-
-    def __init__(self, channels: int, hidden_size: int, grid: list[int], transformer: TokenTransformer) -> None:
-        super().__init__()
-        self.grid = grid
-        self.enter = nn.Conv3d(channels, hidden_size, kernel_size=1)
-        self.positions = nn.Parameter(torch.zeros(grid[0] * grid[1] * grid[2], hidden_size))
-        self.transformer = transformer
-
-    def forward(self, features: Tensor, positions: Tensor) -> Tensor:
-        return self.transformer(self.enter(features).flatten(2).transpose(1, 2), positions)
-
-    @torch.jit.export
-    def positions_on(self, grid: list[int]) -> Tensor:
-        """Return the learned positions (N, hidden size), interpolated if the grid is not that of training.
-
-        A traced or exported graph always interpolates, since it is run on other grids as well; on the grid of training
-        this changes nothing.
-        """
-        is_fixed = False
-        if not torch.jit.is_scripting():
-            is_fixed = is_tracing_or_exporting()
-        if not is_fixed and grid == self.grid:
-            return self.positions
-        if self.training:
-            raise ValueError(f"image: its tokens form a grid {grid}, those of img_size {self.grid}; set img_size.")
-        positions = self.positions.t().unflatten(1, self.grid).unsqueeze(0)
-        positions = functional.interpolate(positions, size=grid, mode="trilinear", align_corners=False)
-        return positions.squeeze(0).flatten(1).t()
 
 
 class _FusionLevel(DecoderLevel):

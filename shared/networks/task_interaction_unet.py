@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from monai.networks.nets.attentionunet import AttentionBlock
@@ -12,10 +11,9 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .append_class_logits import append_class_logits
 from .efficientnet_encoder import FrozenStartEfficientNet
+from .level_interaction import InteractionFeatures, LevelInteraction
 from .multi_scale_block import MultiScaleBlock
 from .size_rule import check_multiples
-from .task_interaction import TaskInteractionModule
-from .uncertainty_proxy_attention import UncertaintyProxyAttention
 
 __all__ = ["TaskInteractionUNet"]
 
@@ -83,7 +81,7 @@ class TaskInteractionUNet(nn.Module):
             for level, out in enumerate(decoder_channels)
         )
         self.interactions_at = nn.ModuleList(
-            _Interaction(channels, proxy_attention) for channels in decoder_channels if interaction
+            LevelInteraction(channels, CLASS_FEATURES, proxy_attention) for channels in decoder_channels if interaction
         )
         finest = decoder_channels[-1]
         self.mask_head = nn.Sequential(
@@ -106,27 +104,15 @@ class TaskInteractionUNet(nn.Module):
 
     @torch.no_grad()
     def interactions(self, image: Tensor) -> list[dict[str, Tensor]]:
-        r"""Return what the tasks exchange at the four decoder levels, coarse to fine (Fig. 3 of the paper).
-
-        Per level tensors (B,): `omega_seg` and `omega_clf`, the weights of Eq. 7 (one without UPA), and the normalised
-        displacements `displacement_seg` :math:`|D^{enh} - D| / |D|` and `displacement_clf`
-        :math:`|f^{enh} - f| / |f|`, Euclidean norms. Empty without TIM.
+        """Return `InteractionFeatures.measures` of the four decoder levels, coarse to fine; empty without TIM.
 
         Args:
             image: (B, 3, H, W).
         """
-        return [
-            {
-                "omega_seg": exchange.weights[:, 0],
-                "omega_clf": exchange.weights[:, 1],
-                "displacement_seg": _displacement(exchange.decoded, exchange.enhanced_decoded),
-                "displacement_clf": _displacement(exchange.class_features, exchange.enhanced_class_features),
-            }
-            for exchange in self._run(image)[2]
-        ]
+        return [level.measures() for level in self._run(image)[2]]
 
-    def _run(self, image: Tensor) -> tuple[Tensor, Tensor, list[_Exchange]]:
-        """Return mask logits (B, 1, H, W), class logits (B, K), and the levels' exchanges."""
+    def _run(self, image: Tensor) -> tuple[Tensor, Tensor, list[InteractionFeatures]]:
+        """Return mask logits (B, 1, H, W), class logits (B, K), and the levels' features."""
         self._check(image)
         if image.device.type == "cpu":  # separable convolutions and attention are much faster in this layout there
             image = image.contiguous(memory_format=torch.channels_last)
@@ -134,15 +120,15 @@ class TaskInteractionUNet(nn.Module):
         pooled = [features.mean(dim=(2, 3)) for features in maps[1:]]
         decoded = maps[-1]
         vectors: list[Tensor] = []
-        exchanges: list[_Exchange] = []
+        interactions: list[InteractionFeatures] = []
         for level, decode in enumerate(self.decoder):
             decoded = decode(decoded, maps[-2 - level])
             vector = self.class_features[level](pooled[-1 - level])
             if len(self.interactions_at):
-                decoded, vector, exchange = self.interactions_at[level](decoded, vector)
-                exchanges.append(exchange)
+                decoded, vector, features = self.interactions_at[level](decoded, vector)
+                interactions.append(features)
             vectors.append(vector)
-        return self.mask_head(decoded), self.class_head(torch.cat([*pooled, *vectors], dim=1)), exchanges
+        return self.mask_head(decoded), self.class_head(torch.cat([*pooled, *vectors], dim=1)), interactions
 
     def _check(self, image: Tensor) -> None:
         check_multiples(image, 3, 32)
@@ -151,37 +137,6 @@ class TaskInteractionUNet(nn.Module):
                 "image: training needs batches of two images or more, got one; set --batch_size to 2 or more, and drop "
                 "an incomplete last batch."
             )
-
-
-@dataclass
-class _Exchange:
-    """Base and enhanced features of one level, and the weights (B, 2) of the enhanced ones."""
-
-    decoded: Tensor
-    class_features: Tensor
-    enhanced_decoded: Tensor
-    enhanced_class_features: Tensor
-    weights: Tensor
-
-
-class _Interaction(nn.Module):
-    """TIM, with UPA or (weights of one) without."""
-
-    def __init__(self, channels: int, proxy_attention: bool) -> None:
-        super().__init__()
-        self.enhance = TaskInteractionModule(channels, CLASS_FEATURES)
-        self.weigh = UncertaintyProxyAttention() if proxy_attention else None
-
-    def forward(self, decoded: Tensor, class_features: Tensor) -> tuple[Tensor, Tensor, _Exchange]:
-        enhanced = self.enhance(decoded, class_features)
-        if self.weigh is None:
-            return *enhanced, _Exchange(decoded, class_features, *enhanced, decoded.new_ones(len(decoded), 2))
-        weights = self.weigh(*enhanced)
-        return (
-            self.weigh.interpolate(decoded, enhanced[0], weights[:, 0]),
-            self.weigh.interpolate(class_features, enhanced[1], weights[:, 1]),
-            _Exchange(decoded, class_features, *enhanced, weights),
-        )
 
 
 class _DecoderLevel(nn.Module):
@@ -202,9 +157,3 @@ class _DecoderLevel(nn.Module):
 def _upsample(in_channels: int, out_channels: int) -> nn.Module:
     """Return the transposed convolution that doubles height and width."""
     return nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1)
-
-
-def _displacement(base: Tensor, enhanced: Tensor) -> Tensor:
-    """Return the length of the change over the length of what was changed, (B,); zero where nothing was."""
-    base, change = base.flatten(1).float(), (enhanced - base).flatten(1).float()
-    return change.norm(dim=1) / base.norm(dim=1).clamp(min=torch.finfo(torch.float32).tiny)

@@ -1,8 +1,7 @@
-"""Write volumes as DICOM: one MR file per slice, or one enhanced file for all slices."""
+"""Write volumes as DICOM, one MR file per slice, and what every file of a study has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +10,9 @@ from monai.data.utils import orientation_ras_lps
 
 from ..atomic_write import atomic_write
 
-__all__ = ["ENHANCED_MR", "MR", "Study", "add_pixels", "common_tags", "save", "write_enhanced", "write_series"]
+__all__ = ["MR", "Study", "add_pixels", "common_tags", "save", "slice_positions", "write_series"]
 
-MR, ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
+MR = "1.2.840.10008.5.1.4.1.1.4"
 DIGITS = 12  # of positions and directions
 
 
@@ -63,7 +62,7 @@ def write_series(
     Returns:
         The files in the order of the slices.
     """
-    axes, spacing, positions = _places(affine, volume.shape[2])
+    axes, spacing, positions = slice_positions(affine, volume.shape[2])
     paths = []
     for index, position in enumerate(positions):
         dataset = common_tags(study, number, description, f"{study.uid}.{number}.{first + index}", MR)
@@ -80,67 +79,6 @@ def write_series(
         paths.append(folder / f"{prefix}{index:03}.dcm")
         save(dataset, paths[-1])
     return paths
-
-
-def write_enhanced(
-    path: Path,
-    volume: np.ndarray,
-    affine: np.ndarray,
-    number: int,
-    description: str = "",
-    *,
-    study: Study,
-    order: Sequence[int] | None = None,
-    slopes: Sequence[float] | None = None,
-    echo_times: Sequence[float] = (100.0,),
-    **tags: Any,
-) -> Path:
-    """Write all slices of a volume as the frames of one enhanced MR image.
-
-    Args:
-        path: of the file.
-        volume: see `write_series`, as are affine, number, description, study and tags.
-        affine: see there.
-        number: see there.
-        description: see there.
-        study: see there.
-        order: whose position each frame has; its own by default.
-        slopes: RescaleSlope of each frame; 1 by default.
-        echo_times: of the frames in turn, in milliseconds.
-        tags: see there.
-
-    Returns:
-        `path`.
-    """
-    from pydicom.dataset import Dataset
-
-    axes, spacing, positions = _places(affine, volume.shape[2])
-    dataset = common_tags(study, number, description, f"{study.uid}.{number}.1", ENHANCED_MR)
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "T2", "NONE"]
-    dataset.NumberOfFrames = volume.shape[2]
-    shared, measures, plane, timing = Dataset(), Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = [float(spacing[1]), float(spacing[0])], float(spacing[2])
-    plane.ImageOrientationPatient = axes
-    timing.RepetitionTime = 5000
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
-    shared.MRTimingAndRelatedParametersSequence = [timing]
-    dataset.SharedFunctionalGroupsSequence = [shared]
-    frames = []
-    for index, place in enumerate(order or range(volume.shape[2])):
-        frame, position, echo, values = Dataset(), Dataset(), Dataset(), Dataset()
-        position.ImagePositionPatient = positions[place]
-        echo.EffectiveEchoTime = float(echo_times[index % len(echo_times)])
-        values.RescaleSlope, values.RescaleIntercept = (slopes or [1] * len(positions))[index], 0
-        values.RescaleType = "US"
-        frame.PlanePositionSequence, frame.MREchoSequence = [position], [echo]
-        frame.PixelValueTransformationSequence = [values]
-        frames.append(frame)
-    dataset.PerFrameFunctionalGroupsSequence = frames
-    add_pixels(dataset, volume.T)
-    for tag, value in tags.items():
-        setattr(dataset, tag, value)
-    save(dataset, path)
-    return path
 
 
 def common_tags(study: Study, number: int, description: str, instance: str, kind: str, modality: str = "MR") -> Any:
@@ -191,7 +129,7 @@ def save(dataset: Any, path: Path) -> None:
         dataset.save_as(temporary, enforce_file_format=True)
 
 
-def _places(affine: np.ndarray, count: int) -> tuple[list[float], np.ndarray, list[list[float]]]:
+def slice_positions(affine: np.ndarray, count: int) -> tuple[list[float], np.ndarray, list[list[float]]]:
     """Return the direction of rows and of columns, the edges of a voxel, and the position of every slice."""
     lps = orientation_ras_lps(np.asarray(affine, dtype=float))
     spacing = np.linalg.norm(lps[:3, :3], axis=0)

@@ -19,9 +19,9 @@ from ..data import NOT_RUN, process_share
 from ..errors import InputError
 from .case_records import CaseRecords
 from .region_scores import RegionScores, Scores
-from .score_table import count_cases, markdown_text, write_report
-from .subset_figure import HeatMap, draw_heat_maps
-from .subset_scores import missing_counts, subset_markdown
+from .score_table import count_cases
+from .subset_report import write_subset_report
+from .subset_scores import missing_counts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,11 +36,8 @@ class SubsetEvaluation:
 
     - ``subsets/<case>.json``: the scores, with the weights and settings that they belong to.
 
-    After the evaluator has run, `write` writes the tables of all cases:
-
-    - ``subsets.csv``: a row per case and subset; empty where the case lacks a modality of the subset;
-    - ``subsets.md``: Dice of regions x subsets, means by the number of missing modalities, then the further scores;
-    - ``subsets.png``: Dice as a heat map.
+    After the evaluator has run, `write` writes the tables of all cases, ``subsets.csv``, ``subsets.md`` and
+    ``subsets.png``; see `write_subset_report`.
 
     A stopped evaluation continues: `cases_left` are the cases without a record of these weights and settings. Region
     empty in prediction and label: Dice 1; in one of them: 0.
@@ -172,25 +169,23 @@ class SubsetEvaluation:
         if is_distributed:
             dist.barrier()
         scores = self._all_scores()
-        means = scores.groupby("subset", sort=False)[self.region_scores.names].mean()
         if self.engine is not None:
+            means = scores.groupby("subset", sort=False)[self.region_scores.names].mean()
             self.engine.state.metrics.update(means.mean())
         if is_distributed and dist.get_rank() > 0:
             return
-        further_columns = dict(self.region_scores.columns)
-        dice_columns = further_columns.pop("dice")
-        summary = subset_markdown(scores, self.modalities, further_columns)
-        heading = f"{self.title}: {count_cases(scores['case'].nunique())}"
-        by_region = means[dice_columns].set_axis(self.region_names, axis=1).T
-        heat_map = HeatMap("Dice, mean over the cases that have the modalities", by_region, (0, 1))
-        write_report(
-            self.folder / "subsets",
-            scores.set_index("case"),
-            markdown_text(f"# {self.title}", summary.rstrip(), *self.notes),
-            lambda path: draw_heat_maps(path, heading, self.modalities, [heat_map]),
+        report = self.folder / "subsets"
+        summary = write_subset_report(
+            report,
+            scores,
+            columns=self.region_scores.columns,
+            modalities=self.modalities,
+            region_names=self.region_names,
+            title=self.title,
+            notes=self.notes,
         )
-        self.logger.info("%s\n%s", self.title, summary.rstrip())
-        self.logger.info("Written: %s (.md, .png)", self.folder / "subsets.csv")
+        self.logger.info("%s\n%s", self.title, summary)
+        self.logger.info("Written: %s (.md, .png)", f"{report}.csv")
 
     def _all_scores(self) -> DataFrame:
         """Return a row per case and subset, from the records."""

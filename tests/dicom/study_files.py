@@ -3,8 +3,9 @@
 import numpy as np
 import pydicom
 
-from shared.phantoms import dicom_files
-from shared.phantoms.dicom_files import ENHANCED_MR, MR, Study, add_pixels, save
+from shared.phantoms import dicom_enhanced, dicom_files
+from shared.phantoms.dicom_enhanced import ENHANCED_MR
+from shared.phantoms.dicom_files import MR, Study, add_pixels, save
 
 __all__ = ["ENHANCED_MR", "MR", "add_pixels", "save"]
 
@@ -31,7 +32,7 @@ def write_series(folder, volume, affine, number, description="", prefix="", **ta
 
 
 def write_enhanced(path, volume, affine, description, **options):
-    return dicom_files.write_enhanced(path, volume, affine, 4, description, study=OF_TESTS, **options)
+    return dicom_enhanced.write_enhanced(path, volume, affine, 4, description, study=OF_TESTS, **options)
 
 
 def common_tags(number, description, instance, kind):

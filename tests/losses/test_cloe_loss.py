@@ -65,15 +65,6 @@ def test_classes_without_weights_in_the_loss_of_fusion_and_experts():
     torch.testing.assert_close(loss(output, target), expected)
 
 
-def test_foreground_loss_is_cross_entropy_and_dice_of_a_sigmoid():
-    """MONAI's loss against the formula, since it treats one channel in a way of its own."""
-    logits, label = torch.randn(2, 1, 4, 4, 4), torch.randint(0, 3, (2, 1, 4, 4, 4))
-    y, p = (label > 0).float(), logits.sigmoid()
-    dice = 1 - (2 * (p * y).flatten(1).sum(1) + 1e-5) / (p.flatten(1).sum(1) + y.flatten(1).sum(1) + 1e-5)
-    expected = functional.binary_cross_entropy(p, y) + dice.mean()
-    torch.testing.assert_close(CLoELoss().foreground_loss(logits, y), expected)
-
-
 def test_fuzzy_labels_act_on_the_fused_output_alone():
     """With lambda = 0 the value is that without them to the last bit."""
     (image, target), network = batch(), make()

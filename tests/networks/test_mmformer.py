@@ -130,18 +130,6 @@ def test_positions_of_absent_modalities_are_seen():
 
 
 @torch.no_grad()
-def test_positions_are_interpolated_in_evaluation():
-    """Along one axis, three values 0, 3, 6 at the middle of thirds become six: 0, 0.75, 2.25, 3.75, 5.25, 6."""
-    within = make().eval().within[0]
-    ramp = torch.tensor([0.0, 3, 6]).view(1, 3, 1, 1).expand(2, 3, 2, 8)
-    within.positions.copy_(ramp.reshape(12, 8))
-    interpolated = within.positions_on([2, 6, 3]).unflatten(0, (2, 6, 3))
-    expected = torch.tensor([0, 0.75, 2.25, 3.75, 5.25, 6])
-    torch.testing.assert_close(interpolated, expected.view(1, 6, 1, 1).expand(2, 6, 3, 8))
-    assert within.positions_on([2, 3, 2]) is within.positions
-
-
-@torch.no_grad()
 def test_other_sizes_in_evaluation_and_only_there():
     network = make()
     assert network.eval()(torch.randn(1, 4, 48, 32, 32)).shape == (1, 4, 48, 32, 32)
@@ -155,11 +143,6 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(network(image)["pred"], network(image)["pred"])
     network.eval()
     assert torch.equal(network(image), network(image))
-
-
-def test_positions_begin_at_zero():
-    network = MMFormer(**TINY)
-    assert not any(within.positions.any() for within in network.within)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +189,7 @@ def test_a_fixed_graph_interpolates_positions_which_changes_nothing_on_the_grid_
     images[0][0, 1] = NAN
     with torch.no_grad():
         expected = [network(image) for image in images]
-        monkeypatch.setattr("shared.networks.mmformer.is_tracing_or_exporting", lambda: True)
+        monkeypatch.setattr("shared.networks.intra_modal_transformer.is_tracing_or_exporting", lambda: True)
         for wanted, image in zip(expected, images, strict=True):
             torch.testing.assert_close(network(image), wanted, rtol=0, atol=0)
 

@@ -8,7 +8,7 @@ from monai.inferers import SimpleInferer
 
 from shared.inferers import ModalitySubsetsInferer
 from shared.metrics import Hausdorff95Metric
-from shared.reports import SubsetEvaluation, subset_evaluation
+from shared.reports import SubsetEvaluation, subset_report
 
 EXPECTED = """\
 case,subset,missing,dice_lesion,dice_all
@@ -92,7 +92,7 @@ def written(scores, draws=False):
     """Write the tables; drawing takes longer than scoring."""
     with pytest.MonkeyPatch.context() as patch:
         if not draws:
-            patch.setattr(subset_evaluation, "draw_heat_maps", lambda path, *rest: path.write_text("a picture"))
+            patch.setattr(subset_report, "draw_heat_maps", lambda path, *rest: path.write_text("a picture"))
         scores.write()
 
 
