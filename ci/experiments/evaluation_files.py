@@ -76,16 +76,21 @@ def read_run(paths: list[str], rows: str | None = None) -> tuple[list[str], Seri
     return list(table.index[table["part"] == part] if part else table.index), scores.loc[rows]
 
 
-def read_case_scores(arguments: tuple[str, ...]) -> dict[str, DataFrame] | None:
+def read_case_scores(arguments: tuple[str, ...], rows: str | None = None) -> dict[str, DataFrame] | None:
     """Read "method=path,path" again, case by case.
 
+    Args:
+        arguments: one for every method.
+        rows: see `read_run`.
+
     Returns:
-        By method a row per case, each score the mean over the method's runs; None of tables whose scores are pooled.
+        By method a row per case, each score the mean over the method's runs, NaN where a case has none; None of tables
+        whose scores are pooled.
     """
     methods = {}
     for method, paths in named_paths(arguments, "evaluation.csv").items():
         runs = [concat_cases(path.split("+")) for path in paths]
-        if POOLED_SCORE in runs[0] or CLASS_SCORE in runs[0]:
+        if POOLED_SCORE in runs[0] or (CLASS_SCORE in runs[0] and rows not in (None, MEAN_ROW)):
             return None
         methods[method] = pandas.concat(runs).groupby(level=0).mean()
     return methods

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pandas import DataFrame, Series
 
-__all__ = ["MARK", "marked_by_cases", "method_rows", "over_runs", "spread_sentence", "unknown_chance"]
+__all__ = [
+    "MARK",
+    "marked_by_cases",
+    "method_rows",
+    "over_runs",
+    "ranges_sentence",
+    "spread_sentence",
+    "unknown_chance",
+]
 
 MARK = "≈"
 
@@ -58,6 +66,13 @@ def spread_sentence(table: DataFrame) -> str:
     first = table.index[0][0]
     sentence = f"{MARK}: differs from {first} by less than the larger of the two ranges, so no difference is shown."
     return " ".join([*([sentence] if table["runs"].max() > 1 else []), *unknown_chance(table)])
+
+
+def ranges_sentence(scores: Sequence[str]) -> str:
+    """Explain the mark of scores that no case has alone."""
+    return (
+        f"No case has {', '.join(scores)} of its own: there {MARK} means a difference below the larger of two ranges."
+    )
 
 
 def unknown_chance(table: DataFrame) -> list[str]:

@@ -19,8 +19,9 @@ Tables of every subset of the modalities (subsets.csv) are laid out as Tables 2 
     python -m ci tables --out table --printed bundles/<name>/studies/printed/table_1.json ours=run1/subsets.csv
 
 Methods whose tables hold the same cases are compared case by case with the first one: mean difference, bootstrap
-interval, Wilcoxon's test (`paired_differences`). What may be no difference is marked. Of pooled scores, what differs
-from the first method by less than the runs of one method differ among themselves is marked.
+interval, Wilcoxon's test (`paired_differences`). What may be no difference is marked. Of scores that no case has alone
+(pooled ones; F1 and AUC of classes), what differs from the first method by less than the runs of one method differ
+among themselves is marked.
 """
 
 from __future__ import annotations
@@ -34,7 +35,14 @@ from pandas import DataFrame
 from ci.experiments.evaluation_files import OF_SUBSET, read_case_scores, read_methods
 from ci.experiments.paired_differences import COLUMNS, difference_rows, paired_differences, paired_sentence
 from ci.experiments.printed_table import PrintedTable
-from ci.experiments.run_spread import marked_by_cases, method_rows, over_runs, spread_sentence, unknown_chance
+from ci.experiments.run_spread import (
+    marked_by_cases,
+    method_rows,
+    over_runs,
+    ranges_sentence,
+    spread_sentence,
+    unknown_chance,
+)
 from ci.experiments.table_headings import Headings, describe, headings_for, score
 
 if TYPE_CHECKING:
@@ -79,7 +87,7 @@ def main(*runs: str, out: str, rows: str | None = None, printed: str | None = No
     of_paper = None if printed is None else PrintedTable(printed)
     found, num_cases = read_methods(runs, rows)
     merge = _by_subset if OF_SUBSET in found.columns[0] else _by_method
-    table, text, picture = merge(found, num_cases, rows, read_case_scores(runs), of_paper)
+    table, text, picture = merge(found, num_cases, rows, read_case_scores(runs, rows), of_paper)
     from shared.reports.score_table import write_report  # imports MONAI, which takes seconds: not before an error
 
     numbers = ["mean", "smallest", "largest"]
@@ -94,7 +102,11 @@ def _compare(table: DataFrame, cases: dict[str, DataFrame] | None, headings: Hea
     if cases is None or len(cases) < 2:
         return table, spread_sentence(table)
     differences = paired_differences({method: score(scores, headings) for method, scores in cases.items()})
-    return marked_by_cases(table, differences), " ".join([paired_sentence(next(iter(cases))), *unknown_chance(table)])
+    without = [
+        name for name, found in differences["cases"].groupby(level="score", sort=False).max().items() if not found
+    ]
+    meaning = [paired_sentence(next(iter(cases))), *([ranges_sentence(without)] if without else [])]
+    return marked_by_cases(table, differences), " ".join([*meaning, *unknown_chance(table)])
 
 
 def _below(table: DataFrame, headings: Headings, scores: list[str]) -> list[str | list[str]]:

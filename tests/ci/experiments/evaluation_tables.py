@@ -35,7 +35,7 @@ def breast_evaluation(path, mean, pooled, of_class):
     """An evaluation of two images: mean and pooled scores of the mask, then macro F1, precision and AUC."""
     rows = {
         "normal (1),normal": ",,,,1,1,0.8,0.2,,,,,",
-        "benign (1),benign": "0.1,0.1,0.1,0.1,,0,0.6,0.4,,,,,",
+        "benign (1),benign": f"{','.join(map(str, mean))},,0,0.6,0.4,,,,,",
         "mean,": f"{','.join(map(str, mean))},1,0.5,0.7,0.3,,,,,",
         "standard deviation,": "9,9,9,9,,9,9,9,,,,,",
         "pooled,": f"{','.join(map(str, pooled))},1,0.5,,,{','.join(map(str, of_class))},0.1,0.2",
