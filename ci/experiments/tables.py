@@ -105,7 +105,8 @@ def _compare(table: DataFrame, cases: dict[str, DataFrame] | None, headings: Hea
     without = [
         name for name, found in differences["cases"].groupby(level="score", sort=False).max().items() if not found
     ]
-    meaning = [paired_sentence(next(iter(cases))), *([ranges_sentence(without)] if without else [])]
+    by_ranges = [ranges_sentence(without)] if without and table["runs"].max() > 1 else []
+    meaning = [paired_sentence(next(iter(cases))), *by_ranges]
     return marked_by_cases(table, differences), " ".join([*meaning, *unknown_chance(table)])
 
 

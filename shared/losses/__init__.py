@@ -24,7 +24,7 @@ from .modality_reconstruction import ModalityReconstructionLoss
 from .pareto_fuzzy import ParetoFuzzyLoss
 from .reconstruction import ReconstructionLoss, reconstruction_error
 from .region_curriculum import RegionCurriculum, region_curriculum_weights
-from .region_supervision import RegionSupervisionLoss, region_means
+from .region_supervision import RegionSupervisionLoss
 from .shared_specific import SharedSpecificLoss, shared_distance
 from .structural_similarity import pairwise_structural_similarity
 from .texture import TextureLoss
@@ -77,7 +77,6 @@ __all__ = [
     "pairwise_structural_similarity",
     "reconstruction_error",
     "region_curriculum_weights",
-    "region_means",
     "shared_distance",
     "state_log_probabilities",
     "subset_divergence",

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from shared.losses import RegionSupervisionLoss, region_means
+from shared.losses.region_supervision import RegionSupervisionLoss, region_means
 
 
 def test_is_cross_entropy_and_dice_of_a_sigmoid():
