@@ -74,9 +74,12 @@ def without_incomplete_training(overlay):
 def test_brain_bundles_have_the_same_overlays(bundle):
     pretrain, of_run = (without_incomplete_training(read(b, "pretrain")) for b in (bundle, RUN))
     assert pretrain == of_run
-    own, tried = ({**read(b, "finetune"), "learning_rate": None} for b in (bundle, RUN))
+    train, finetune = read(bundle, "train"), read(bundle, "finetune")
+    same = {"learning_rate": None, "warm_up_epochs": 0}
+    own, tried = (overlay | same for overlay in (finetune, read(RUN, "finetune")))
     assert own == tried
-    assert read(bundle, "finetune")["learning_rate"] == read(bundle, "train")["learning_rate"] / 2
+    assert finetune["learning_rate"] == train["learning_rate"] / 2
+    assert ("warm_up_epochs" in finetune) == ("warm_up_epochs" in train), "a trained fused output counts from the start"
 
 
 @pytest.mark.parametrize("bundle", BRAINS, ids=lambda path: path.name)
