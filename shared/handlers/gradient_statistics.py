@@ -48,8 +48,8 @@ class GradientStatistics:
     training keeps the rows below the epoch at which it goes on.
 
     Args:
-        loss: has `terms(prediction, target)` with `base`, `fuzzy` and `fuzzy_weight` (`ParetoFuzzyLoss`), bare or
-            wrapped in DistributedDataParallel.
+        loss: has `terms(prediction, target)` with `total`, `base` and `fuzzy` (`ParetoFuzzyLoss`), bare or wrapped in
+            DistributedDataParallel.
         layer: the network's last layer.
         output_dir: folder for the two files.
         interval: every how many epochs the picture is drawn; it is also drawn at the end.
@@ -84,15 +84,14 @@ class GradientStatistics:
             self.rows = read_epoch_rows(self.folder / "gradients.csv", below=engine.state.epoch)
 
     def measure(self, engine: Engine) -> None:
-        """Compute both gradients of this step."""
+        """Compute the gradients of this step: of the whole, the main and the fuzzy loss."""
         if engine.state.rank > 0:
             return
         prediction, target = engine.state.output["pred"], engine.state.output["label"]
         scale = 1.0 if engine.scaler is None else engine.scaler.get_scale()  # half-precision gradients vanish unscaled
         with torch.autocast(self.parameters[0].device.type, enabled=False):
             terms = self.loss.terms(prediction, target)
-            base, fuzzy = (self._gradient(terms[name], scale) for name in ("base", "fuzzy"))
-        whole = base + terms["fuzzy_weight"].item() * fuzzy
+            whole, base, fuzzy = (self._gradient(terms[name], scale) for name in ("total", "base", "fuzzy"))
         if not whole.isfinite().all():
             return
         self.gradients.append(whole)

@@ -12,7 +12,7 @@ from torch import nn
 
 from shared.handlers import GradientStatistics
 from shared.handlers.gradient_statistics import relative_variance
-from shared.losses import FuzzyAuxiliaryLoss, ParetoFuzzyLoss
+from shared.losses import FuzzyAuxiliaryLoss, MissingModalityLoss, ParetoFuzzyLoss
 
 STEPS = 3
 
@@ -108,6 +108,28 @@ def test_numbers_restated(tmp_path, scale):
     assert row["cosine"] == pytest.approx(torch.cosine_similarity(base, fuzzy).mean().item(), rel=1e-4)
     assert row["base_gradient_norm"] == pytest.approx(base.norm(dim=1).mean().item(), rel=1e-4)
     assert row["fuzzy_gradient_norm"] == pytest.approx(fuzzy.norm(dim=1).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("fused_weight", "branches"), [(0.0, ["fused"]), (1.0, []), (1.0, ["fused"])])
+def test_the_whole_gradient_is_that_of_the_training(tmp_path, fused_weight, branches):
+    """In a warm-up the fused output does not count, and fuzzy labels may be for other branches alone."""
+    trainer, network, loss = make_training(tmp_path, learning_rate=0.0, max_epochs=1, with_statistics=False)
+    network[2].p = 0.0
+    whole = MissingModalityLoss(loss, expert_weight=0.0, deep_supervision_weight=0.0, fuzzy_branches=branches)
+    whole.set_fused_weight(fused_weight)
+    trainer.loss_function = lambda prediction, label: whole({"pred": prediction}, label)
+    terms = SimpleNamespace(terms=lambda prediction, label: whole.terms({"pred": prediction}, label))
+    GradientStatistics(terms, network[3], str(tmp_path)).attach(trainer)
+    trainer.run()
+    gradients = []
+    for batch in make_batches():
+        network.zero_grad()
+        trainer.loss_function(network(batch["image"]), batch["label"]).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in network[3].parameters()]).double().clone())
+    mean = torch.stack(gradients).mean(0)
+    (row,) = rows_of(tmp_path)
+    assert row["mean_gradient_norm"] == pytest.approx(mean.norm().item(), rel=1e-4)
+    assert math.isnan(row["relative_variance"]) == (fused_weight == 0)
 
 
 def test_steps_without_a_finite_gradient_are_left_out(tmp_path):
