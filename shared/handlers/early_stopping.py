@@ -18,11 +18,11 @@ class EarlyStopping:
 
     Args:
         evaluator: the validation engine, with a key metric.
-        patience_epochs: epochs of training, not validations.
+        patience_epochs: epochs of training, not validations. None: the training never ends early.
     """
 
-    def __init__(self, evaluator: Engine, patience_epochs: int) -> None:
-        if patience_epochs < 1:
+    def __init__(self, evaluator: Engine, patience_epochs: int | None) -> None:
+        if patience_epochs is not None and patience_epochs < 1:
             raise ValueError(f"patience_epochs must be 1 or more, got {patience_epochs}.")
         self.evaluator = evaluator
         self.patience_epochs = patience_epochs
@@ -30,8 +30,9 @@ class EarlyStopping:
 
     def attach(self, engine: Engine) -> None:
         """Stop `engine`, MONAI's `SupervisedTrainer`."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.before_epoch)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+        if self.patience_epochs is not None:
+            engine.add_event_handler(Events.EPOCH_STARTED, self.before_epoch)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def before_epoch(self, engine: Engine) -> None:
         """Stop a training that was resumed after it had stopped early."""

@@ -15,17 +15,18 @@ class GradientClip:
     With automatic mixed precision the gradient is unscaled first.
 
     Args:
-        max_norm: infinity only unscales.
+        max_norm: infinity only unscales; None leaves the gradient alone.
     """
 
-    def __init__(self, max_norm: float) -> None:
-        if not max_norm > 0:
+    def __init__(self, max_norm: float | None) -> None:
+        if max_norm is not None and not max_norm > 0:
             raise ValueError(f"max_norm must be positive, got {max_norm}.")
         self.max_norm = max_norm
 
     def attach(self, engine: Engine) -> None:
         """Clip on `engine`, MONAI's `SupervisedTrainer`."""
-        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
+        if self.max_norm is not None:
+            engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
         """Clip now."""

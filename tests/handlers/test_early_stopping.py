@@ -38,6 +38,10 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does():
     assert train(scores, patience=3) == train(scores, patience=3, first_epoch=3, best=2) == 5
 
 
+def test_without_patience_the_training_never_ends_early():
+    assert train([0.7] + [0.5] * 5, patience=None) == 6
+
+
 def test_senseless_patience_is_refused():
     with pytest.raises(ValueError, match="patience_epochs"):
         EarlyStopping(Engine(lambda engine, batch: None), 0)

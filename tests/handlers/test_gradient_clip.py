@@ -39,6 +39,10 @@ def test_scaled_gradients_are_unscaled_before_they_are_measured():
     torch.testing.assert_close(network.weight.grad, torch.tensor([[0.3, 0.4]]))
 
 
+def test_without_a_norm_the_gradient_stays():
+    torch.testing.assert_close(step_of(None, scale=1.0), torch.tensor([3.0, 4.0]))
+
+
 def test_a_senseless_norm_is_refused():
     with pytest.raises(ValueError, match="max_norm"):
         GradientClip(0.0)
