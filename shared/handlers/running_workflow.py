@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import re
 import sys
 import traceback
@@ -15,7 +16,7 @@ from monai.bundle.properties import InferProperties, MetaProperties, TrainProper
 
 from ..atomic_write import atomic_write
 from ..errors import InputError
-from .setting_paths import refuse_bad_paths
+from .setting_paths import refuse_bad_paths, typed_words
 from .setting_values import refuse_bad_values
 
 __all__ = ["refuse_unknown_settings", "running_workflow", "save_executed_config", "unknown_settings"]
@@ -82,7 +83,8 @@ def refuse_unknown_settings() -> None:
     """Stop the running workflow if a top-level key of its configuration is used by nothing: it was misspelt.
 
     So is `--learnable_rho false`: the command line reads values as Python does, and the text "false", as any other,
-    would count as true. Then paths (`refuse_bad_paths`) and values (`refuse_bad_values`) are checked.
+    would count as true. Then paths (`refuse_bad_paths`) and values (`refuse_bad_values`) are checked. A setting that
+    was typed, and whose only reader an overlay replaced, gets a line in the log.
 
     Raises:
         InputError: names the key and the nearest known one, or the value to write.
@@ -91,7 +93,8 @@ def refuse_unknown_settings() -> None:
     config = workflow.parser.get()
     files = {path.name: json.loads(path.read_text()) for path in sorted(workflow.config_root_path.glob("*.json"))}
     merged = [file for file in files.values() if all(_top_level(key) in config for key in file)]
-    unknown = unknown_settings(config, {workflow.init_id, workflow.run_id, workflow.final_id}, others=merged)
+    run_ids = {workflow.init_id, workflow.run_id, workflow.final_id}
+    unknown = unknown_settings(config, run_ids, others=merged)
     elsewhere = [name for name, file in files.items() if unknown and unknown[0] in file and file not in merged]
     if elsewhere:
         place = " and ".join(elsewhere)
@@ -110,6 +113,9 @@ def refuse_unknown_settings() -> None:
         words = [text for text in _texts(value) if text in WORDS and key != ConfigParser.meta_key]
         if words:
             raise InputError(f"--{key}: {words[0]!r} is no value; write {WORDS[words[0]]}, as in Python.")
+    parts = {key: value for key, value in config.items() if not key.startswith("_")}
+    for name in typed_words().keys() & unknown_settings(parts, run_ids):
+        logging.getLogger("Settings").warning("--%s has no effect: an overlay replaced the part that reads it.", name)
     refuse_bad_paths(workflow.parser, merged)
     refuse_bad_values(workflow.parser, sorted(merged, key=len, reverse=True))
 

@@ -12,6 +12,7 @@ The handler's default event, after an iteration, would set lambda one step late 
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -132,13 +133,21 @@ class WarmUp:
 
     Args:
         epochs: how many have the weight 0.
+        max_epochs: length of the training, to warn if it ends before this weight counts.
     """
 
     epochs: int
+    max_epochs: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.epochs, int) or self.epochs < 0:
             raise InputError(f"warm-up: give a whole number of epochs, at least 0, not {self.epochs!r}.")
+        if self.max_epochs is not None and self.epochs >= self.max_epochs:
+            logging.getLogger(type(self).__name__).warning(
+                "The fused output is not trained: %d epochs of warm-up, %d of training; lower --warm_up_epochs.",
+                self.epochs,
+                self.max_epochs,
+            )
 
     def __call__(self, current_step: int) -> float:
         """Return the weight for an epoch, counted from 1."""

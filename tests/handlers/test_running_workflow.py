@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 from monai.bundle import ConfigWorkflow
@@ -55,6 +56,17 @@ def test_a_setting_that_an_override_made_idle_is_no_misspelling(tmp_path):
     make_workflow(tmp_path, size=3).initialize()  # nothing names patch_size any more
     assert unknown_settings({"a": 1}) == ["a"]
     assert unknown_settings({"a": 1}, others=[{"b": "@a"}]) == []
+
+
+def test_a_typed_setting_that_an_override_made_idle_gets_a_line_in_the_log(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(sys, "argv", ["monai.bundle", "run", "--patch_size", "[16, 16]", "--dataset_dir", "here"])
+    given = {"patch_size": [16, 16], "dataset_dir": "here", "executed": "$@dataset_dir"}
+    lines = []
+    for more in ({}, {"size": 3}):
+        caplog.clear()
+        make_workflow(tmp_path, **given, **more).initialize()
+        lines.append([record.getMessage() for record in caplog.records if record.name == "Settings"])
+    assert lines == [[], ["--patch_size has no effect: an overlay replaced the part that reads it."]]
 
 
 def refused(tmp_path, **override):

@@ -166,6 +166,15 @@ def test_the_weight_is_zero_for_so_many_epochs_and_one_from_then_on():
     assert WarmUp(0)(1) == 1.0
 
 
+def test_a_training_that_ends_before_the_weight_counts_is_warned_of(caplog):
+    WarmUp(20, max_epochs=21)
+    assert not caplog.messages
+    WarmUp(20, max_epochs=20)
+    assert caplog.messages == [
+        "The fused output is not trained: 20 epochs of warm-up, 20 of training; lower --warm_up_epochs."
+    ]
+
+
 @pytest.mark.parametrize("epochs", [-1, 2.5])
 def test_other_than_a_number_of_epochs_is_refused(epochs):
     with pytest.raises(InputError, match="whole number of epochs, at least 0, not "):
