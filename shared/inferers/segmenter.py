@@ -33,7 +33,8 @@ class Segmenter:
 
     Args:
         bundle: folder of the bundle; a packed bundle's own `Segmenter` knows it.
-        weights: checkpoint, or a list of them, an ensemble; the bundle's models/model.pt if None.
+        weights: checkpoint, or a list of them, an ensemble; if None the bundle's models/model.pt, else those
+            that it includes.
         device: such as "cuda" or "cpu"; a GPU if there is one if None.
         overlays: configurations that follow inference.json, by name ("network_rfnet") or path.
         **settings: any setting of inference.json, such as ``overlap=0.25``.

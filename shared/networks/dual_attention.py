@@ -9,11 +9,11 @@ __all__ = ["DualAttention"]
 
 
 class DualAttention(nn.Module):
-    """Multiply features by a gate per channel and a gate per place, both between 0 and 1.
+    """Multiply features by a gate per channel and a gate per position, both between 0 and 1.
 
     The "dual attention" behind the multi-scale fusion in Fig. 1 of Al Shafi et al., "Multi-Level Bidirectional Decoder
     Interaction for Uncertainty-Aware Breast Ultrasound Analysis", which no equation defines; here as their program has
-    it. Both gates see the same input: the channels' gate its mean over space, the places' gate the maximum and the
+    it. Both gates see the same input: the channels' gate its mean over space, the positions' gate the maximum and the
     mean over channels.
 
     Args:
