@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from ..errors import InputError
 from .near_duplicates import group_near_duplicates
@@ -29,8 +30,8 @@ def split_breast_cases(
     Near-duplicates, of which BUSI has many, go to one part. How many there are is logged.
 
     Args:
-        cases: as `find_breast_cases` lists them. Those without "group" get one here: the name of a case that they are
-            a near-duplicate of.
+        cases: as `find_breast_cases` lists them. As soon as one has no "group", all pictures are compared:
+            near-duplicates and cases of one group become one group, named like a given one, else like its first case.
         fractions: shares of the images in the three parts, summing to one.
         seed: chooses the split, with the names of cases and groups.
         similarity: at which two pictures are near-duplicates, see `picture_similarity`.
@@ -62,10 +63,8 @@ def _with_groups(cases: Sequence[Mapping[str, Any]], similarity: float) -> list[
     if len(by_name) < len(cases) or "None" in by_name:
         raise InputError(f'{len(cases)} cases but {len(by_name)} names: give every case a "case" of its own.')
     named = [by_name[name] for name in sorted(by_name)]
-    alone = [case for case in named if "group" not in case]
-    first = group_near_duplicates([case["image"] for case in alone], similarity)
-    for case, place in zip(alone, first, strict=True):
-        case["group"] = str(alone[place]["case"])
+    if not all("group" in case for case in named):
+        _join_near_duplicates(named, similarity)
     several = [own for own in _members(named, "group").values() if len(own) > 1]
     logging.getLogger(__name__).info(
         "Near-duplicates: %d of %d images, in %d groups, %d of which hold images of several classes.",
@@ -75,6 +74,18 @@ def _with_groups(cases: Sequence[Mapping[str, Any]], similarity: float) -> list[
         sum(len({case.get("class") for case in own}) > 1 for own in several),
     )
     return named
+
+
+def _join_near_duplicates(cases: Sequence[dict[str, Any]], similarity: float) -> None:
+    """Set "group": the smallest sets that hold the near-duplicates, and the cases of one given group, together."""
+    similar = np.array(group_near_duplicates([case["image"] for case in cases], similarity))
+    given = np.array([str(case.get("group", f"alone {place}")) for place, case in enumerate(cases)])
+    together = (similar[:, None] == similar) | (given[:, None] == given)
+    _, sets = connected_components(together, directed=False)
+    for own in (np.flatnonzero(sets == number) for number in np.unique(sets)):
+        names = [str(cases[place]["group"]) for place in own if "group" in cases[place]]
+        for place in own:
+            cases[place]["group"] = min(names, default=str(cases[own[0]]["case"]))
 
 
 def _members(cases: Sequence[Mapping[str, Any]], key: str) -> dict[str, list[Mapping[str, Any]]]:

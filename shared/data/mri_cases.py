@@ -20,11 +20,7 @@ from .missing_labels import missing_label
 __all__ = ["find_mri_cases"]
 
 # The patient in a case's name: BraTS 2017 to 2019 number a patient's scans _1, _2, ..., from 2023 on -000, -001, ...
-PATIENTS = {
-    "brats2021": r"(?i)^(brats1\d_.+)_\d+$",
-    "brats2023": r"(?i)^(brats-.+)-\d{3}$",
-    "brats_men_rt": r"(?i)^(brats-.+-\d+)-\d+$",
-}
+PATIENTS = re.compile(r"(?i)^(?:(brats1\d_.+)_\d+|(brats-.+-\d+)-\d+)$")
 
 
 def find_mri_cases(
@@ -50,7 +46,8 @@ def find_mri_cases(
             at the end names a folder with one DICOM series.
         needs_label: look for labels too; a case without one is listed as unusable.
         patient_pattern: regular expression whose first group is the patient's name within the case's, such as
-            `(.+)_visit\d`. By default BraTS's own names are understood, and any other case is its own patient.
+            `(.+)_visit\d`. By default BraTS's own names are understood, in any layout, and any other case is its
+            own patient.
 
     Returns:
         One dictionary per case: "case", "patient", each modality that is there (a path, or [path, channel] in a 4D
@@ -85,7 +82,7 @@ def find_mri_cases(
         logging.getLogger(__name__).warning(
             "%d of %d cases have none of %s and are left out.", len(found) - len(cases), len(found), ", ".join(names)
         )
-    items = [_item(case, files, names, layout, needs_label, patient_pattern, doubtful) for case, files in cases.items()]
+    items = [_item(case, files, names, needs_label, patient_pattern, doubtful) for case, files in cases.items()]
     unusable = [item["unusable"] for item in items if "unusable" in item]
     if unusable and not needs_label:
         others = f" ({len(unusable)} of {len(items)} cases cannot be used.)" if len(unusable) > 1 else ""
@@ -97,14 +94,13 @@ def _item(
     case: str,
     files: Mapping[str, Any],
     names: Sequence[str],
-    layout: str | Mapping[str, str],
     needs_label: bool,
     patient_pattern: str | None,
     doubtful: Mapping[str, str],
 ) -> dict[str, Any]:
     """Make the dictionary of one case, with "unusable" where something is wrong with it."""
     kept = {key: files[key] for key in (*names, *NOT_MODALITIES) if key in files}
-    patient = _patient_of(case, layout, patient_pattern)
+    patient = _patient_of(case, patient_pattern)
     reason = doubtful.get(case)
     if reason is None and patient is None:
         reason = f"patient_pattern {patient_pattern!r}: finds no patient in the name of case {case}; correct it."
@@ -120,14 +116,13 @@ def _single_image(path: Path, needs_label: bool) -> dict[str, Any]:
     return {"case": case, "patient": case, "image": str(path)}
 
 
-def _patient_of(case: str, layout: str | Mapping[str, str], given_pattern: str | None) -> str | None:
+def _patient_of(case: str, pattern: str | None) -> str | None:
     """Return the patient in a case's name, or None where the given pattern finds none."""
-    pattern = given_pattern or (PATIENTS.get(layout) if isinstance(layout, str) else None)
-    if pattern is None:
-        return case
+    if not pattern:
+        of_brats = PATIENTS.match(case)
+        return of_brats[1] or of_brats[2] if of_brats else case
     try:
         match = re.search(pattern, case)
-        patient = match[1] if match else None
+        return match[1] or None if match else None
     except (re.error, IndexError, TypeError) as error:
         raise InputError(f"patient_pattern {pattern!r}: not a regular expression with a group ({error}).") from error
-    return patient or (None if given_pattern else case)

@@ -148,7 +148,7 @@ def _read_split(
 
 def _read_names(path: str | os.PathLike) -> list[str]:
     try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = Path(path).expanduser().read_text(encoding="utf-8-sig").splitlines()  # Windows marks the beginning
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a list of cases ({error}); give one case per line.") from error
     return [line.strip() for line in lines if line.strip()]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..pictures import PictureFile, picture_colours
+from ..transforms.read_nifti import NiftiReader
 
 __all__ = ["case_item", "picture_item", "volumes_item"]
 
@@ -115,7 +116,7 @@ def _volume(name: str, value: Any) -> Any:
         meta = {key: item for key, item in value.meta.items() if key != "affine"}
         return _with_affine(name, value.as_tensor(), value.affine, meta)
     if hasattr(value, "dataobj") and hasattr(value, "affine"):
-        return _with_affine(name, torch.from_numpy(np.asarray(value.dataobj, dtype=np.float32)), value.affine, {})
+        return _of_nibabel(name, value)
     if isinstance(value, Sequence) and len(value) == 2 and isinstance(value[0], (np.ndarray, Tensor)):
         return _with_affine(name, torch.as_tensor(value[0]), value[1], {})
     if isinstance(value, (np.ndarray, Tensor)):
@@ -123,6 +124,17 @@ def _volume(name: str, value: Any) -> Any:
     if isinstance(value, Sequence):
         return list(value)
     raise InputError(f"{name}: expected a path, (array, affine) or a MetaTensor, got {type(value).__name__}.")
+
+
+def _of_nibabel(name: str, image: Any) -> MetaTensor:
+    """Read an image of nibabel as its file would be read: NIfTI in millimetres, channels first."""
+    from nibabel import Nifti1Pair
+
+    if not isinstance(image, Nifti1Pair):
+        return _with_affine(name, torch.from_numpy(np.asarray(image.dataobj, dtype=np.float32)), image.affine, {})
+    values, meta = NiftiReader().from_memory(image)
+    values = np.moveaxis(values, -1, 0) if values.ndim == 4 else values
+    return _with_affine(name, torch.from_numpy(values.astype(np.float32)), meta["affine"], {})
 
 
 def _with_affine(name: str, values: Tensor, affine: Any, meta: dict[str, Any]) -> MetaTensor:

@@ -17,7 +17,7 @@ from .dicom_tags import frames_of, numbers_of, text_tags
 
 __all__ = ["DicomReader", "is_dicom"]
 
-THICKNESS, PHOTOMETRIC, PADDING = "0018|0050", "0028|0004", "0028|0120"
+THICKNESS, PHOTOMETRIC, PADDING, PADDING_LIMIT = "0018|0050", "0028|0004", "0028|0120", "0028|0121"
 INTERCEPT, SLOPE = "0028|1052", "0028|1053"
 
 
@@ -51,7 +51,7 @@ class DicomReader(ITKReader):
         image = itk.imread(files if len(files) > 1 else files[0], **{**scalar, **self.kwargs, **kwargs})
         _check_places(source, frames.positions, image)
         if PADDING in tags and scalar:
-            _remove_padding(source, image, tags)
+            _remove_padding(source, image, [tags, *map(_header_or_nothing, files[1:])])
         if len(frames.positions) == 1:
             _set_thickness(image, files[0])
         return image
@@ -93,14 +93,15 @@ def _header_or_nothing(file: str) -> dict[str, str]:
         return {}
 
 
-def _remove_padding(source: str, image: Any, tags: Mapping[str, str]) -> None:
+def _remove_padding(source: str, image: Any, headers: Sequence[Mapping[str, str]]) -> None:
     """Give pixels that were not measured (PixelPaddingValue) the value 0, or the lowest where some are below 0."""
     import itk
 
-    stored = numbers_of(tags[PADDING], 1)
-    slope, intercept = (numbers_of(tags.get(tag, ""), 1) or [default] for tag, default in ((SLOPE, 1), (INTERCEPT, 0)))
     values = itk.array_view_from_image(image)
-    padded = values == np.float32(stored[0] * slope[0] + intercept[0]) if stored else np.zeros_like(values, dtype=bool)
+    slices = values if len(headers) > 1 else [values]
+    padded = np.stack([_is_padding(part, tags) for part, tags in zip(slices, headers, strict=True)]).reshape(
+        values.shape
+    )
     if not padded.any() or padded.all():
         return
     instead = min(0.0, float(values[~padded].min()))
@@ -109,6 +110,16 @@ def _remove_padding(source: str, image: Any, tags: Mapping[str, str]) -> None:
             "%s: %d voxels have the padding value %g and become %g.", source, padded.sum(), values[padded][0], instead
         )
         values[padded] = instead
+
+
+def _is_padding(values: np.ndarray, tags: Mapping[str, str]) -> np.ndarray:
+    """Say which values of a file are PixelPaddingValue, or between it and PixelPaddingRangeLimit, after rescaling."""
+    slope, intercept = (numbers_of(tags.get(tag, ""), 1) or [default] for tag, default in ((SLOPE, 1), (INTERCEPT, 0)))
+    stored = [number for tag in (PADDING, PADDING_LIMIT) for number in numbers_of(tags.get(tag, ""), 1) or []]
+    if PADDING not in tags or not stored:
+        return np.zeros_like(values, dtype=bool)
+    ends = np.float32(np.array(stored) * slope[0] + intercept[0])
+    return (values >= ends.min()) & (values <= ends.max())
 
 
 def _is_scalar(file: str) -> bool:

@@ -20,12 +20,18 @@ class NiftiReader(NibabelReader):
     Trailing axes of one are dropped, as in the vector images (x, y, z, 1, C) of the NIfTI standard.
     """
 
+    def from_memory(self, image: Any) -> tuple[np.ndarray, dict]:
+        """Return what `get_data` does of an image of nibabel that a program holds, and that may have no file."""
+        self.filenames = [image.get_filename() or "image"]  # which MONAI's reader sets where it reads
+        return self.get_data(image)
+
     def get_data(self, img: Any) -> tuple[np.ndarray, dict]:
         """Return the values, (x, y, z) or (x, y, z, C), and the metadata."""
+        source = img.get_filename() or "image"
         if (kind := img.get_data_dtype()).kind not in "biuf":
             names = "+".join(kind.names) if kind.names else kind.name
             raise InputError(
-                f"{img.get_filename()}: holds {names} values, but one number per voxel is expected; "
+                f"{source}: holds {names} values, but one number per voxel is expected; "
                 "store the magnitude of complex numbers, or one colour."
             )
         values, meta = super().get_data(img)
@@ -37,7 +43,7 @@ class NiftiReader(NibabelReader):
             if len(channels) > 1:
                 shape = " x ".join(map(str, values.shape))
                 raise InputError(
-                    f"{img.get_filename()}: has shape {shape}, more than one axis after the third; "
+                    f"{source}: has shape {shape}, more than one axis after the third; "
                     "store one image as x, y, z and several channels as x, y, z, channel."
                 )
             values = values.reshape(*values.shape[:3], *channels)

@@ -40,7 +40,7 @@ class SampleLogitsd(Transform):
         if self.brain_key is None:
             brain = brain_of_normalized(plain).any(dim=0)
         else:
-            brain = in_brain(image, data.get(self.brain_key))[0]
+            brain = in_brain(plain, data.get(self.brain_key))[0]
         inside = brain.flatten().nonzero().flatten().cpu()
         random = torch.Generator().manual_seed(zlib.crc32(str(data.get("case", "")).encode()))
         drawn = inside[torch.randperm(len(inside), generator=random)[: self.num_voxels]]

@@ -1,5 +1,7 @@
-"""Which scores evaluate_subsets.json computes next to Dice."""
+"""Which scores evaluate_subsets.json computes next to Dice, and which settings a record of scores depends on."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,17 @@ def requested(overlay, **settings):
     parts = (parser.get_parsed_content(f"subset_evaluation::{name}") for name in ("additional_metrics", "columns"))
     metrics, columns = parts
     return metrics, {name: len(columns[name]) for name in metrics}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.parents[1].name)
+def test_scores_of_other_settings_of_the_inference_are_computed_anew(overlay):
+    config = json.loads(overlay.read_text())
+    read, kept = (
+        set(re.findall(r"@(\w+)", json.dumps(part)))
+        for part in (config["validate::inferer"], config["subset_evaluation"]["settings"])
+    )
+    assert read
+    assert read <= kept
 
 
 def test_overlays_were_found():

@@ -87,6 +87,10 @@ def test_cases_without_a_group_are_compared(tmp_path, caplog):
     assert groups == {"c0": "c0", "c1": "c1", "c2": "c2", "c3": "c3", "c4": "given", "c5": "c2"}
     assert "Near-duplicates: 2 of 6 images, in 1 groups, 1 of which hold images of several classes" in caplog.text
     assert "group" not in cases[0]
+    cases[2]["group"] = "given"
+    split = split_breast_cases(cases, fractions=(0.5, 0.25, 0.25))
+    groups = {case["case"]: case["group"] for part in PARTS for case in split[part]}
+    assert groups == {"c0": "c0", "c1": "c1", "c2": "given", "c3": "c3", "c4": "given", "c5": "given"}
 
 
 def test_parts_from_files(tmp_path):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from case_files import ALL, touch, write_brats2021
+from case_files import ALL, touch, write_brats2021, write_listing
 
 from shared.data import find_mri_cases
 
@@ -35,6 +35,13 @@ def test_brats_2023_with_time_points_of_one_patient(tmp_path):
     cases = find_mri_cases(tmp_path, ALL, layout="brats2023", needs_label=True)
     assert [case["patient"] for case in cases] == ["BraTS-GLI-00005"] * 2 + ["BraTS-MET-00086", "mine-001"]
     assert [Path(cases[0][name]).name[20:] for name in ALL] == [f"{end}.nii.gz" for end in ("t1n", "t1c", "t2w", "t2f")]
+
+
+def test_names_of_brats_hold_the_patient_in_any_layout(tmp_path):
+    touch(tmp_path, *[f"imagesTr/BraTS-GLI-00005-00{visit}_0000.nii.gz" for visit in (0, 1)])
+    write_listing(tmp_path, channel_names={"0": "FLAIR"}, labels={"background": 0}, file_ending=".nii.gz")
+    for layout in ("nnunet", {"flair": "imagesTr/{case}_0000.nii.gz"}):
+        assert {case["patient"] for case in find_mri_cases(tmp_path, ["flair"], layout)} == {"BraTS-GLI-00005"}
 
 
 @pytest.mark.parametrize(

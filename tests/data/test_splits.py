@@ -76,6 +76,11 @@ def test_folds_without_validation():
     assert sizes(split) == [6, 0, 3]
 
 
+def test_a_list_of_windows_may_begin_with_its_mark(tmp_path):
+    (tmp_path / "test.txt").write_text("\n".join(case["case"] for case in make_cases(2)), encoding="utf-8-sig")
+    assert len(split_cases(make_cases(2), files={"test": tmp_path / "test.txt"})["test"]) == 2
+
+
 def test_lists_from_files(tmp_path, caplog):
     (tmp_path / "train.txt").write_text("p002_0\r\n\n p000_0 \n")
     (tmp_path / "test.txt").write_text("p000_1\n")
